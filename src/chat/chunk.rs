@@ -1,0 +1,113 @@
+//! What a backend answers with: a stream of chunks, each perhaps carrying the upstream's own bytes.
+
+use bytes::Bytes;
+use serde_json::Value;
+
+use super::usage::Usage;
+
+/// Why an answer ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FinishReason {
+    /// The model ended, or a stop sequence was met.
+    Stop,
+    /// The token limit was met.
+    Length,
+    /// The model calls tools.
+    ToolCalls,
+    /// A filter ended it.
+    ContentFilter,
+    /// Anything an upstream says that we do not know; passed on as it is.
+    Other(String),
+}
+
+impl FinishReason {
+    /// The name on the wire.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Stop => "stop",
+            Self::Length => "length",
+            Self::ToolCalls => "tool_calls",
+            Self::ContentFilter => "content_filter",
+            Self::Other(name) => name,
+        }
+    }
+
+    /// Reads the name on the wire.
+    pub fn parse(name: &str) -> Self {
+        match name {
+            "stop" => Self::Stop,
+            "length" => Self::Length,
+            "tool_calls" => Self::ToolCalls,
+            "content_filter" => Self::ContentFilter,
+            other => Self::Other(other.to_owned()),
+        }
+    }
+}
+
+/// New content of one choice.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Delta {
+    /// Text.
+    Text(String),
+    /// A piece of tool calls, in OpenAI's form.
+    ToolCalls(Value),
+    /// A refusal.
+    Refusal(String),
+}
+
+/// One thing that happened in an answer.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// The answer's role was announced: no content yet, so it does not commit a reply.
+    Role {
+        /// Which of the `n` answers.
+        index: u32,
+    },
+    /// New content.
+    Delta {
+        /// Which of the `n` answers.
+        index: u32,
+        /// The content.
+        delta: Delta,
+    },
+    /// One of the `n` answers ended.
+    Finish {
+        /// Which of the `n` answers.
+        index: u32,
+        /// Why.
+        reason: FinishReason,
+    },
+    /// What it took; the last one counts.
+    Usage(Usage),
+    /// A whole, unstreamed answer of a backend of the request's own dialect: its body is the chunk's `raw`.
+    Whole {
+        /// The text of the first choice, for estimates and evals.
+        text: String,
+    },
+}
+
+/// One step of an answer: a frame as the upstream sent it, and what it means.
+#[derive(Clone, Debug, Default)]
+pub struct Chunk {
+    /// The upstream's own JSON, when it speaks the request's dialect; relayed instead of a rebuilt frame.
+    pub raw: Option<Bytes>,
+    /// True when `raw` is only the usage report that we asked for and the caller did not: not relayed.
+    pub hidden: bool,
+    /// What the frame says, in order; may be empty.
+    pub events: Vec<Event>,
+}
+
+impl Chunk {
+    /// A chunk of our own making.
+    pub fn of(event: Event) -> Self {
+        Self { raw: None, hidden: false, events: vec![event] }
+    }
+
+    /// Whether this chunk commits the reply: content, a tool call, a refusal, a finish or a whole answer.
+    pub fn commits(&self) -> bool {
+        self.events.iter().any(|event| match event {
+            Event::Delta { .. } | Event::Finish { .. } | Event::Whole { .. } => true,
+            Event::Role { .. } | Event::Usage(_) => false,
+        })
+    }
+}

@@ -1,0 +1,120 @@
+//! One chat request: the few fields that routing and the local engine read, beside the untouched original.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+
+use super::message::Message;
+
+/// The wire format that a request came in or a backend speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// OpenAI's `/v1/chat/completions`.
+    OpenAiChat,
+}
+
+/// The body as it came, with the places that a relay rewrites.
+#[derive(Clone, Debug)]
+pub struct Original {
+    /// Which wire format `body` is in.
+    pub dialect: Dialect,
+    /// The JSON object as received.
+    pub body: Bytes,
+    /// Where the value of `model` stands in `body`, quotes included.
+    pub model: Range<usize>,
+    /// Where the value of `stream_options` stands, if present.
+    pub stream_options: Option<Range<usize>>,
+}
+
+/// How to choose the next token, and when to stop.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Sampling {
+    /// 0 to 2; 0 is greedy. `None`: the backend's default (1).
+    pub temperature: Option<f32>,
+    /// Nucleus, in `(0, 1]`.
+    pub top_p: Option<f32>,
+    /// Keep the k likeliest; an extension of ours and of most local servers.
+    pub top_k: Option<u32>,
+    /// Same seed, same text, from the same model.
+    pub seed: Option<i64>,
+    /// Most tokens to generate (`max_completion_tokens`, else `max_tokens`).
+    pub max_tokens: Option<u32>,
+    /// Up to four texts that end the answer; they are not part of it.
+    pub stop: Vec<String>,
+    /// How many answers; at least 1.
+    pub n: u32,
+}
+
+/// What a backend must be able to do to answer at all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// The conversation holds images or files.
+    pub vision: bool,
+    /// Audio goes in or out.
+    pub audio: bool,
+    /// Tools are offered.
+    pub tools: bool,
+    /// Log probabilities are asked for.
+    pub logprobs: bool,
+    /// `response_format` asks for JSON.
+    pub structured: bool,
+    /// A sampling field that the local engine does not have (penalties, `logit_bias`).
+    pub other_sampling: bool,
+}
+
+/// Where the caller asks the request to go (`x-crossover-route`, or the model names `local` and `remote`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Control {
+    /// The policy decides.
+    #[default]
+    Auto,
+    /// Local first, the policy's other targets after it.
+    PreferLocal,
+    /// Within the boundary or not at all.
+    OnlyLocal,
+    /// Remote first, local after it.
+    PreferRemote,
+    /// Remote or not at all.
+    OnlyRemote,
+}
+
+/// What the request's headers say beside the body.
+#[derive(Clone, Debug, Default)]
+pub struct Controls {
+    /// Where to send it.
+    pub route: Control,
+    /// Free tags that policies may read (`private`).
+    pub tags: Vec<String>,
+    /// Groups requests of one conversation.
+    pub session: Option<String>,
+    /// Adds the decision's details to the response headers.
+    pub debug: bool,
+}
+
+/// One chat request, parsed and checked.
+#[derive(Clone, Debug)]
+pub struct ChatRequest {
+    /// `model` as sent, after the body's check and before aliases.
+    pub model: String,
+    /// The conversation; never empty.
+    pub messages: Vec<Message>,
+    /// How to sample.
+    pub sampling: Sampling,
+    /// What the answerer must be able to do.
+    pub needs: Needs,
+    /// Whether the answer is streamed.
+    pub stream: bool,
+    /// Whether the caller wants the usage chunk at a stream's end.
+    pub include_usage: bool,
+    /// The body as it came.
+    pub original: Original,
+    /// What the headers say.
+    pub controls: Controls,
+}
+
+impl ChatRequest {
+    /// Every text of the conversation, in order.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        self.messages.iter().flat_map(Message::texts)
+    }
+}

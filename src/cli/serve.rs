@@ -1,0 +1,13 @@
+//! `crossover serve`.
+
+use std::process::ExitCode;
+
+use super::Context;
+
+/// Arguments of `crossover serve`.
+#[derive(clap::Args)]
+pub(crate) struct Args {}
+
+pub(crate) fn run(_args: &Args, _context: &Context) -> anyhow::Result<ExitCode> {
+    anyhow::bail!("not written yet")
+}

@@ -1,0 +1,85 @@
+//! `[local]`: the model in this process, and what its hardware and energy cost.
+
+use serde::{Deserialize, Serialize};
+
+use super::load::Problem;
+
+/// `[local]`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct LocalConfig {
+    /// Whether a local model is loaded at all.
+    pub enabled: bool,
+    /// A folder below the models folder, or a path.
+    pub model: String,
+    /// Threads of the decode pool; 0 means one per physical core.
+    pub threads: usize,
+    /// Answers generated at the same time.
+    pub max_streams: usize,
+    /// Requests that may wait; one more is refused.
+    pub queue: usize,
+    /// Longest generation of one answer, in seconds.
+    pub max_seconds: u64,
+    /// Price of this machine while it generates, in dollars per hour (purchase or rent spread over its hours).
+    pub hourly_hardware_usd: f64,
+    /// Power drawn while it generates, in watts.
+    pub watts: f64,
+    /// Price of energy, in dollars per kilowatt-hour.
+    pub usd_per_kwh: f64,
+}
+
+impl Default for LocalConfig {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            model: "starter".to_owned(),
+            threads: 0,
+            max_streams: 8,
+            queue: 32,
+            max_seconds: 120,
+            hourly_hardware_usd: 0.05,
+            watts: 45.0,
+            usd_per_kwh: 0.25,
+        }
+    }
+}
+
+impl LocalConfig {
+    pub(super) fn check(&self, problems: &mut Vec<Problem>) {
+        let counts = [
+            ("local.max-streams", self.max_streams, 64),
+            ("local.queue", self.queue, 100_000),
+            ("local.max-seconds", self.max_seconds as usize, 86_400),
+        ];
+        for (key, value, most) in counts {
+            if !(1..=most).contains(&value) {
+                problems.push(Problem::key(key, format!("is {value}, must lie between 1 and {most}")));
+            }
+        }
+        if self.threads > 256 {
+            problems.push(Problem::key("local.threads", "must be at most 256".to_owned()));
+        }
+        let prices = [
+            ("local.hourly-hardware-usd", self.hourly_hardware_usd),
+            ("local.watts", self.watts),
+            ("local.usd-per-kwh", self.usd_per_kwh),
+        ];
+        for (key, value) in prices {
+            if !value.is_finite() || value < 0.0 {
+                problems.push(Problem::key(key, format!("is {value}, must be a number of at least 0")));
+            }
+        }
+        if self.hourly_usd() <= 0.0 {
+            problems.push(Problem::key(
+                "local.hourly-hardware-usd",
+                "hardware and energy together cost nothing; local answers are never free: set one of them"
+                    .to_owned(),
+            ));
+        }
+    }
+
+    /// Dollars per hour of generating: hardware and energy.
+    pub fn hourly_usd(&self) -> f64 {
+        self.hourly_hardware_usd + self.watts / 1000.0 * self.usd_per_kwh
+    }
+}

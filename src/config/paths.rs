@@ -1,0 +1,63 @@
+//! Where things lie on disk: configuration, state, models and policies. Finds, never creates, except the state folder.
+
+use std::path::{Path, PathBuf};
+
+use super::Config;
+
+/// The folders that one process works with.
+#[derive(Clone, Debug)]
+pub struct Paths {
+    /// Ledger, calibrations.
+    pub state: PathBuf,
+    /// Model folders.
+    pub models: PathBuf,
+    /// Policy files.
+    pub policies: PathBuf,
+}
+
+impl Paths {
+    /// Resolves the folders: the configuration's own, else the first `models` and `policies` found in the working
+    /// folder, beside the binary or above it, else below `/usr/share/crossover`.
+    pub fn resolve(config: &Config, state: Option<&Path>) -> Self {
+        Self {
+            state: state.map_or_else(default_state, Path::to_path_buf),
+            models: config.models_dir.clone().unwrap_or_else(|| find("models")),
+            policies: config.policies_dir.clone().unwrap_or_else(|| find("policies")),
+        }
+    }
+
+    /// A model's folder: `name` itself where it is a path, else below the models folder.
+    pub fn model(&self, name: &str) -> PathBuf {
+        if name.contains('/') { PathBuf::from(name) } else { self.models.join(name) }
+    }
+}
+
+/// The first existing candidate for a data folder, else the one in the working folder.
+pub(crate) fn find(name: &str) -> PathBuf {
+    let beside = std::env::current_exe().ok().and_then(|exe| exe.parent().map(Path::to_path_buf));
+    let above = beside.iter().flat_map(|folder| folder.ancestors().take(4).map(|up| up.join(name)));
+    let installed = Path::new("/usr/share/crossover").join(name);
+    std::iter::once(PathBuf::from(name))
+        .chain(above)
+        .chain(std::iter::once(installed))
+        .find(|candidate| candidate.is_dir())
+        .unwrap_or_else(|| PathBuf::from(name))
+}
+
+/// `$XDG_STATE_HOME/crossover`, else `~/.local/state/crossover`.
+fn default_state() -> PathBuf {
+    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    absolute("XDG_STATE_HOME")
+        .or_else(|| absolute("HOME").map(|home| home.join(".local/state")))
+        .unwrap_or_else(|| PathBuf::from(".local/state"))
+        .join("crossover")
+}
+
+/// `./crossover.toml`, else `$XDG_CONFIG_HOME/crossover/crossover.toml`, where one exists.
+pub(crate) fn default_config_file() -> Option<PathBuf> {
+    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let home = absolute("XDG_CONFIG_HOME").or_else(|| absolute("HOME").map(|home| home.join(".config")));
+    std::iter::once(PathBuf::from("crossover.toml"))
+        .chain(home.map(|home| home.join("crossover/crossover.toml")))
+        .find(|file| file.is_file())
+}

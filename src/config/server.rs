@@ -1,0 +1,72 @@
+//! `[server]`: listeners and limits of the HTTP side.
+
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
+use super::load::Problem;
+
+/// `[server]`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct ServerConfig {
+    /// Where the OpenAI API is served.
+    pub listen: SocketAddr,
+    /// Where `/metrics` and `/health` are served.
+    pub admin_listen: SocketAddr,
+    /// Largest request body, in bytes.
+    pub max_body_bytes: usize,
+    /// Most requests answered at once; more get 503.
+    pub max_in_flight: usize,
+    /// How long live streams may go on after SIGTERM, in seconds.
+    pub shutdown_grace_seconds: u64,
+    /// Longest silence of a stream before a comment is sent, in seconds; at most 15.
+    pub heartbeat_seconds: u64,
+    /// Longest wait for a slow client to take more bytes, in seconds.
+    pub write_timeout_seconds: u64,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 4000)),
+            admin_listen: SocketAddr::from(([127, 0, 0, 1], 4001)),
+            max_body_bytes: 8 * 1024 * 1024,
+            max_in_flight: 1024,
+            shutdown_grace_seconds: 30,
+            heartbeat_seconds: 15,
+            write_timeout_seconds: 60,
+        }
+    }
+}
+
+impl ServerConfig {
+    pub(super) fn check(&self, problems: &mut Vec<Problem>) {
+        for (key, address) in [("server.listen", self.listen), ("server.admin-listen", self.admin_listen)] {
+            if !address.ip().is_loopback() {
+                problems.push(Problem::key(
+                    key,
+                    format!("{address} is not a loopback address, and this version has no API keys to guard it: use 127.0.0.1"),
+                ));
+            }
+        }
+        if self.listen == self.admin_listen && self.listen.port() != 0 {
+            problems.push(Problem::key("server.admin-listen", "must differ from server.listen".to_owned()));
+        }
+        if !(1024..=256 * 1024 * 1024).contains(&self.max_body_bytes) {
+            problems.push(Problem::key(
+                "server.max-body-bytes",
+                "must lie between 1024 and 268435456".to_owned(),
+            ));
+        }
+        if self.max_in_flight == 0 {
+            problems.push(Problem::key("server.max-in-flight", "must be at least 1".to_owned()));
+        }
+        if !(1..=15).contains(&self.heartbeat_seconds) {
+            problems.push(Problem::key("server.heartbeat-seconds", "must lie between 1 and 15".to_owned()));
+        }
+        if self.write_timeout_seconds == 0 {
+            problems.push(Problem::key("server.write-timeout-seconds", "must be at least 1".to_owned()));
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Follows one request from its first byte to its end and closes its record exactly once, also when it is dropped.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use super::{Attempt, End, Ledger, Origin, Outcome};
+use crate::backends::Kind;
+use crate::chat::{BackendId, Chunk, Delta, Event, RequestId, Usage};
+use crate::routing::{Decision, Reason};
+
+/// HTTP status recorded for a client that left before the end (a convention of nginx).
+const CLIENT_CLOSED: u16 = 499;
+
+/// The open record of one request. Dropping it unfinished records that the client left.
+pub struct Recorder {
+    ledger: Arc<Ledger>,
+    outcome: Option<Box<Outcome>>,
+    started: Instant,
+    call: Option<OpenCall>,
+}
+
+/// The attempt under way, with what was seen of its answer.
+struct OpenCall {
+    backend: BackendId,
+    model: String,
+    started: Instant,
+    usage: Option<Usage>,
+    text_bytes: usize,
+}
+
+impl Recorder {
+    /// Opens a record.
+    pub fn open(ledger: Arc<Ledger>, id: RequestId, origin: Origin) -> Self {
+        let at_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64);
+        ledger.metrics().requests_in_flight.inc();
+        let outcome = Outcome {
+            id,
+            at_ms,
+            origin,
+            policy: None,
+            rule: None,
+            reason: None,
+            verdict: None,
+            threshold: None,
+            prompt_tokens_estimate: 0,
+            first_target: None,
+            attempts: vec![],
+            served_by: None,
+            model: None,
+            usage: Usage::default(),
+            cost: None,
+            cost_if_remote: None,
+            decided_in: Duration::ZERO,
+            first_chunk_in: None,
+            total: Duration::ZERO,
+            status: 0,
+            end: End::ClientClosed,
+        };
+        Self { ledger, outcome: Some(Box::new(outcome)), started: Instant::now(), call: None }
+    }
+
+    /// The record so far.
+    pub fn outcome(&self) -> Option<&Outcome> {
+        self.outcome.as_deref()
+    }
+
+    /// Notes what routing decided.
+    pub fn decided(&mut self, decision: &Decision) {
+        if let Some(outcome) = &mut self.outcome {
+            outcome.policy = Some(decision.policy.clone());
+            outcome.rule = Some(decision.rule.clone());
+            outcome.reason = Some(decision.reason);
+            outcome.verdict.clone_from(&decision.verdict);
+            outcome.threshold = decision.threshold;
+            outcome.prompt_tokens_estimate = decision.prompt_tokens;
+            outcome.first_target = decision.plan.targets().first().map(|id| (*id).clone());
+            outcome.decided_in = decision.decided_in;
+        }
+    }
+
+    /// Changes the reason: another target than the first answers.
+    pub fn reason(&mut self, reason: Reason) {
+        if let Some(outcome) = &mut self.outcome {
+            outcome.reason = Some(reason);
+        }
+    }
+
+    /// A backend is called.
+    pub fn call(&mut self, backend: &BackendId, model: &str) {
+        self.call = Some(OpenCall {
+            backend: backend.clone(),
+            model: model.to_owned(),
+            started: Instant::now(),
+            usage: None,
+            text_bytes: 0,
+        });
+    }
+
+    /// The call failed before it committed, or broke off later.
+    pub fn failed(&mut self, kind: Kind) {
+        self.close_call(Some(kind));
+    }
+
+    /// The call's answer is the one that the client gets.
+    pub fn committed(&mut self) {
+        if let (Some(outcome), Some(call)) = (&mut self.outcome, &self.call) {
+            outcome.served_by = Some(call.backend.clone());
+            outcome.model = Some(call.model.clone());
+            outcome.first_chunk_in = Some(self.started.elapsed());
+        }
+    }
+
+    /// Reads usage and content size off a chunk of the answer.
+    pub fn chunk(&mut self, chunk: &Chunk) {
+        let Some(call) = &mut self.call else { return };
+        for event in &chunk.events {
+            match event {
+                Event::Usage(usage) => call.usage = Some(*usage),
+                Event::Delta { delta: Delta::Text(text) | Delta::Refusal(text), .. }
+                | Event::Whole { text } => {
+                    call.text_bytes += text.len();
+                }
+                Event::Delta { delta: Delta::ToolCalls(calls), .. } => {
+                    call.text_bytes += calls.to_string().len()
+                }
+                Event::Role { .. } | Event::Finish { .. } => {}
+            }
+        }
+    }
+
+    /// The HTTP status that the client gets.
+    pub fn status(&mut self, status: u16) {
+        if let Some(outcome) = &mut self.outcome {
+            outcome.status = status;
+        }
+    }
+
+    /// Closes the record.
+    pub fn finish(mut self, end: End) {
+        self.close(end);
+    }
+
+    fn close_call(&mut self, failure: Option<Kind>) {
+        let (Some(outcome), Some(call)) = (&mut self.outcome, self.call.take()) else { return };
+        let seen = call.text_bytes > 0;
+        let usage = call.usage.or_else(|| {
+            seen.then(|| Usage {
+                prompt: u64::from(outcome.prompt_tokens_estimate),
+                completion: estimate_tokens(call.text_bytes),
+                estimated: true,
+                ..Usage::default()
+            })
+        });
+        if failure.is_none() || outcome.served_by.as_ref() == Some(&call.backend) {
+            outcome.usage = usage.unwrap_or_default();
+        }
+        let took = call.started.elapsed();
+        outcome.attempts.push(Attempt { backend: call.backend, model: call.model, failure, usage, took });
+    }
+
+    fn close(&mut self, end: End) {
+        self.close_call(match end {
+            End::Failed(kind) => Some(kind),
+            End::Completed | End::ClientClosed | End::Refused(_) | End::Invalid(_) => None,
+        });
+        let Some(mut outcome) = self.outcome.take() else { return };
+        outcome.total = self.started.elapsed();
+        outcome.end = end;
+        if end == End::ClientClosed {
+            outcome.status = CLIENT_CLOSED;
+        }
+        self.ledger.metrics().requests_in_flight.dec();
+        self.ledger.close(*outcome);
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        self.close(End::ClientClosed);
+    }
+}
+
+/// About four bytes a token: what is left when a backend reports no usage.
+fn estimate_tokens(bytes: usize) -> u64 {
+    (bytes as u64).div_ceil(4)
+}

@@ -1,0 +1,280 @@
+//! Every metric, declared once. Labels are closed sets: backend names from the configuration, enums, status codes.
+//! Series are seeded at start, so that a dashboard shows 0 instead of nothing.
+
+use prometheus::{Counter, CounterVec, Gauge};
+use prometheus::{
+    Encoder, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder, core::Collector,
+};
+
+use crate::chat::SCORE_BINS;
+
+/// Seconds, from a millisecond to two minutes: whole answers.
+const LONG: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0];
+/// Seconds, from ten microseconds to a fifth of a second: decisions.
+const SHORT: &[f64] =
+    &[0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.2];
+
+/// All metrics of one gateway, with the registry that exposes them.
+pub struct Metrics {
+    registry: Registry,
+    /// Requests answered, by policy, answering backend, HTTP status and error (`none` when there was none).
+    pub requests_total: IntCounterVec,
+    /// Requests that are being answered now.
+    pub requests_in_flight: IntGauge,
+    /// Routing decisions, by policy, first target and reason.
+    pub decisions_total: IntCounterVec,
+    /// Time from a request's first byte to its answer's last, in seconds.
+    pub request_duration_seconds: HistogramVec,
+    /// Time from a request's first byte to its answer's first content, in seconds.
+    pub first_chunk_seconds: HistogramVec,
+    /// Time to decide where a request goes, classifier included, in seconds.
+    pub decision_seconds: Histogram,
+    /// Tokens, by backend, kind (`prompt`, `cached_prompt`, `completion`) and whether we counted them ourselves.
+    pub tokens_total: IntCounterVec,
+    /// Cost of answers, in dollars.
+    pub cost_usd_total: CounterVec,
+    /// Estimated cost had the remote model answered everything, in dollars.
+    pub cost_if_remote_usd_total: Counter,
+    /// `cost_if_remote` less cost since start, in dollars; negative when routing cost money.
+    pub saved_usd: Gauge,
+    /// Requests whose model has no known price; their cost is missing from the sums.
+    pub unpriced_requests_total: IntCounterVec,
+    /// Time the classifier took, queueing included, in seconds.
+    pub classifier_seconds: Histogram,
+    /// Probability that the local answer is good enough, as the classifier put it.
+    pub classifier_score: Histogram,
+    /// Classifier calls, by outcome: `ok`, `late`, `broken`, `off`.
+    pub classifier_outcomes_total: IntCounterVec,
+    /// Requests that wait for the local engine.
+    pub local_queue_depth: IntGauge,
+    /// Answers that the local engine generates now.
+    pub local_active: IntGauge,
+    /// Tokens generated in the last second by the local engine.
+    pub local_tokens_per_second: Gauge,
+    /// Failed attempts, by backend and kind of failure.
+    pub upstream_failures_total: IntCounterVec,
+    /// Retries at the same backend, by reason.
+    pub retries_total: IntCounterVec,
+    /// Requests that moved on to another backend, by reason.
+    pub fallback_total: IntCounterVec,
+    /// Attempts, by backend and outcome (`ok` or the kind of failure).
+    pub attempts_total: IntCounterVec,
+    /// 1 while the backend's circuit breaker is open.
+    pub breaker_open: IntGaugeVec,
+    /// 1 while the backend takes requests.
+    pub backend_ready: IntGaugeVec,
+    /// Ledger rows, by fate: `written`, `dropped`.
+    pub ledger_rows_total: IntCounterVec,
+    /// Quality of the last eval run, 0 to 1, by suite and subject.
+    pub eval_quality: GaugeVec,
+    /// Share answered locally in the last eval run, by suite and subject.
+    pub eval_local_share: GaugeVec,
+    /// Cost of the last eval run in dollars, by suite and subject.
+    pub eval_cost_usd: GaugeVec,
+    /// 1, with the version as a label.
+    pub build_info: IntGaugeVec,
+}
+
+/// Registers a metric; a name declared twice is a bug that the first test finds.
+struct Registrar(Registry);
+
+impl Registrar {
+    fn add<C: Collector + Clone + 'static>(&self, collector: prometheus::Result<C>) -> prometheus::Result<C> {
+        let collector = collector?;
+        self.0.register(Box::new(collector.clone()))?;
+        Ok(collector)
+    }
+
+    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntCounterVec> {
+        self.add(IntCounterVec::new(opts(name, help), labels))
+    }
+
+    fn gauge(&self, name: &str, help: &str) -> prometheus::Result<IntGauge> {
+        self.add(IntGauge::with_opts(opts(name, help)))
+    }
+
+    fn float_gauge(&self, name: &str, help: &str) -> prometheus::Result<Gauge> {
+        self.add(Gauge::with_opts(opts(name, help)))
+    }
+
+    fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntGaugeVec> {
+        self.add(IntGaugeVec::new(opts(name, help), labels))
+    }
+
+    fn float_gauges(&self, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<GaugeVec> {
+        self.add(GaugeVec::new(opts(name, help), labels))
+    }
+
+    fn histogram(&self, name: &str, help: &str, buckets: Vec<f64>) -> prometheus::Result<Histogram> {
+        self.add(Histogram::with_opts(HistogramOpts::from(opts(name, help)).buckets(buckets)))
+    }
+
+    fn histograms(&self, name: &str, help: &str) -> prometheus::Result<HistogramVec> {
+        let opts = HistogramOpts::from(opts(name, help)).buckets(LONG.to_vec());
+        self.add(HistogramVec::new(opts, &["backend"]))
+    }
+}
+
+fn opts(name: &str, help: &str) -> Opts {
+    Opts::new(name, help).namespace("crossover")
+}
+
+impl Metrics {
+    /// Declares and seeds everything.
+    ///
+    /// # Errors
+    /// Only when two metrics share a name, which a test excludes.
+    #[expect(clippy::too_many_lines, reason = "one line a metric: the list is the point")]
+    pub fn new() -> prometheus::Result<Self> {
+        let r = Registrar(Registry::new());
+        let bins = (1..SCORE_BINS).map(|bin| bin as f64 / SCORE_BINS as f64).chain([1.0]).collect();
+        let metrics = Self {
+            requests_total: r.counters(
+                "requests_total",
+                "Requests answered, by policy, answering backend, HTTP status and error.",
+                &["policy", "backend", "status", "error"],
+            )?,
+            requests_in_flight: r.gauge("requests_in_flight", "Requests that are being answered now.")?,
+            decisions_total: r.counters(
+                "decisions_total",
+                "Routing decisions, by policy, first target and reason.",
+                &["policy", "target", "reason"],
+            )?,
+            request_duration_seconds: r.histograms(
+                "request_duration_seconds",
+                "Time from a request's first byte to its answer's last.",
+            )?,
+            first_chunk_seconds: r.histograms(
+                "first_chunk_seconds",
+                "Time from a request's first byte to its answer's first content.",
+            )?,
+            decision_seconds: r.histogram(
+                "decision_seconds",
+                "Time to decide where a request goes.",
+                SHORT.to_vec(),
+            )?,
+            tokens_total: r.counters(
+                "tokens_total",
+                "Tokens taken and generated.",
+                &["backend", "kind", "estimated"],
+            )?,
+            cost_usd_total: r
+                .add(CounterVec::new(opts("cost_usd_total", "Cost of answers in dollars."), &["backend"]))?,
+            cost_if_remote_usd_total: r.add(Counter::with_opts(opts(
+                "cost_if_remote_usd_total",
+                "Estimated cost in dollars had the remote model answered everything.",
+            )))?,
+            saved_usd: r
+                .float_gauge("saved_usd", "Estimated saving since start in dollars; may be negative.")?,
+            unpriced_requests_total: r.counters(
+                "unpriced_requests_total",
+                "Requests whose model has no known price.",
+                &["backend"],
+            )?,
+            classifier_seconds: r.histogram(
+                "classifier_seconds",
+                "Time the classifier took.",
+                SHORT.to_vec(),
+            )?,
+            classifier_score: r.histogram(
+                "classifier_score",
+                "Probability that the local answer is good enough.",
+                bins,
+            )?,
+            classifier_outcomes_total: r.counters(
+                "classifier_outcomes_total",
+                "Classifier calls.",
+                &["outcome"],
+            )?,
+            local_queue_depth: r.gauge("local_queue_depth", "Requests that wait for the local engine.")?,
+            local_active: r.gauge("local_active", "Answers that the local engine generates now.")?,
+            local_tokens_per_second: r.float_gauge(
+                "local_tokens_per_second",
+                "Tokens generated in the last second by the local engine.",
+            )?,
+            upstream_failures_total: r.counters(
+                "upstream_failures_total",
+                "Failed attempts, by kind.",
+                &["backend", "kind"],
+            )?,
+            retries_total: r.counters("retries_total", "Retries at the same backend.", &["reason"])?,
+            fallback_total: r.counters(
+                "fallback_total",
+                "Moves to another backend.",
+                &["from", "to", "reason"],
+            )?,
+            attempts_total: r.counters(
+                "attempts_total",
+                "Attempts at a backend.",
+                &["backend", "outcome"],
+            )?,
+            breaker_open: r.gauges("breaker_open", "1 while the circuit breaker is open.", &["backend"])?,
+            backend_ready: r.gauges("backend_ready", "1 while the backend takes requests.", &["backend"])?,
+            ledger_rows_total: r.counters("ledger_rows_total", "Ledger rows by fate.", &["state"])?,
+            eval_quality: r.float_gauges(
+                "eval_quality",
+                "Quality of the last eval run, 0 to 1.",
+                &["suite", "subject"],
+            )?,
+            eval_local_share: r.float_gauges(
+                "eval_local_share",
+                "Share answered locally in the last eval run.",
+                &["suite", "subject"],
+            )?,
+            eval_cost_usd: r.float_gauges(
+                "eval_cost_usd",
+                "Cost of the last eval run in dollars.",
+                &["suite", "subject"],
+            )?,
+            build_info: r.gauges("build_info", "1, with the version as a label.", &["version"])?,
+            registry: r.0,
+        };
+        metrics.seed();
+        Ok(metrics)
+    }
+
+    fn seed(&self) {
+        for backend in ["local", "remote"] {
+            self.request_duration_seconds.with_label_values(&[backend]);
+            self.first_chunk_seconds.with_label_values(&[backend]);
+            self.cost_usd_total.with_label_values(&[backend]);
+            self.unpriced_requests_total.with_label_values(&[backend]);
+            self.breaker_open.with_label_values(&[backend]);
+            self.backend_ready.with_label_values(&[backend]);
+            self.attempts_total.with_label_values(&[backend, "ok"]);
+            for kind in ["prompt", "cached_prompt", "completion"] {
+                self.tokens_total.with_label_values(&[backend, kind, "false"]);
+            }
+        }
+        for outcome in ["ok", "late", "broken", "off"] {
+            self.classifier_outcomes_total.with_label_values(&[outcome]);
+        }
+        for state in ["written", "dropped"] {
+            self.ledger_rows_total.with_label_values(&[state]);
+        }
+        self.build_info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+    }
+
+    /// Everything in Prometheus' text form.
+    ///
+    /// # Errors
+    /// When a collector hands out inconsistent data; never seen.
+    pub fn render(&self) -> prometheus::Result<Vec<u8>> {
+        let mut text = Vec::with_capacity(32 * 1024);
+        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
+        Ok(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn declares_every_metric_once_and_seeds_it() {
+        let text = String::from_utf8(Metrics::new().unwrap().render().unwrap()).unwrap();
+        assert!(text.contains("crossover_cost_usd_total{backend=\"local\"} 0"));
+        assert!(text.contains("crossover_classifier_score_bucket{le=\"0.05\"} 0"));
+    }
+}
