@@ -261,7 +261,7 @@ mod tests {
             ..Line::default()
         };
         let unknown = Line { name: "remote".to_owned(), requests: 1, unpriced: 1, ..Line::default() };
-        let total = Line { name: "total".to_owned(), requests: 4, unpriced: 1, ..line.clone() };
+        let total = Line { name: "total".to_owned(), requests: 4, unpriced: 1, ..line };
         let summary =
             Summary { lines: vec![line, unknown], total, if_remote_models: vec!["gpt-4o-mini".to_owned()] };
         let text = page(&summary, &args(By::Backend), Path::new("ledger.sqlite"));

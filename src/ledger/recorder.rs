@@ -126,7 +126,7 @@ impl Recorder {
                     call.text_bytes += text.len();
                 }
                 Event::Delta { delta: Delta::ToolCalls(calls), .. } => {
-                    call.text_bytes += calls.to_string().len()
+                    call.text_bytes += calls.to_string().len();
                 }
                 Event::Role { .. } | Event::Finish { .. } => {}
             }
