@@ -1,1 +1,3 @@
 //! OpenAI's chat completions.
+
+pub mod upstream;
