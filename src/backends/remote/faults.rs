@@ -90,16 +90,14 @@ impl Blame {
         }
     }
 
-    /// An error event after content.
-    pub(super) fn mid_stream(&self, error: FrameError) -> BackendError {
+    /// As [`Blame::frame`], but after content: an error event is no refusal any more.
+    pub(super) fn mid_stream(&self, error: &FrameError) -> BackendError {
         match error {
             FrameError::Invalid(why) => self.invalid(why),
-            FrameError::Upstream(_) => self.plain(
-                Kind::StreamError,
-                Fault::Upstream,
-                Retry::Same(None),
-                "the upstream reported an error in mid-stream",
-            ),
+            FrameError::Upstream(_) => {
+                let message = "the upstream reported an error in mid-stream";
+                self.plain(Kind::StreamError, Fault::Upstream, Retry::Same(None), message)
+            }
         }
     }
 
@@ -168,15 +166,18 @@ impl Cause {
         let mut cause = Self::default();
         let mut next = error.source();
         while let Some(error) = next {
-            // An `io::Error` does not name the error it wraps among its sources.
-            let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-            cause.tls |=
-                error.is::<rustls::Error>() || wrapped.is_some_and(|inner| inner.is::<rustls::Error>());
+            cause.tls |= is_tls(error);
             cause.malformed |= error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse);
             next = error.source();
         }
         cause
     }
+}
+
+/// An `io::Error` does not name the error that it wraps among its sources, and TLS errors come wrapped twice.
+fn is_tls(error: &(dyn std::error::Error + 'static)) -> bool {
+    error.is::<rustls::Error>()
+        || error.downcast_ref::<io::Error>().and_then(io::Error::get_ref).is_some_and(|inner| is_tls(inner))
 }
 
 /// How long the upstream wants us to wait: `retry-after-ms`, else `Retry-After` in seconds or as an HTTP date (a past

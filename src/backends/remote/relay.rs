@@ -150,7 +150,7 @@ impl Relay {
     }
 
     fn fault(&self, error: FrameError) -> BackendError {
-        if self.committed { self.blame.mid_stream(error) } else { self.blame.frame(error) }
+        if self.committed { self.blame.mid_stream(&error) } else { self.blame.frame(error) }
     }
 
     /// The verdict at the stream's end; `done`: the upstream said so.

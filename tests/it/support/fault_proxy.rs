@@ -155,7 +155,7 @@ async fn write(to: &mut OwnedWriteHalf, read: &[u8], mode: Mode) -> bool {
         Mode::Latency(time) => (read.len(), Some(time)),
         _ => (read.len(), None),
     };
-    for piece in read.chunks(size) {
+    for piece in read.chunks(size.max(1)) {
         match pause {
             Some(Duration::ZERO) => tokio::task::yield_now().await,
             Some(time) => tokio::time::sleep(time).await,

@@ -111,3 +111,10 @@ async fn read_request(socket: &mut TcpStream) {
         }
     }
 }
+
+#[tokio::test]
+async fn a_raw_upstream_answers_its_bytes_to_a_raw_client() {
+    let upstream = RawUpstream::start("odd\0bytes", Then::Close).await;
+    let request = b"POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}";
+    assert_eq!(exchange(upstream.address, request, Duration::from_secs(5)).await, b"odd\0bytes");
+}
