@@ -2,6 +2,7 @@
 
 mod answer;
 mod request;
+pub mod upstream;
 
 pub use answer::{ErrorBody, Fold, Header, frame, usage_value};
 pub use request::{RequestError, parse_request};
