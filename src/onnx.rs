@@ -128,16 +128,16 @@ fn session(environment: &Environment, model: &Path, spec: &SessionSpec) -> ort::
     // Prepacking stays on, its default: without it int4 kernels fall to a hundredth of their speed.
     Session::builder(environment)?
         .with_intra_threads(spec.intra_threads.max(1))
-        .map_err(forget)?
+        .map_err(|error| forget(&error))?
         .with_inter_threads(1)
-        .map_err(forget)?
+        .map_err(|error| forget(&error))?
         .with_intra_op_spinning(spec.spin)
-        .map_err(forget)?
+        .map_err(|error| forget(&error))?
         .commit_from_file(model)
 }
 
 /// Drops the half-built builder that the crate's builder errors carry.
-fn forget<T>(error: ort::Error<T>) -> ort::Error {
+fn forget<T>(error: &ort::Error<T>) -> ort::Error {
     ort::Error::new(error.message())
 }
 

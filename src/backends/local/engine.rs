@@ -207,15 +207,21 @@ impl Engine {
 
     /// Takes ended sequences out, tells their readers and keeps their buffers.
     fn retire(&mut self) {
-        let before = self.sequences.len();
+        let mut ended = vec![];
         let mut at = 0;
         while at < self.sequences.len() {
-            if self.sequences[at].end.is_none() {
+            if self.sequences[at].end.is_some() {
+                // Order matters: sequences take turns in the order in which they came.
+                ended.push(self.sequences.remove(at));
+            } else {
                 at += 1;
-                continue;
             }
-            // Order matters: sequences take turns in the order in which they came.
-            let mut sequence = self.sequences.remove(at);
+        }
+        if !ended.is_empty() {
+            // Before the readers hear of it, so that the counts are true for whoever asks then.
+            self.queue.set_active(self.sequences.len());
+        }
+        for mut sequence in ended {
             if let Some(mut cache) = sequence.cache.take()
                 && self.spare.len() < self.limits.slots
                 && cache.clear().is_ok()
@@ -223,9 +229,6 @@ impl Engine {
                 self.spare.push(cache);
             }
             sequence.tell_end();
-        }
-        if self.sequences.len() != before {
-            self.queue.set_active(self.sequences.len());
         }
         if let Some(speed) = self.speed.measure(self.sequences.is_empty()) {
             self.queue.set_speed(speed);
@@ -386,4 +389,16 @@ impl Speed {
 /// Reserves a place for each of `n` ends.
 pub(super) fn reserve_ends(steps: &Sender<Step>, n: usize) -> Option<VecDeque<OwnedPermit<Step>>> {
     (0..n).map(|_| steps.clone().try_reserve_owned().ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn d21_a_panic_is_caught_and_so_is_an_error() {
+        assert_eq!(guarded(|| Ok(1)), Some(1));
+        assert_eq!(guarded::<()>(|| Err(ort::Error::new("broken"))), None);
+        assert_eq!(guarded::<()>(|| panic!("broken")), None);
+    }
 }

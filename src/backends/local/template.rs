@@ -36,6 +36,8 @@ impl Template {
     pub(super) fn new(source: &str, bos_token: String, eos_token: String) -> Result<Self, Error> {
         let mut environment = Environment::new();
         environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
+        // Debug information quotes variables: the conversation.
+        environment.set_debug(false);
         environment.set_undefined_behavior(UndefinedBehavior::Lenient);
         environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
         environment.add_function("raise_exception", |_why: String| -> Result<Value, Error> {
@@ -73,6 +75,7 @@ fn strftime_now(format: &str) -> Result<String, Error> {
 }
 
 /// As Python's `json.dumps(value, ensure_ascii=False, indent=...)`: `, ` and `: ` between items, nothing escaped for HTML.
+#[expect(clippy::needless_pass_by_value, reason = "the template engine passes keyword arguments by value")]
 fn tojson(value: &Value, kwargs: Kwargs) -> Result<Value, Error> {
     let indent: Option<usize> = kwargs.get("indent")?;
     let _ignored: Option<bool> = kwargs.get("ensure_ascii")?;

@@ -359,9 +359,23 @@ async fn needs_it_does_not_meet_are_refused() {
     assert_eq!((error.kind, error.param.as_deref()), (Kind::Unsupported, Some("tools")));
 }
 
-/// A ticket that the prompt side would never make: its token is not in the vocabulary.
+/// A ticket that the prompt side would never make: its prompt is longer than the context.
 fn broken_ticket(local: &Local) -> Reply {
-    local.desk.enqueue(vec![4_000_000_000], &Sampling { n: 1, ..at_most(4) }).unwrap()
+    let (steps, receiver) = mpsc::channel(AHEAD + 1);
+    let enough: Arc<[AtomicBool]> = [AtomicBool::new(false)].into();
+    let vocabulary = Arc::clone(&local.desk.vocabulary);
+    let reply = Reply::new(local.desk.id.clone(), vocabulary, receiver, Arc::clone(&enough), &[]);
+    let ticket = Ticket {
+        prompt: vec![5; local.desk.context + 1].into(),
+        choice: local.desk.choice(&Sampling::default()),
+        max_tokens: 4,
+        ends: engine::reserve_ends(&steps, 1).unwrap(),
+        steps,
+        enough,
+        waits_until: Instant::now() + Duration::from_secs(60),
+    };
+    local.desk.queue.push(ticket).unwrap();
+    reply
 }
 
 #[tokio::test]
