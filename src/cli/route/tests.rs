@@ -1,3 +1,5 @@
+//! `crossover route` with the shipped classifier and policies.
+
 use std::path::Path;
 
 use serde_json::{Value, json};

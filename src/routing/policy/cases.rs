@@ -1,6 +1,7 @@
 //! A policy's own tests, `[[test]]`: facts given, the first target (or "refuse") expected.
-//! What a test does not give: a request of 50 tokens without tags, needs or personal data; a verdict of 0; no threshold;
-//! a ready local model of 4,096 tokens inside the boundary that has no special abilities; a ready, able remote outside.
+//! What a test does not give: a request of 50 tokens without tags, needs or personal data; a verdict of 0; no
+//! threshold; a ready local model of 4,096 tokens inside the boundary that has no special abilities; a ready, able
+//! remote outside.
 
 use toml::{Table, Value};
 

@@ -3,6 +3,7 @@
 //! own test cases. Which words a policy may use stands in `condition.rs`, why it decided so in `reason.rs`.
 
 mod cases;
+mod clauses;
 mod compile;
 mod condition;
 mod evaluate;

@@ -1,3 +1,5 @@
+//! Policies: conditions, reasons, controls, readiness. What a file may not say, and every state of a small world, below.
+
 use super::*;
 use crate::chat::{BoundaryBackendId, Needs};
 use crate::routing::classifier::Verdict;
@@ -330,8 +332,8 @@ fn an_upper_estimate_alone_refuses_nobody() {
         let (targets, reason, _) = scene().signals(|s| s.prompt_tokens = tokens).told(&policy);
         (targets, reason)
     };
-    assert_eq!(told(1_999), ("local".to_owned(), Reason::Private), "may be 1,000 tokens: the engine counts");
-    assert_eq!(told(2_000), (String::new(), Reason::Length));
+    assert_eq!(told(3_999), ("local".to_owned(), Reason::Private), "may be 1,000 tokens: the engine counts");
+    assert_eq!(told(4_000), (String::new(), Reason::Length));
 }
 
 #[test]

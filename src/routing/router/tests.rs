@@ -1,3 +1,5 @@
+//! Whole decisions: signals, classifier and policy together.
+
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 

@@ -1,3 +1,5 @@
+//! The desk with a classifier that says what, and when, the test wants.
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;

@@ -1,3 +1,5 @@
+//! The shipped classifier against the training code, and broken folders.
+
 use std::path::Path;
 
 use serde_json::Value;

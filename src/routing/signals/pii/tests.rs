@@ -1,3 +1,5 @@
+//! Personal data that must be found, and everyday text that must not be taken for it.
+
 use super::*;
 
 fn kind(text: &str) -> Pii {
