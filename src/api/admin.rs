@@ -43,5 +43,6 @@ pub(super) async fn ready(State(front): State<Arc<Front>>) -> Response {
     }
     let ready = front.is_ready() && any;
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(json!({ "ready": ready, "draining": !front.is_ready(), "backends": backends }))).into_response()
+    (status, Json(json!({ "ready": ready, "draining": !front.is_ready(), "backends": backends })))
+        .into_response()
 }

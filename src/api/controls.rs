@@ -23,14 +23,24 @@ pub(super) fn read(headers: &HeaderMap) -> Result<Controls, Refusal> {
 }
 
 fn set(controls: &mut Controls, name: &str, value: &HeaderValue) -> Result<(), Refusal> {
-    let text = value.to_str().map_err(|_| Refusal::header(name, "holds characters outside visible ASCII."))?.trim();
+    let text =
+        value.to_str().map_err(|_| Refusal::header(name, "holds characters outside visible ASCII."))?.trim();
     match &name[PREFIX.len()..] {
-        "route" => controls.route = route(text).ok_or_else(|| {
-            Refusal::header(name, "expected auto, prefer-local, only-local, prefer-remote or only-remote.")
-        })?,
-        "debug" => controls.debug = text.parse().map_err(|_| Refusal::header(name, "expected true or false."))?,
+        "route" => {
+            controls.route = route(text).ok_or_else(|| {
+                Refusal::header(
+                    name,
+                    "expected auto, prefer-local, only-local, prefer-remote or only-remote.",
+                )
+            })?
+        }
+        "debug" => {
+            controls.debug = text.parse().map_err(|_| Refusal::header(name, "expected true or false."))?
+        }
         "session" if is_name(text) => controls.session = Some(text.to_owned()),
-        "session" => return Err(Refusal::header(name, "expected 1 to 64 letters, digits, '-', '_', '.' or ':'.")),
+        "session" => {
+            return Err(Refusal::header(name, "expected 1 to 64 letters, digits, '-', '_', '.' or ':'."));
+        }
         "tags" => {
             let tags: Vec<String> = text.split(',').map(|tag| tag.trim().to_owned()).collect();
             if tags.len() > MAX_TAGS || !tags.iter().all(|tag| is_name(tag)) {

@@ -9,7 +9,8 @@ use serde::Serialize;
 
 use super::refusal::Refusal;
 use super::{Front, door, turn_away};
-use crate::pipeline::{Estimate, Why};
+use crate::ledger::Estimate;
+use crate::pipeline::Why;
 use crate::routing::Explanation;
 
 /// A decision, and what following it would cost.

@@ -48,7 +48,9 @@ impl Stream for Events {
         let mut out = BytesMut::new();
         while let Some(answer) = &mut this.answer {
             match Pin::new(answer).poll_next(context) {
-                Poll::Ready(Some(Ok(chunk))) => write_chunk(&mut out, &chunk, &this.header, this.include_usage),
+                Poll::Ready(Some(Ok(chunk))) => {
+                    write_chunk(&mut out, &chunk, &this.header, this.include_usage)
+                }
                 Poll::Ready(Some(Err(error))) => {
                     write_event(&mut out, &Refusal::backend(&error).body());
                     this.answer = None;
@@ -75,7 +77,10 @@ impl Stream for Events {
 }
 
 impl Events {
-    fn poll_heartbeat(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, std::convert::Infallible>>> {
+    fn poll_heartbeat(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, std::convert::Infallible>>> {
         while self.alarm.as_mut().poll(context).is_ready() {
             let due = self.last_write + self.heartbeat;
             let now = Instant::now();

@@ -3,6 +3,7 @@
 
 mod cost;
 mod count;
+mod estimate;
 mod eval_runs;
 mod machine;
 mod outcome;
@@ -17,6 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use estimate::{Estimate, estimate};
 pub use eval_runs::{EvalRun, export_evals, insert_eval_runs, latest_eval_runs};
 pub use outcome::{Attempt, End, IfRemote, Origin, Outcome};
 pub use prices::{Price, Prices};

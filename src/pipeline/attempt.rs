@@ -65,7 +65,8 @@ impl Pipeline {
         let mut stream = backend.answer(call);
         let patience = if streamed { profile.first_content_timeout } else { profile.whole_timeout };
         let deadline = Instant::now() + patience;
-        let sign_of_life = (streamed && is_last && profile.within_boundary).then(|| Instant::now() + SIGN_OF_LIFE);
+        let sign_of_life =
+            (streamed && is_last && profile.within_boundary).then(|| Instant::now() + SIGN_OF_LIFE);
         let wait_until = sign_of_life.map_or(deadline, |sign| sign.min(deadline));
         let mut head = VecDeque::new();
         let mut content = false;
@@ -102,7 +103,10 @@ fn failed(recorder: &mut Recorder, error: BackendError) -> BackendError {
 }
 
 fn down(profile: &Profile, why: &str, retry_after: Option<Duration>) -> BackendError {
-    BackendError { retry_after, ..BackendError::new(&profile.id, Kind::Down, Fault::Upstream, Retry::Elsewhere, why) }
+    BackendError {
+        retry_after,
+        ..BackendError::new(&profile.id, Kind::Down, Fault::Upstream, Retry::Elsewhere, why)
+    }
 }
 
 fn ended_early(profile: &Profile) -> BackendError {

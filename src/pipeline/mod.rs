@@ -17,7 +17,8 @@ pub use view::view_of;
 
 use crate::backends::{Backend, BackendError, Kind, Retry};
 use crate::chat::{BackendId, ChatRequest, RequestId};
-use crate::ledger::{End, Ledger, Origin, Recorder};
+use crate::config::{Config, LocalConfig};
+use crate::ledger::{End, Estimate, Ledger, Origin, Recorder, estimate};
 use crate::metrics::Metrics;
 use crate::routing::{Decision, Explanation, Plan, Question, Reason, Router, View};
 use retry::RetryBudget;
@@ -28,6 +29,8 @@ pub struct Pipeline {
     backends: Vec<Arc<dyn Backend>>,
     names: Names,
     ledger: Arc<Ledger>,
+    local: LocalConfig,
+    remote_model: String,
     in_flight: Arc<Semaphore>,
     retries: RetryBudget,
 }
@@ -77,8 +80,8 @@ pub struct Parts {
     pub names: Names,
     /// Keeps the records.
     pub ledger: Arc<Ledger>,
-    /// Most requests answered at once.
-    pub max_in_flight: usize,
+    /// What the names and limits of the house are, for estimates and the number of requests at once.
+    pub config: Config,
 }
 
 impl Pipeline {
@@ -89,7 +92,9 @@ impl Pipeline {
             backends: parts.backends,
             names: parts.names,
             ledger: parts.ledger,
-            in_flight: Arc::new(Semaphore::new(parts.max_in_flight)),
+            in_flight: Arc::new(Semaphore::new(parts.config.server.max_in_flight)),
+            local: parts.config.local,
+            remote_model: parts.config.remote.model,
             retries: RetryBudget::new(),
         }
     }
@@ -124,7 +129,11 @@ impl Pipeline {
     ///
     /// # Errors
     /// When nobody answers; nothing was sent to the caller then.
-    pub async fn answer(&self, request: Arc<ChatRequest>, mut recorder: Recorder) -> Result<Answer, Box<Refused>> {
+    pub async fn answer(
+        &self,
+        request: Arc<ChatRequest>,
+        mut recorder: Recorder,
+    ) -> Result<Answer, Box<Refused>> {
         let Ok(permit) = Arc::clone(&self.in_flight).try_acquire_owned() else {
             return Err(refuse(Why::Overloaded, None, recorder));
         };
@@ -144,10 +153,12 @@ impl Pipeline {
     ///
     /// # Errors
     /// When the model's name is not known.
-    pub async fn explain(&self, request: &ChatRequest) -> Result<Explanation, UnknownModel> {
+    pub async fn explain(&self, request: &ChatRequest) -> Result<(Explanation, Vec<Estimate>), UnknownModel> {
         let destination = self.names.resolve(&request.model, request.controls.route)?;
         let view = view_of(&self.backends, &destination);
-        Ok(self.router.explain(question(request, &destination, &view)).await)
+        let explanation = self.router.explain(question(request, &destination, &view)).await;
+        let estimates = estimate(self.ledger.prices(), &self.local, &self.remote_model, &explanation);
+        Ok((explanation, estimates))
     }
 
     async fn decide(&self, request: &ChatRequest, destination: &Destination) -> Decision {
@@ -195,11 +206,7 @@ impl Pipeline {
     }
 }
 
-fn question<'a>(
-    request: &'a ChatRequest,
-    destination: &'a Destination,
-    view: &'a View,
-) -> Question<'a> {
+fn question<'a>(request: &'a ChatRequest, destination: &'a Destination, view: &'a View) -> Question<'a> {
     Question { request, policy: &destination.policy, control: destination.control, view }
 }
 

@@ -79,9 +79,13 @@ impl Names {
         for (alias, target) in aliases {
             let key = format!("aliases.{alias}");
             match (meanings.get(target), meanings.get(alias)) {
-                (None, _) => problems.push(Problem::key(&key, format!("`{target}` is no model, policy or backend here"))),
+                (None, _) => problems
+                    .push(Problem::key(&key, format!("`{target}` is no model, policy or backend here"))),
                 (Some(_), Some(Meaning::Auto | Meaning::Policy(_) | Meaning::Backend(_))) => {
-                    problems.push(Problem::key(&key, format!("`{alias}` has a meaning of its own: choose another alias")));
+                    problems.push(Problem::key(
+                        &key,
+                        format!("`{alias}` has a meaning of its own: choose another alias"),
+                    ));
                 }
                 (Some(meaning), _) => {
                     named.insert(alias.clone(), meaning.clone());

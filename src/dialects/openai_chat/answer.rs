@@ -45,14 +45,17 @@ struct FrameChoice<'a> {
 pub fn frame(header: &Header, event: &Event, include_usage: bool) -> Option<Vec<u8>> {
     let none = include_usage.then_some(None);
     let (choice, usage) = match event {
-        Event::Role { index } => (Some(choice(*index, json!({ "role": "assistant", "content": "" }), None)), none),
+        Event::Role { index } => {
+            (Some(choice(*index, json!({ "role": "assistant", "content": "" }), None)), none)
+        }
         Event::Delta { index, delta } => (Some(choice(*index, delta_value(delta), None)), none),
         Event::Finish { index, reason } => (Some(choice(*index, json!({}), Some(reason))), none),
         Event::Usage(usage) if include_usage => (None, Some(Some(usage_value(usage)))),
         Event::Usage(_) => return None,
-        Event::Whole { text } => {
-            (Some(choice(0, json!({ "role": "assistant", "content": text }), Some(&FinishReason::Stop))), none)
-        }
+        Event::Whole { text } => (
+            Some(choice(0, json!({ "role": "assistant", "content": text }), Some(&FinishReason::Stop))),
+            none,
+        ),
     };
     let frame = Frame {
         id: &header.id,
@@ -122,7 +125,9 @@ impl Fold {
                         Delta::ToolCalls(call) => choice.tool_calls.push(call),
                     }
                 }
-                Event::Finish { index, reason } => self.choices.entry(index).or_default().finish = Some(reason),
+                Event::Finish { index, reason } => {
+                    self.choices.entry(index).or_default().finish = Some(reason)
+                }
                 Event::Usage(usage) => self.usage = Some(usage),
                 Event::Whole { .. } => self.raw.clone_from(&chunk.raw),
             }
@@ -134,7 +139,8 @@ impl Fold {
         if let Some(raw) = self.raw {
             return raw;
         }
-        let choices: Vec<Value> = self.choices.into_iter().map(|(index, choice)| whole_choice(index, choice)).collect();
+        let choices: Vec<Value> =
+            self.choices.into_iter().map(|(index, choice)| whole_choice(index, choice)).collect();
         let mut whole = json!({
             "id": header.id,
             "object": "chat.completion",
@@ -198,7 +204,8 @@ mod tests {
     #[test]
     fn stream_chunks_have_openai_s_form() {
         let frames = |usage| -> Vec<Value> {
-            let bytes = events().iter().filter_map(|event| frame(&header(), event, usage)).collect::<Vec<_>>();
+            let bytes =
+                events().iter().filter_map(|event| frame(&header(), event, usage)).collect::<Vec<_>>();
             bytes.iter().map(|frame| serde_json::from_slice(frame).unwrap()).collect()
         };
         assert_eq!(frames(false).len(), 3);
@@ -218,7 +225,11 @@ mod tests {
     fn a_whole_answer_keeps_its_bytes() {
         let mut fold = Fold::default();
         let raw = Bytes::from_static(b"{\"choices\": [1 ],\"new\":2}");
-        fold.push(Chunk { raw: Some(raw.clone()), hidden: false, events: vec![Event::Whole { text: "x".into() }] });
+        fold.push(Chunk {
+            raw: Some(raw.clone()),
+            hidden: false,
+            events: vec![Event::Whole { text: "x".into() }],
+        });
         assert_eq!(fold.finish(&header()), raw);
     }
 

@@ -111,8 +111,9 @@ struct Fields<'a> {
 /// What is wrong first, with its field: no JSON object in UTF-8, a missing or doubled field, a wrong type, a number
 /// out of bounds, a conversation that makes no sense.
 pub fn parse_request(body: Bytes) -> Result<ChatRequest, RequestError> {
-    let text = std::str::from_utf8(&body)
-        .map_err(|error| RequestError::json(format!("The body is not UTF-8: byte {}.", error.valid_up_to())))?;
+    let text = std::str::from_utf8(&body).map_err(|error| {
+        RequestError::json(format!("The body is not UTF-8: byte {}.", error.valid_up_to()))
+    })?;
     let fields: Fields<'_> = serde_json::from_str(text).map_err(|error| explain(text, &error))?;
     refuse_steering(&fields)?;
     let model = fields.model.text("model")?.ok_or_else(|| missing("model"))?;
@@ -128,7 +129,16 @@ pub fn parse_request(body: Bytes) -> Result<ChatRequest, RequestError> {
         body: body.clone(),
     };
     let controls = Controls::default();
-    Ok(ChatRequest { model, messages: read.messages, sampling, needs, stream, include_usage, original, controls })
+    Ok(ChatRequest {
+        model,
+        messages: read.messages,
+        sampling,
+        needs,
+        stream,
+        include_usage,
+        original,
+        controls,
+    })
 }
 
 fn missing(field: &str) -> RequestError {
@@ -160,7 +170,9 @@ fn refuse_steering(fields: &Fields<'_>) -> Result<(), RequestError> {
         Some((name, _)) => Err(RequestError::new(
             *name,
             "unsupported_parameter",
-            format!("'{name}' is not accepted in a request: upstreams and rights are set in the gateway's configuration."),
+            format!(
+                "'{name}' is not accepted in a request: upstreams and rights are set in the gateway's configuration."
+            ),
         )),
         None => Ok(()),
     }
@@ -211,8 +223,12 @@ fn stream_options(fields: &Fields<'_>, stream: bool) -> Result<bool, RequestErro
         let message = "'stream_options' is only allowed when 'stream' is true.";
         return Err(RequestError::value("stream_options", message));
     }
-    let options: Options = serde_json::from_str(raw.get())
-        .map_err(|_| RequestError::kind("stream_options", "'stream_options' must be an object with a boolean 'include_usage'."))?;
+    let options: Options = serde_json::from_str(raw.get()).map_err(|_| {
+        RequestError::kind(
+            "stream_options",
+            "'stream_options' must be an object with a boolean 'include_usage'.",
+        )
+    })?;
     Ok(options.include_usage.unwrap_or(false))
 }
 

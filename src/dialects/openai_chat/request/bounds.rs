@@ -64,7 +64,11 @@ impl<'a> Field<'a> {
     }
 
     /// A whole number within `bounds`; `3.0` counts as 3.
-    pub(super) fn integer(self, name: &str, bounds: RangeInclusive<i64>) -> Result<Option<i64>, RequestError> {
+    pub(super) fn integer(
+        self,
+        name: &str,
+        bounds: RangeInclusive<i64>,
+    ) -> Result<Option<i64>, RequestError> {
         let Some(value) = self.read::<serde_json::Number>(name, "an integer")? else { return Ok(None) };
         let whole = value.as_i64().or_else(|| {
             let float = value.as_f64().filter(|float| float.fract() == 0.0 && float.abs() < 9e15)?;
@@ -106,7 +110,10 @@ impl<'a> Field<'a> {
             Some(Stop::Many(stops)) => stops,
         };
         if stops.len() > MAX_STOPS {
-            return Err(RequestError::value("stop", format!("Invalid 'stop': at most {MAX_STOPS} sequences.")));
+            return Err(RequestError::value(
+                "stop",
+                format!("Invalid 'stop': at most {MAX_STOPS} sequences."),
+            ));
         }
         if stops.iter().any(|stop| stop.is_empty() || stop.len() > MAX_STOP_BYTES) {
             let message = format!("Invalid 'stop': a sequence has from 1 to {MAX_STOP_BYTES} bytes.");
@@ -117,13 +124,17 @@ impl<'a> Field<'a> {
 
     /// How many tokens are biased.
     pub(super) fn bias_entries(self) -> Result<usize, RequestError> {
-        let biases: BTreeMap<String, f64> = self.read("logit_bias", "an object of numbers")?.unwrap_or_default();
+        let biases: BTreeMap<String, f64> =
+            self.read("logit_bias", "an object of numbers")?.unwrap_or_default();
         if biases.len() > MAX_BIASES {
             let message = format!("Invalid 'logit_bias': at most {MAX_BIASES} entries.");
             return Err(RequestError::value("logit_bias", message));
         }
         if biases.values().any(|bias| !(-100.0..=100.0).contains(bias)) {
-            return Err(RequestError::value("logit_bias", "Invalid 'logit_bias': values lie from -100 to 100."));
+            return Err(RequestError::value(
+                "logit_bias",
+                "Invalid 'logit_bias': values lie from -100 to 100.",
+            ));
         }
         Ok(biases.len())
     }

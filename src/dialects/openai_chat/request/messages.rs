@@ -35,14 +35,18 @@ struct WireMessage<'a> {
 }
 
 pub(super) fn read(raw: &RawValue) -> Result<Read, RequestError> {
-    let items: Vec<&RawValue> = serde_json::from_str(raw.get())
-        .map_err(|_| RequestError::kind("messages", "Invalid type for 'messages': expected a list of objects."))?;
+    let items: Vec<&RawValue> = serde_json::from_str(raw.get()).map_err(|_| {
+        RequestError::kind("messages", "Invalid type for 'messages': expected a list of objects.")
+    })?;
     if items.is_empty() {
         let message = "Invalid 'messages': the list is empty; at least one message is needed.";
         return Err(RequestError::new("messages", "empty_array", message));
     }
     if items.len() > MAX_MESSAGES {
-        return Err(RequestError::value("messages", format!("Invalid 'messages': at most {MAX_MESSAGES} items.")));
+        return Err(RequestError::value(
+            "messages",
+            format!("Invalid 'messages': at most {MAX_MESSAGES} items."),
+        ));
     }
     let mut calls = HashSet::new();
     let mut read = Read { messages: Vec::with_capacity(items.len()), vision: false, audio: false };
@@ -59,7 +63,11 @@ pub(super) fn read(raw: &RawValue) -> Result<Read, RequestError> {
 /// Reads one message; `calls` holds the ids of the tool calls made so far.
 fn one(raw: &RawValue, path: &str, calls: &mut HashSet<String>) -> Result<Message, RequestError> {
     let wire: WireMessage<'_> = serde_json::from_str(raw.get()).map_err(|error| {
-        let cause = if error.is_data() { "a field has the wrong type or stands twice" } else { "it is not a valid message" };
+        let cause = if error.is_data() {
+            "a field has the wrong type or stands twice"
+        } else {
+            "it is not a valid message"
+        };
         RequestError::kind(path, format!("Invalid '{path}': {cause}."))
     })?;
     let role = role(wire.role.as_deref(), path)?;
@@ -71,10 +79,19 @@ fn one(raw: &RawValue, path: &str, calls: &mut HashSet<String>) -> Result<Messag
         content.push(Part::Audio);
     }
     let mut tool_calls = wire.tool_calls.unwrap_or_default();
-    tool_calls.extend(wire.function_call.map(|function| serde_json::json!({ "type": "function", "function": function })));
-    if content.is_empty() && tool_calls.is_empty() && wire.content.is_none_or(|content| content.get() == "null") {
+    tool_calls.extend(
+        wire.function_call.map(|function| serde_json::json!({ "type": "function", "function": function })),
+    );
+    if content.is_empty()
+        && tool_calls.is_empty()
+        && wire.content.is_none_or(|content| content.get() == "null")
+    {
         let path = format!("{path}.content");
-        return Err(RequestError::new(&path, "missing_required_parameter", format!("Missing required parameter: '{path}'.")));
+        return Err(RequestError::new(
+            &path,
+            "missing_required_parameter",
+            format!("Missing required parameter: '{path}'."),
+        ));
     }
     for call in &tool_calls {
         calls.extend(call.get("id").and_then(Value::as_str).map(str::to_owned));
@@ -96,7 +113,8 @@ fn role(name: Option<&str>, path: &str) -> Result<Role, RequestError> {
         Some("assistant") => Ok(Role::Assistant),
         Some("tool" | "function") => Ok(Role::Tool),
         Some(_) => {
-            let message = format!("Invalid '{path}': expected 'system', 'developer', 'user', 'assistant' or 'tool'.");
+            let message =
+                format!("Invalid '{path}': expected 'system', 'developer', 'user', 'assistant' or 'tool'.");
             Err(RequestError::value(path, message))
         }
         None => {
@@ -126,16 +144,25 @@ fn content(raw: Option<&RawValue>, path: &str) -> Result<Vec<Part>, RequestError
     let Some(raw) = raw.filter(|raw| raw.get() != "null") else { return Ok(vec![]) };
     match raw.get().as_bytes().first() {
         Some(b'"') => {
-            let text = serde_json::from_str(raw.get())
-                .map_err(|_| RequestError::value(&path, format!("Invalid '{path}': the string holds a broken escape.")))?;
+            let text = serde_json::from_str(raw.get()).map_err(|_| {
+                RequestError::value(&path, format!("Invalid '{path}': the string holds a broken escape."))
+            })?;
             Ok(vec![Part::Text(text)])
         }
         Some(b'[') => {
-            let items: Vec<&RawValue> = serde_json::from_str(raw.get())
-                .map_err(|_| RequestError::kind(&path, format!("Invalid '{path}': expected a list of parts.")))?;
-            items.into_iter().enumerate().map(|(index, item)| part(item, &format!("{path}[{index}]"))).collect()
+            let items: Vec<&RawValue> = serde_json::from_str(raw.get()).map_err(|_| {
+                RequestError::kind(&path, format!("Invalid '{path}': expected a list of parts."))
+            })?;
+            items
+                .into_iter()
+                .enumerate()
+                .map(|(index, item)| part(item, &format!("{path}[{index}]")))
+                .collect()
         }
-        _ => Err(RequestError::kind(&path, format!("Invalid type for '{path}': expected a string or a list of parts."))),
+        _ => Err(RequestError::kind(
+            &path,
+            format!("Invalid type for '{path}': expected a string or a list of parts."),
+        )),
     }
 }
 
@@ -146,8 +173,9 @@ fn part(raw: &RawValue, path: &str) -> Result<Part, RequestError> {
         text: Option<String>,
         refusal: Option<String>,
     }
-    let wire: WirePart = serde_json::from_str(raw.get())
-        .map_err(|_| RequestError::kind(path, format!("Invalid '{path}': expected an object with a 'type'.")))?;
+    let wire: WirePart = serde_json::from_str(raw.get()).map_err(|_| {
+        RequestError::kind(path, format!("Invalid '{path}': expected an object with a 'type'."))
+    })?;
     let lacks = |field: &str| {
         let path = format!("{path}.{field}");
         let message = format!("Missing required parameter: '{path}'.");
@@ -161,7 +189,9 @@ fn part(raw: &RawValue, path: &str) -> Result<Part, RequestError> {
         Some("file") => Ok(Part::File),
         Some(_) => Err(RequestError::value(
             format!("{path}.type"),
-            format!("Invalid '{path}.type': expected 'text', 'refusal', 'image_url', 'input_audio' or 'file'."),
+            format!(
+                "Invalid '{path}.type': expected 'text', 'refusal', 'image_url', 'input_audio' or 'file'."
+            ),
         )),
         None => Err(lacks("type")),
     }

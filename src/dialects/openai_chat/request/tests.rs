@@ -30,7 +30,10 @@ fn reads_the_fields_and_keeps_the_places_to_rewrite() {
     assert_eq!(request.messages[0].role, Role::Developer);
     assert_eq!(request.texts().collect::<Vec<_>>(), ["Be brief.", "hi"]);
     assert_eq!(request.sampling.max_tokens, Some(7));
-    assert_eq!((request.sampling.n, request.sampling.seed, request.sampling.temperature), (3, Some(-4), Some(0.0)));
+    assert_eq!(
+        (request.sampling.n, request.sampling.seed, request.sampling.temperature),
+        (3, Some(-4), Some(0.0))
+    );
     assert_eq!(request.sampling.stop, ["END"]);
 }
 
@@ -110,11 +113,19 @@ fn e11_conversations_that_make_no_sense_are_refused_with_their_place() {
     assert_eq!(refused(r#"[{"role":"alien","content":"x"}]"#), "messages[0].role");
     assert_eq!(refused(r#"[{"role":"user"}]"#), "messages[0].content");
     assert_eq!(refused(r#"[{"role":"user","content":3}]"#), "messages[0].content");
-    assert_eq!(refused(r#"[{"role":"user","content":[{"type":"hologram"}]}]"#), "messages[0].content[0].type");
+    assert_eq!(
+        refused(r#"[{"role":"user","content":[{"type":"hologram"}]}]"#),
+        "messages[0].content[0].type"
+    );
     assert_eq!(refused(r#"[{"role":"user","content":[{"type":"text"}]}]"#), "messages[0].content[0].text");
-    assert_eq!(refused(r#"[{"role":"user","content":"a"},{"role":"tool","tool_call_id":"c","content":"1"}]"#), "messages[1].tool_call_id");
+    assert_eq!(
+        refused(r#"[{"role":"user","content":"a"},{"role":"tool","tool_call_id":"c","content":"1"}]"#),
+        "messages[1].tool_call_id"
+    );
     let call = r#"{"role":"assistant","content":null,"tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}]}"#;
-    let whole = format!(r#"{{"model":"a","messages":[{{"role":"user","content":"a"}},{call},{{"role":"tool","tool_call_id":"c","content":"1"}}]}}"#);
+    let whole = format!(
+        r#"{{"model":"a","messages":[{{"role":"user","content":"a"}},{call},{{"role":"tool","tool_call_id":"c","content":"1"}}]}}"#
+    );
     assert_eq!(parse(&whole).unwrap().messages[1].tool_calls.len(), 1);
 }
 
@@ -136,6 +147,9 @@ fn e20_a_doubled_model_is_refused() {
 
 #[test]
 fn stream_options_need_a_stream() {
-    assert_eq!(with(r#","stream_options":{"include_usage":true}"#).unwrap_err().param.as_deref(), Some("stream_options"));
+    assert_eq!(
+        with(r#","stream_options":{"include_usage":true}"#).unwrap_err().param.as_deref(),
+        Some("stream_options")
+    );
     assert!(!with(r#","stream":true,"stream_options":{}"#).unwrap().include_usage);
 }
