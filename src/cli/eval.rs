@@ -4,6 +4,7 @@
 mod house;
 mod progress;
 
+use std::io::Write as _;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -17,7 +18,7 @@ use super::Context;
 use crate::config::Secret;
 use crate::evals::{
     Baseline, Contest, Endpoint, Finished, Gates, Gateway, GatewayFacts, GatewaySubject, GoldOracle, Header,
-    Http, MinQuality, Recorded, RecordedLine, Report, Subject, Suite,
+    Http, Kind, MinQuality, Recorded, RecordedLine, Report, Subject, Suite,
 };
 
 /// Exit code of a run that was no run.
@@ -33,7 +34,7 @@ pub(crate) struct Args {
 #[derive(clap::Subcommand)]
 enum Command {
     /// Run one golden set: in this process, over HTTP (--base-url) or on recorded answers (--recorded)
-    Run(RunArgs),
+    Run(Box<RunArgs>),
 }
 
 #[derive(clap::Args)]
@@ -56,7 +57,7 @@ struct RunArgs {
     #[arg(long)]
     recorded: Option<PathBuf>,
     /// Really ask the remote model in place of the gold answer; this costs money
-    #[arg(long, conflicts_with_all = ["base_url", "recorded"])]
+    #[arg(long, conflicts_with = "recorded")]
     ask_remote: bool,
     /// Where the JSON report goes [default: evals/SUITE-TIME.json below the state folder]
     #[arg(long)]
@@ -99,7 +100,7 @@ fn run_suite(args: &RunArgs, context: &Context) -> anyhow::Result<ExitCode> {
         let mut meter = Meter::new(suite.samples.len());
         let stop = async {
             if tokio::signal::ctrl_c().await.is_err() {
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
         };
         let finished = crate::evals::run(&suite, &contest, |progress| meter.tell(progress), stop).await;
@@ -110,7 +111,6 @@ fn run_suite(args: &RunArgs, context: &Context) -> anyhow::Result<ExitCode> {
     let run_id = format!("eval_{}", uuid::Uuid::now_v7().simple());
     let header = Header { run_id, at, facts, concurrency: args.concurrency.get() };
     let report = Report::new(&suite, &finished, &header);
-    print!("{report}");
     keep(args, context, &report, at)?;
     if args.save_answers {
         save_answers(&answers_file(&out_file(args, context, &report, at)?), &suite, &finished)?;
@@ -129,6 +129,7 @@ async fn contest(
         remote: None,
         judged: vec![],
         concurrency: args.concurrency,
+        stand_in: args.base_url.is_some() && !args.ask_remote,
         keep_answers: args.save_answers,
     };
     if let Some(file) = &args.recorded {
@@ -188,7 +189,11 @@ async fn over_http(
         contest.judged.push(Arc::new(subject));
     }
     if crossover {
-        contest.local = Some(Arc::new(Http::always_local(endpoint, suite.max_tokens)));
+        contest.local = Some(Arc::new(Http::always_local(endpoint.clone(), suite.max_tokens)));
+        if args.ask_remote {
+            let remote = Http::always_remote(endpoint, suite.max_tokens).priced(price.clone());
+            contest.remote = Some(Arc::new(remote));
+        }
     }
     Ok(GatewayFacts { price, ..GatewayFacts::default() })
 }
@@ -222,7 +227,7 @@ fn in_process(
 fn keep(args: &RunArgs, context: &Context, report: &Report, at: jiff::Timestamp) -> anyhow::Result<()> {
     let file = out_file(args, context, report, at)?;
     write(&file, &serde_json::to_vec_pretty(report)?)?;
-    println!("\nreport: {}", file.display());
+    say(&format!("{report}\nreport: {}\n", file.display()))?;
     let runs = if args.limit.is_none() { report.eval_runs(at) } else { vec![] };
     if runs.is_empty() { Ok(()) } else { record(context, &runs) }
 }
@@ -257,8 +262,15 @@ fn save_answers(file: &Path, suite: &Suite, finished: &Finished) -> anyhow::Resu
         }
     }
     write(file, &text)?;
-    println!("answers: {}", file.display());
-    Ok(())
+    say(&format!("answers: {}\n", file.display()))
+}
+
+/// Prints; a reader that has seen enough (`| head`) is no failure.
+fn say(text: &str) -> anyhow::Result<()> {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
 }
 
 /// Whole or not at all.
@@ -274,12 +286,16 @@ fn write(file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
 }
 
 fn judge(gates: &Gates, report: &Report) -> anyhow::Result<ExitCode> {
-    if report.rows.iter().all(|row| row.score.is_none()) {
-        bail!("not one answer could be judged: {}", report.rows.first().map_or("no rows", |row| &row.why));
+    let asked = report.subjects.iter().filter(|it| it.kind != Kind::Rival && it.name != GoldOracle::NAME);
+    if let Some(subject) =
+        asked.filter(|subject| subject.n == 0).min_by_key(|subject| subject.kind == Kind::Tier)
+    {
+        let row = report.rows.iter().find(|row| row.subject == subject.name);
+        bail!("{}: not one answer could be judged: {}", subject.name, row.map_or("no rows", |row| &row.why));
     }
     let failing = gates.judge(report)?;
     for failing in &failing {
-        println!("FAILED: {}", failing.0);
+        say(&format!("FAILED: {}\n", failing.0))?;
     }
     match (failing.is_empty(), report.done < report.of) {
         (false, _) => Ok(ExitCode::FAILURE),
