@@ -18,7 +18,7 @@ const DEFAULT_MAX_TOKENS: u32 = 256;
 /// One golden set, wholly checked.
 #[derive(Clone, Debug)]
 pub struct Suite {
-    /// Its name, as reports and metrics show it.
+    /// Its name, as reports, metrics and file names show it.
     pub name: String,
     /// Its version; changes whenever a row does.
     pub version: String,
@@ -197,12 +197,16 @@ fn read_about(file: &Path) -> Result<About, DatasetError> {
     let bytes = read(file)?;
     let text = str::from_utf8(&bytes).map_err(|error| wrong(error.to_string()))?;
     let about: About = toml::from_str(text).map_err(|error| wrong(error.to_string()))?;
-    let empty =
-        [("name", &about.name), ("version", &about.version)].into_iter().find(|(_, it)| it.is_empty());
-    match empty {
-        Some((key, _)) => Err(wrong(format!("`{key}` is empty"))),
-        None if about.max_tokens == Some(0) => Err(wrong("`max-tokens` is 0".to_owned())),
-        None => Ok(about),
+    let plain = |it: char| it.is_ascii_alphanumeric() || it == '_' || it == '-';
+    if about.name.is_empty() || !about.name.chars().all(plain) {
+        return Err(wrong("`name` must be made of letters, digits, `_` and `-`".to_owned()));
+    }
+    if about.version.is_empty() {
+        return Err(wrong("`version` is empty".to_owned()));
+    }
+    match about.max_tokens {
+        Some(0) => Err(wrong("`max-tokens` is 0".to_owned())),
+        _ => Ok(about),
     }
 }
 
@@ -323,6 +327,8 @@ mod tests {
         assert!(matches!(suite(ABOUT, "\n\n"), Err(DatasetError::Empty(_))));
         let error = suite(&format!("{ABOUT}colour = \"red\"\n"), ROW).unwrap_err().to_string();
         assert!(error.contains("suite.toml") && error.contains("colour"), "{error}");
+        let error = suite(&ABOUT.replace("tiny", "../tiny"), ROW).unwrap_err().to_string();
+        assert!(error.contains("`name`"), "{error}");
     }
 
     #[test]

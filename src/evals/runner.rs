@@ -22,6 +22,9 @@ pub struct Contest {
     pub judged: Vec<Arc<dyn Subject>>,
     /// Rows under way at once. More than one makes answers wait for each other, which their latency then shows.
     pub concurrency: NonZeroUsize,
+    /// Whether the remote tier's answer takes the place of every remote answer of a judged subject that was asked in
+    /// full: so it is where the gold answer is the remote tier, or policy and rivals would have different remotes.
+    pub stand_in: bool,
     /// Whether rows keep the answers' text.
     pub keep_answers: bool,
 }
@@ -142,6 +145,9 @@ impl Contest {
                 (Part::Judged, Some(local), Some(remote), Some(decision)) => {
                     decided(decision.await, local, remote)
                 }
+                (Part::Judged, _, Some(Ok(remote)), _) if self.stand_in => {
+                    subject.ask(sample).await.map(|answer| stood_in(answer, remote))
+                }
                 _ => subject.ask(sample).await,
             };
             match part {
@@ -169,6 +175,15 @@ impl Contest {
 }
 
 type Answer = Result<Transcript, SubjectError>;
+
+/// The route and the times of `answer`, the words and the price of the remote tier.
+fn stood_in(answer: Transcript, remote: &Transcript) -> Transcript {
+    if answer.served_by != ServedBy::Remote {
+        return answer;
+    }
+    let Transcript { text, usage, cost, cost_if_remote, .. } = remote.clone();
+    Transcript { text, usage, cost, cost_if_remote, ..answer }
+}
 
 /// The answer of the tier that a policy chose, with the time that choosing took on top.
 fn decided(

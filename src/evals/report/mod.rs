@@ -1,219 +1,24 @@
 //! What a run says: every subject's quality with its interval, cost, local share and latency, beside the rivals; the
 //! same figures as JSON, as rows of `eval_runs` and as text. Holds scores and reasons, never an answer's text.
 
+mod form;
 mod slices;
 mod text;
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
-
+pub(super) use self::form::SCHEMA;
+pub use self::form::{
+    EvalRun, Hashes, Header, Kind, RemoteTier, Report, RowReport, SubjectReport, SuiteName, Versus,
+};
 pub use self::slices::Slice;
 use self::slices::{Cell, Measured};
 use super::dataset::Suite;
 use super::rivals::{self, Mix, Pair};
 use super::runner::{Finished, Part, SubjectRun};
 use super::statistics::{Estimate, apgr, mean_estimate, paired_difference};
-use super::subject::{GatewayFacts, GoldOracle, ServedBy};
+use super::subject::{GatewayFacts, GoldOracle};
 use crate::chat::Micros;
-
-/// The only form of the JSON report.
-pub(super) const SCHEMA: u32 = 1;
-
-/// What the figures hold for; with other hashes they hold no longer.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Hashes {
-    /// SHA-256 of the suite's rows.
-    pub suite: String,
-    /// Hash of the classifier.
-    pub classifier: Option<String>,
-    /// Hash of the local model.
-    pub local_model: Option<String>,
-    /// Hash of every judged policy, by name.
-    pub policy: BTreeMap<String, String>,
-}
-
-/// What a report states beside its figures.
-#[derive(Clone, Debug)]
-pub struct Header {
-    /// Names the run in `eval_runs`.
-    pub run_id: String,
-    /// When it ended.
-    pub at: jiff::Timestamp,
-    /// The gateway's hashes and prices; the default where there was none.
-    pub facts: GatewayFacts,
-    /// Rows that were under way at once.
-    pub concurrency: usize,
-}
-
-/// Which suite was run.
-#[derive(Clone, Debug, Serialize)]
-pub struct SuiteName {
-    /// Its name.
-    pub name: String,
-    /// Its version.
-    pub version: String,
-}
-
-/// What stood for the remote tier.
-#[derive(Clone, Debug, Serialize)]
-pub struct RemoteTier {
-    /// Its name.
-    pub name: String,
-    /// True for the gold answer: what any remote model could reach at most, measured on none.
-    pub upper_bound: bool,
-    /// The model whose prices were used, if any were known.
-    pub prices_of: Option<String>,
-}
-
-/// What a subject is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Kind {
-    /// A policy, a model or recorded answers.
-    Judged,
-    /// One tier alone.
-    Tier,
-    /// A trivial rival, made from both tiers.
-    Rival,
-}
-
-/// One subject's figures.
-#[derive(Clone, Debug, Serialize)]
-pub struct SubjectReport {
-    /// Its name.
-    pub name: String,
-    /// What it is.
-    pub kind: Kind,
-    /// Mean score of what could be judged.
-    pub quality: Option<f64>,
-    /// Its 95 % interval.
-    pub ci: Option<[f64; 2]>,
-    /// Rows judged.
-    pub n: usize,
-    /// Rows that could not be judged; they count neither for nor against.
-    pub unscored: usize,
-    /// Share of answers that were given locally.
-    pub local_share: Option<f64>,
-    /// Cost of all answers; `None` when a price is not known.
-    pub cost_micros: Option<i64>,
-    /// Answers without a known price.
-    pub unpriced: usize,
-    /// Average performance gap recovered by its ranking; `None` without scores or without a gap.
-    pub apgr: Option<f64>,
-    /// Median time to the first content, in milliseconds, of measured answers.
-    pub ttft_ms_p50: Option<f64>,
-    /// Median time to the end.
-    pub total_ms_p50: Option<f64>,
-    /// Time to the end that 95 % stay below.
-    pub total_ms_p95: Option<f64>,
-    /// What differs from the rule in how it was made.
-    pub note: Option<&'static str>,
-    /// By the backend that answered.
-    pub by_backend: Vec<Slice>,
-    /// By task.
-    pub by_task: Vec<Slice>,
-}
-
-/// How much better a judged subject is than a rival on the rows that both have.
-#[derive(Clone, Debug, Serialize)]
-pub struct Versus {
-    /// The judged subject.
-    pub subject: String,
-    /// The rival.
-    pub rival: String,
-    /// Mean difference of the scores; above 0 the subject is better.
-    pub difference: f64,
-    /// Its 95 % interval.
-    pub ci: [f64; 2],
-    /// Rows compared.
-    pub n: usize,
-}
-
-/// One subject's graded row.
-#[derive(Clone, Debug, Serialize)]
-pub struct RowReport {
-    /// The row.
-    pub id: String,
-    /// The subject.
-    pub subject: String,
-    /// What the answer is worth; `None`: it could not be judged.
-    pub score: Option<f64>,
-    /// Why.
-    pub why: String,
-    /// Who answered.
-    pub served_by: ServedBy,
-    /// Why it went there.
-    pub reason: Option<String>,
-    /// Tokens.
-    pub usage: Option<crate::chat::Usage>,
-    /// Cost; `None` when the price is not known.
-    pub cost_micros: Option<Micros>,
-    /// Time to the first content.
-    pub ttft_ms: Option<f64>,
-    /// Time to the end.
-    pub total_ms: Option<f64>,
-    /// The classifier's score.
-    pub local_ok: Option<f32>,
-}
-
-/// A run's figures.
-#[derive(Clone, Debug, Serialize)]
-pub struct Report {
-    /// Version of this form; 1.
-    pub schema: u32,
-    /// Names the run in `eval_runs`.
-    pub run_id: String,
-    /// When it ended.
-    pub at: String,
-    /// The suite.
-    pub suite: SuiteName,
-    /// Rows that every subject did.
-    pub done: usize,
-    /// Rows there were; more than `done` when the run was stopped.
-    pub of: usize,
-    /// Rows that were under way at once.
-    pub concurrency: usize,
-    /// What stood for the remote tier.
-    pub remote: Option<RemoteTier>,
-    /// What the figures hold for.
-    pub hashes: Hashes,
-    /// Every subject: judged, tiers, rivals.
-    pub subjects: Vec<SubjectReport>,
-    /// Judged subjects against rivals.
-    pub versus: Vec<Versus>,
-    /// Every graded row.
-    pub rows: Vec<RowReport>,
-}
-
-/// One row of the table `eval_runs`: one subject of one run.
-#[derive(Clone, Debug, PartialEq)]
-pub struct EvalRun {
-    /// The run.
-    pub run_id: String,
-    /// When it ended, in milliseconds since 1970.
-    pub at_ms: i64,
-    /// The suite's name.
-    pub suite: String,
-    /// The suite's version.
-    pub version: String,
-    /// The subject.
-    pub subject: String,
-    /// Mean score.
-    pub quality: f64,
-    /// Lower end of its interval.
-    pub ci_low: f64,
-    /// Upper end of its interval.
-    pub ci_high: f64,
-    /// Share answered locally.
-    pub local_share: Option<f64>,
-    /// Cost; `None` when a price is not known.
-    pub cost_micros: Option<i64>,
-    /// Rows judged.
-    pub n: usize,
-    /// [`Hashes`] as JSON.
-    pub hashes: String,
-}
 
 impl Report {
     /// Works out everything from what a run brought.
@@ -256,29 +61,38 @@ impl Report {
         }
     }
 
-    /// The rows for the table `eval_runs`: one for every subject of which anything could be judged. A stopped run has
-    /// none, because its figures hold for a part of the suite only.
+    /// The rows for the table `eval_runs`, one for every subject. A stopped run has none, because its figures hold for
+    /// a part of the suite only.
     pub fn eval_runs(&self, at: jiff::Timestamp) -> Vec<EvalRun> {
-        let hashes = serde_json::to_string(&self.hashes).unwrap_or_default();
         let whole = self.subjects.iter().filter(|_| self.done == self.of);
         whole
-            .filter_map(|subject| {
-                let [ci_low, ci_high] = subject.ci?;
-                Some(EvalRun {
-                    run_id: self.run_id.clone(),
-                    at_ms: at.as_millisecond(),
-                    suite: self.suite.name.clone(),
-                    version: self.suite.version.clone(),
-                    subject: subject.name.clone(),
-                    quality: subject.quality?,
-                    ci_low,
-                    ci_high,
-                    local_share: subject.local_share,
-                    cost_micros: subject.cost_micros,
-                    n: subject.n,
-                    hashes: hashes.clone(),
-                })
+            .map(|subject| EvalRun {
+                run_id: self.run_id.clone(),
+                at_ms: at.as_millisecond(),
+                suite: self.suite.name.clone(),
+                version: self.suite.version.clone(),
+                subject: subject.name.clone(),
+                quality: subject.quality,
+                ci_low: subject.ci.map(|[low, _]| low),
+                ci_high: subject.ci.map(|[_, high]| high),
+                local_share: subject.local_share,
+                cost: subject.cost_micros.map(Micros),
+                n: subject.n as u64,
+                hashes: self.hashes.of_subject(&subject.name),
             })
+            .collect()
+    }
+}
+
+impl Hashes {
+    /// Those that bear on one subject: a policy's own, or that of the policy a rival is held against.
+    fn of_subject(&self, name: &str) -> BTreeMap<String, String> {
+        let policy = self.policy.get(name.rsplit('@').next().unwrap_or(name));
+        let suite = ("suite", Some(&self.suite));
+        let all =
+            [suite, ("classifier", self.classifier.as_ref()), ("local_model", self.local_model.as_ref())];
+        (all.into_iter().chain([("policy", policy)]))
+            .filter_map(|(key, hash)| Some((key.to_owned(), hash?.clone())))
             .collect()
     }
 }

@@ -132,7 +132,8 @@ fn local_share(cells: &[&Cell<'_>]) -> Option<f64> {
         cells.iter().filter(|cell| cell.backend().is_some_and(by)).map(|cell| cell.weight).sum()
     };
     let all = known(|by| by != ServedBy::None);
-    (all > 0.0).then(|| known(|by| by == ServedBy::Local) / all)
+    // An empty sum is -0.0, which would print as such.
+    (all > 0.0).then(|| (known(|by| by == ServedBy::Local) + 0.0) / all)
 }
 
 fn cost(cells: &[&Cell<'_>]) -> Option<i64> {

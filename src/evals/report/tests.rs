@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::evals::runner::{Row, tests::suite};
 use crate::evals::scorer::Score;
+use crate::evals::subject::ServedBy;
 use crate::evals::subject::{Price, Transcript};
 
 fn row(sample: usize, score: Option<f64>, served_by: ServedBy) -> Row {
@@ -119,8 +120,10 @@ fn unscored_rows_count_neither_way() {
 fn eval_runs_are_one_row_a_subject_of_whole_runs() {
     let runs = contest().eval_runs(jiff::Timestamp::UNIX_EPOCH);
     assert_eq!(runs.len(), 6);
-    assert_eq!((runs[0].subject.as_str(), runs[0].quality, runs[0].n), ("judged", 0.75, 4));
-    assert!(runs[0].hashes.contains("\"judged\":\"123\""));
+    assert_eq!((runs[0].subject.as_str(), runs[0].quality, runs[0].n), ("judged", Some(0.75), 4));
+    assert_eq!((runs[0].cost, runs[0].hashes["policy"].as_str()), (Some(Micros(104)), "123"));
+    assert_eq!(runs[5].hashes["policy"], "123", "a rival is held against the policy");
+    assert!(!runs[1].hashes.contains_key("policy"));
     assert!(report_of(&[Some(1.0)], 2).eval_runs(jiff::Timestamp::UNIX_EPOCH).is_empty());
 }
 

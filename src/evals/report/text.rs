@@ -7,6 +7,8 @@ use crate::chat::Micros;
 
 /// Where a value is not known.
 const UNKNOWN: &str = "-";
+/// Where a price is not known; loud, because it is not 0.
+const UNPRICED: &str = "unknown";
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -20,14 +22,17 @@ impl fmt::Display for Report {
             writeln!(f, "STOPPED EARLY: the figures hold for these {} rows only", self.done)?;
         }
         if let Some(remote) = &self.remote {
-            let prices = remote.prices_of.as_deref().unwrap_or("nobody: no price is known");
+            let prices = match &remote.prices_of {
+                Some(model) => format!("at the prices of {model}"),
+                None => "at a price that is not known".to_owned(),
+            };
             match remote.upper_bound {
                 true => writeln!(
                     f,
-                    "remote tier: {}, the expected answer itself: an upper bound, not a model; priced as {prices}",
+                    "remote tier: {}, the expected answer itself: an upper bound, not a model; {prices}",
                     remote.name
                 )?,
-                false => writeln!(f, "remote tier: {}; priced as {prices}", remote.name)?,
+                false => writeln!(f, "remote tier: {}; {prices}", remote.name)?,
             }
         }
         writeln!(f)?;
@@ -129,7 +134,7 @@ fn interval(ci: Option<[f64; 2]>) -> String {
 }
 
 fn dollars(micros: Option<i64>) -> String {
-    micros.map_or("unknown".to_owned(), |micros| Micros(micros).to_string())
+    micros.map_or(UNPRICED.to_owned(), |micros| Micros(micros).to_string())
 }
 
 fn ms(time: Option<f64>) -> String {
@@ -161,11 +166,15 @@ impl fmt::Display for Grid {
         let columns = self.rows.first().map_or(0, Vec::len);
         let wide = |column: usize| self.rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
         let widths: Vec<usize> = (0..columns).map(wide).collect();
+        let words = |column: usize| {
+            let mut cells = self.rows.iter().skip(1).map(|row| &row[column]);
+            cells.all(|cell| cell.starts_with(char::is_alphabetic) && cell != UNPRICED)
+        };
+        let left: Vec<bool> = (0..columns).map(|column| column == 0 || words(column)).collect();
         for row in &self.rows {
             let mut line = String::new();
             for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
-                let name = cell.starts_with(|first: char| first.is_alphabetic()) && column < 2;
-                match column == 0 || name {
+                match left[column] {
                     true => write!(line, "{cell:<width$}  ")?,
                     false => write!(line, "{cell:>width$}  ")?,
                 }

@@ -34,6 +34,7 @@ fn contest(judged: Vec<Arc<dyn Subject>>) -> Contest {
         remote: None,
         judged,
         concurrency: NonZeroUsize::new(2).unwrap(),
+        stand_in: false,
         keep_answers: false,
     }
 }
@@ -156,4 +157,30 @@ async fn a_stopped_run_keeps_what_it_has() {
     };
     let finished = run(&suite(5), &contest, tell, stopped.map(|_| ())).await;
     assert_eq!((finished.done, finished.of, finished.runs[0].rows.len()), (2, 5, 2));
+}
+
+/// Answers what no scorer accepts, by the remote.
+struct Mock;
+
+impl Subject for Mock {
+    fn name(&self) -> &str {
+        "mock"
+    }
+
+    fn ask<'a>(&'a self, sample: &'a Sample) -> BoxFuture<'a, Result<Transcript, SubjectError>> {
+        let served_by = if sample.id == "r0" { ServedBy::Local } else { ServedBy::Remote };
+        let reason = Some("length".to_owned());
+        ready(Ok(Transcript { served_by, reason, ..Transcript::of("mock") })).boxed()
+    }
+}
+
+#[tokio::test]
+async fn the_gold_answer_stands_in_for_every_remote_answer() {
+    let mut contest = contest(vec![Arc::new(Mock)]);
+    contest.remote = Some(Arc::new(GoldOracle::default()));
+    contest.stand_in = true;
+    let finished = run(&suite(2), &contest, |_| {}, pending()).await;
+    let rows = &finished.runs[1].rows;
+    assert_eq!(rows.iter().map(|row| row.score.value()).collect::<Vec<_>>(), [Some(0.0), Some(1.0)]);
+    assert_eq!(rows[1].answer.as_ref().unwrap().reason.as_deref(), Some("length"));
 }

@@ -84,53 +84,50 @@ mod tests {
 
     use crate::evals::scorer::testing::grade;
 
-    fn fields(expected: Value, answer: &str) -> f64 {
-        grade(&json!("json_fields"), &expected, answer)
+    fn fields(expected: &Value, answer: &str) -> f64 {
+        grade(&json!("json_fields"), expected, answer)
     }
 
     #[test]
     fn counts_right_missing_wrong_and_extra_fields() {
         let expected = json!({"city": "Paris", "guests": 2});
-        assert_eq!(fields(expected.clone(), r#"{"city": " paris ", "guests": 2.0}"#), 1.0);
-        assert_eq!(fields(expected.clone(), r#"{"city": "Paris"}"#), 0.5);
-        assert_eq!(fields(expected.clone(), r#"{"city": "Rome", "guests": 2}"#), 0.5);
-        assert_eq!(fields(expected.clone(), r#"{"city": "Paris", "guests": 2, "day": "Monday"}"#), 2.0 / 3.0);
-        assert_eq!(fields(expected.clone(), r#"{"city": "Paris", "guests": "2"}"#), 0.5);
-        assert_eq!(fields(expected, "Paris, 2 guests"), 0.0);
+        assert_eq!(fields(&expected, r#"{"city": " paris ", "guests": 2.0}"#), 1.0);
+        assert_eq!(fields(&expected, r#"{"city": "Paris"}"#), 0.5);
+        assert_eq!(fields(&expected, r#"{"city": "Rome", "guests": 2}"#), 0.5);
+        assert_eq!(fields(&expected, r#"{"city": "Paris", "guests": 2, "day": "Monday"}"#), 2.0 / 3.0);
+        assert_eq!(fields(&expected, r#"{"city": "Paris", "guests": "2"}"#), 0.5);
+        assert_eq!(fields(&expected, "Paris, 2 guests"), 0.0);
     }
 
     #[test]
     fn reads_the_first_whole_object_whatever_is_around_it() {
         let expected = json!({"a": 1});
-        assert_eq!(fields(expected.clone(), "Sure {ok}:\n```json\n{\"a\": 1}\n```\n{\"a\": 2}"), 1.0);
-        assert_eq!(fields(expected.clone(), "{\"a\": 1"), 0.0);
-        assert_eq!(fields(expected, "[{\"a\": 1}]"), 1.0);
+        assert_eq!(fields(&expected, "Sure {ok}:\n```json\n{\"a\": 1}\n```\n{\"a\": 2}"), 1.0);
+        assert_eq!(fields(&expected, "{\"a\": 1"), 0.0);
+        assert_eq!(fields(&expected, "[{\"a\": 1}]"), 1.0);
     }
 
     #[test]
     fn null_is_absent() {
-        assert_eq!(fields(json!({"a": 1}), r#"{"a": 1, "b": null}"#), 1.0);
-        assert_eq!(fields(json!({"a": 1, "b": null}), r#"{"a": 1}"#), 1.0);
-        assert_eq!(fields(json!({"a": 1, "b": null}), r#"{"a": 1, "b": 2}"#), 0.5);
-        assert_eq!(fields(json!({}), "{}"), 1.0);
-        assert_eq!(fields(json!({}), r#"{"a": 1}"#), 0.0);
+        assert_eq!(fields(&json!({"a": 1}), r#"{"a": 1, "b": null}"#), 1.0);
+        assert_eq!(fields(&json!({"a": 1, "b": null}), r#"{"a": 1}"#), 1.0);
+        assert_eq!(fields(&json!({"a": 1, "b": null}), r#"{"a": 1, "b": 2}"#), 0.5);
+        assert_eq!(fields(&json!({}), "{}"), 1.0);
+        assert_eq!(fields(&json!({}), r#"{"a": 1}"#), 0.0);
     }
 
     #[test]
     fn compares_nested_values() {
         let expected = json!({"when": {"day": "Mon", "hour": 7}, "tags": ["a", "B"]});
+        assert_eq!(fields(&expected, r#"{"when": {"hour": 7, "day": "mon"}, "tags": ["A", "b"]}"#), 1.0);
         assert_eq!(
-            fields(expected.clone(), r#"{"when": {"hour": 7, "day": "mon"}, "tags": ["A", "b"]}"#),
-            1.0
-        );
-        assert_eq!(
-            fields(expected, r#"{"when": {"hour": 7, "day": "mon", "x": 1}, "tags": ["b", "a"]}"#),
+            fields(&expected, r#"{"when": {"hour": 7, "day": "mon", "x": 1}, "tags": ["b", "a"]}"#),
             0.0
         );
     }
 
     #[test]
     fn deep_nesting_ends() {
-        assert_eq!(fields(json!({"a": 1}), &"{\"a\":".repeat(5_000)), 0.0);
+        assert_eq!(fields(&json!({"a": 1}), &"{\"a\":".repeat(5_000)), 0.0);
     }
 }

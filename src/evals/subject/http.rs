@@ -65,8 +65,8 @@ impl Endpoint {
     /// When nobody answers.
     pub async fn is_crossover(&self) -> Result<bool, SubjectError> {
         let request = self.client.get(format!("{}/models", self.base_url)).headers(self.headers());
-        let reply = request.send().await.map_err(unreachable_by)?;
-        let body = reply.bytes().await.map_err(unreachable_by)?;
+        let reply = request.send().await.map_err(|error| unreachable_by(&error))?;
+        let body = reply.bytes().await.map_err(|error| unreachable_by(&error))?;
         let body: Value = serde_json::from_slice(&body).unwrap_or_default();
         let models = body["data"].as_array().map_or(&[][..], Vec::as_slice);
         Ok(models.iter().any(|model| model["id"] == "local"))
@@ -84,7 +84,7 @@ impl Endpoint {
 }
 
 /// Without the URL: it may hold what nobody should read.
-fn unreachable_by(error: reqwest::Error) -> SubjectError {
+fn unreachable_by(error: &reqwest::Error) -> SubjectError {
     let what = match () {
         () if error.is_connect() => "no connection",
         () if error.is_timeout() => "silence for too long",
@@ -115,6 +115,11 @@ impl Http {
         Self { control: Control::OnlyLocal, ..Self::new(endpoint, "always-local", "local", max_tokens) }
     }
 
+    /// The remote tier of a Crossover gateway, really asked: this costs money.
+    pub fn always_remote(endpoint: Endpoint, max_tokens: u32) -> Self {
+        Self { control: Control::OnlyRemote, ..Self::new(endpoint, "always-remote", "remote", max_tokens) }
+    }
+
     /// Prices for the answers that the remote gives, where the gateway does not say what they cost.
     #[must_use]
     pub fn priced(self, price: Option<Price>) -> Self {
@@ -129,13 +134,18 @@ impl Http {
             max_tokens: self.max_tokens,
         };
         let mut headers = self.endpoint.headers();
-        if self.control == Control::OnlyLocal {
-            headers.insert("x-crossover-route", HeaderValue::from_static("only-local"));
+        let route = match self.control {
+            Control::OnlyLocal => Some("only-local"),
+            Control::OnlyRemote => Some("only-remote"),
+            Control::Auto | Control::PreferLocal | Control::PreferRemote => None,
+        };
+        if let Some(route) = route {
+            headers.insert("x-crossover-route", HeaderValue::from_static(route));
         }
         let url = format!("{}/chat/completions", self.endpoint.base_url);
         let started = Instant::now();
         let request = self.endpoint.client.post(url).headers(headers).body(question.body());
-        let reply = request.send().await.map_err(unreachable_by)?;
+        let reply = request.send().await.map_err(|error| unreachable_by(&error))?;
         let status = reply.status();
         let mut answer = announced(reply.headers());
         let streamed = (reply.headers().get(CONTENT_TYPE))
@@ -143,7 +153,11 @@ impl Http {
         let mut reading = Reading::default();
         let mut body = reply.bytes_stream();
         while let Some(bytes) = body.next().await {
-            reading.take(&bytes.map_err(unreachable_by)?, streamed && status.is_success(), started)?;
+            reading.take(
+                &bytes.map_err(|error| unreachable_by(&error))?,
+                streamed && status.is_success(),
+                started,
+            )?;
         }
         if !status.is_success() {
             return Err(SubjectError::Refused(refusal(status.as_u16(), &reading.raw)));

@@ -140,12 +140,14 @@ pub trait Subject: Send + Sync {
     }
 }
 
+type PriceOf = dyn Fn(&Usage) -> Option<Micros> + Send + Sync;
+
 /// What one model charges, looked up by whoever knows the price list.
 #[derive(Clone)]
 pub struct Price {
     /// The model whose prices these are.
     pub model: String,
-    of: Arc<dyn Fn(&Usage) -> Option<Micros> + Send + Sync>,
+    of: Arc<PriceOf>,
 }
 
 impl Price {
