@@ -1,1 +1,301 @@
-//! The model in this process.
+//! The model in this process: a folder of ONNX and JSON files, one engine thread, and streams that feed from it.
+//! Promises: nothing leaves the process; a full queue says so at once; a broken model is refused at load, by file.
+//! Reads GenAI-style folders whose graph shares its KV cache; calls no tools, sees no images, enforces no schema.
+
+mod cache;
+mod cores;
+mod detokenize;
+mod engine;
+mod folder;
+mod graph;
+mod prompt;
+mod queue;
+mod refusal;
+mod reply;
+mod sampler;
+mod stop;
+mod template;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use futures_util::{TryStreamExt, stream};
+use tokio::sync::mpsc;
+
+use self::detokenize::Vocabulary;
+use self::engine::{Engine, Limits};
+use self::folder::{Defaults, Folder};
+use self::graph::Graph;
+use self::prompt::{PromptError, Prompter};
+use self::queue::{Queue, Refused, Ticket};
+use self::reply::Reply;
+use self::sampler::Choice;
+use super::{Backend, BackendError, Call, ChunkStream, Load, Profile, Readiness};
+use crate::chat::{BackendId, ChatRequest, Needs, Sampling};
+use crate::config::LocalConfig;
+use crate::metrics::Metrics;
+use crate::onnx::{Manifest, ManifestError, OnnxError, SessionSpec};
+
+/// This backend's name.
+const ID: &str = "local";
+/// Tokens that a reader may be behind before its sequence waits for it.
+const AHEAD: usize = 32;
+/// Longest that a caller waits for the first content before it may be served elsewhere.
+const FIRST_CONTENT: Duration = Duration::from_secs(30);
+/// What a caller is told to wait when the queue is full.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// Why the local model cannot be used; names the file and the command that mends it.
+#[derive(Debug, thiserror::Error)]
+pub enum LocalError {
+    /// No ONNX Runtime, or one that refuses the graph.
+    #[error("{error}{}", mend(error))]
+    Onnx {
+        /// What the runtime says.
+        error: OnnxError,
+    },
+    /// A shipped file is missing or altered.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// A file of the model folder is missing or makes no sense.
+    #[error("{}: {why}. Run `git checkout models/` to restore the shipped model, or correct `local.model`", file.display())]
+    Model {
+        /// The file or folder.
+        file: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
+    /// The operating system gave no thread.
+    #[error("the local engine's thread cannot be started: {0}")]
+    Thread(#[source] std::io::Error),
+}
+
+/// A graph that the runtime refuses needs another file; a missing runtime says itself what it needs.
+fn mend(error: &OnnxError) -> &'static str {
+    match error {
+        OnnxError::Model { .. } => {
+            ". Run `git checkout models/` to restore the shipped model, or correct `local.model`"
+        }
+        OnnxError::Missing { .. } | OnnxError::Unusable { .. } => "",
+    }
+}
+
+impl From<OnnxError> for LocalError {
+    fn from(error: OnnxError) -> Self {
+        Self::Onnx { error }
+    }
+}
+
+impl LocalError {
+    fn model(file: &Path, why: &str) -> Self {
+        Self::Model { file: file.to_path_buf(), why: why.trim_end_matches('.').to_owned() }
+    }
+
+    /// A short name of a closed set.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Onnx { error } => error.label(),
+            Self::Manifest(_) => "model_altered",
+            Self::Model { .. } => "model_unusable",
+            Self::Thread(_) => "no_thread",
+        }
+    }
+}
+
+/// The local model. Dropping it stops the engine; answers under way end with an error.
+pub struct Local {
+    profile: Profile,
+    desk: Arc<Desk>,
+    engine: Option<JoinHandle<()>>,
+}
+
+/// What turns a call into a ticket; shared by all answers.
+struct Desk {
+    id: BackendId,
+    prompter: Prompter,
+    vocabulary: Arc<Vocabulary>,
+    queue: Arc<Queue>,
+    defaults: Defaults,
+    context: usize,
+    longest_wait: Duration,
+}
+
+impl Local {
+    /// Loads the model folder and starts the engine. Takes well under a second for a small model.
+    ///
+    /// # Errors
+    /// Every fault of runtime, folder, manifest, graph and tokenizer.
+    pub fn open(folder: &Path, config: &LocalConfig, metrics: Arc<Metrics>) -> Result<Self, LocalError> {
+        let longest = Duration::from_secs(config.max_seconds);
+        Self::open_with(folder, config, longest, metrics)
+    }
+
+    fn open_with(
+        folder: &Path,
+        config: &LocalConfig,
+        longest: Duration,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, LocalError> {
+        let files = Folder::read(folder)?;
+        Manifest::check(folder)?;
+        let spec = SessionSpec { intra_threads: cores::threads(config.threads), spin: SPIN };
+        let mut graph = Graph::open(&files, &spec)?;
+        graph.try_out().map_err(|error| {
+            LocalError::model(&files.graph, &format!("the graph does not run: {}", error.message()))
+        })?;
+        let (prompter, vocabulary) = Prompter::load(&files, graph.layout.vocabulary)?;
+        let queue = Arc::new(Queue::new(config.queue, config.max_streams, metrics));
+        let limits = Limits { slots: config.max_streams, longest, eos: files.eos.clone() };
+        let engine = Engine::new(graph, limits, Arc::clone(&queue));
+        let engine = std::thread::Builder::new()
+            .name("local-engine".to_owned())
+            .spawn(move || engine.run())
+            .map_err(LocalError::Thread)?;
+        let profile = profile(&files, longest);
+        let desk = Desk {
+            id: profile.id.clone(),
+            prompter,
+            vocabulary: Arc::new(vocabulary),
+            queue,
+            defaults: files.defaults,
+            context: files.context,
+            longest_wait: longest,
+        };
+        Ok(Self { profile, desk: Arc::new(desk), engine: Some(engine) })
+    }
+
+    fn is_running(&self) -> bool {
+        self.engine.as_ref().is_some_and(|engine| !engine.is_finished())
+    }
+}
+
+/// Idle pool threads do not spin: the cores are shared with the gateway itself.
+const SPIN: bool = false;
+
+fn profile(files: &Folder, longest: Duration) -> Profile {
+    Profile {
+        id: BackendId::new(ID),
+        within_boundary: true,
+        model: files.name.clone(),
+        models: vec![files.name.clone()],
+        context_tokens: u32::try_from(files.context).unwrap_or(u32::MAX),
+        can: Needs::default(),
+        first_content_timeout: longest.min(FIRST_CONTENT),
+        // As long in the queue as in the making, at most.
+        whole_timeout: longest * 2,
+        max_retries: 0,
+        backoff: Duration::ZERO,
+        max_retry_after: Duration::ZERO,
+    }
+}
+
+impl Drop for Local {
+    fn drop(&mut self) {
+        self.desk.queue.close();
+        if let Some(engine) = self.engine.take() {
+            // A panic of the engine was logged where it happened.
+            let _ = engine.join();
+        }
+    }
+}
+
+impl Backend for Local {
+    fn profile(&self) -> &Profile {
+        &self.profile
+    }
+
+    fn readiness(&self) -> Readiness {
+        if !self.is_running() {
+            let why = "the local engine has stopped".to_owned();
+            return Readiness::Down { why, retry_after: None };
+        }
+        if self.desk.queue.is_full() {
+            return Readiness::Busy { retry_after: RETRY_AFTER };
+        }
+        Readiness::Ready
+    }
+
+    fn load(&self) -> Load {
+        self.desk.queue.load()
+    }
+
+    fn answer(&self, call: Call) -> ChunkStream {
+        let desk = Arc::clone(&self.desk);
+        Box::pin(stream::once(desk.open(call.request)).try_flatten())
+    }
+}
+
+impl Desk {
+    /// Checks, encodes and queues a request.
+    async fn open(self: Arc<Self>, request: Arc<ChatRequest>) -> Result<Reply, BackendError> {
+        if let Some(refusal) = refusal::unsupported(&self.id, &request.needs) {
+            return Err(refusal);
+        }
+        if self.queue.is_full() {
+            return Err(refusal::busy(&self.id));
+        }
+        let prompt = self.encode(&request).await?;
+        self.enqueue(prompt, &request.sampling)
+    }
+
+    async fn encode(self: &Arc<Self>, request: &Arc<ChatRequest>) -> Result<Vec<u32>, BackendError> {
+        let encoded = if Prompter::is_long(request) {
+            let (desk, request) = (Arc::clone(self), Arc::clone(request));
+            let work = tokio::task::spawn_blocking(move || desk.prompter.encode(&request));
+            work.await.unwrap_or(Err(PromptError::Tokenizer))
+        } else {
+            self.prompter.encode(request)
+        };
+        encoded.map_err(|why| refusal::no_prompt(&self.id, &why, self.context))
+    }
+
+    fn enqueue(&self, prompt: Vec<u32>, sampling: &Sampling) -> Result<Reply, BackendError> {
+        let answers = sampling.n.max(1) as usize;
+        let (steps, receiver) = mpsc::channel(AHEAD + answers);
+        let ends = engine::reserve_ends(&steps, answers).ok_or_else(|| refusal::internal(&self.id))?;
+        let enough: Arc<[AtomicBool]> = (0..answers).map(|_| AtomicBool::new(false)).collect();
+        let reply = Reply::new(
+            self.id.clone(),
+            Arc::clone(&self.vocabulary),
+            receiver,
+            Arc::clone(&enough),
+            &sampling.stop,
+        )
+        .with_prompt(prompt.len());
+        let left = self.context - prompt.len();
+        let ticket = Ticket {
+            choice: self.choice(sampling),
+            max_tokens: self.max_tokens(sampling).min(left),
+            prompt: prompt.into(),
+            steps,
+            ends,
+            enough,
+            waits_until: Instant::now() + self.longest_wait,
+        };
+        match self.queue.push(ticket) {
+            Ok(()) => Ok(reply),
+            Err(Refused::Full) => Err(refusal::busy(&self.id)),
+            Err(Refused::Closed) => Err(refusal::down(&self.id)),
+        }
+    }
+
+    /// What the caller asks for, else the model's own default, else whatever fits.
+    fn max_tokens(&self, sampling: &Sampling) -> usize {
+        sampling.max_tokens.map(|tokens| tokens as usize).or(self.defaults.max_tokens).unwrap_or(usize::MAX)
+    }
+
+    fn choice(&self, sampling: &Sampling) -> Choice {
+        Choice {
+            temperature: sampling.temperature.unwrap_or(self.defaults.temperature),
+            top_p: sampling.top_p.unwrap_or(self.defaults.top_p),
+            top_k: sampling.top_k.map_or(self.defaults.top_k, |k| k as usize),
+            seed: sampling.seed,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,404 @@
+//! The one thread that owns the graph. Its loop has four steps: admit, prefill, step, retire.
+//! Promises: a failure of the graph, even a panic, ends the sequence it happened to and nothing else; a reader that is
+//! slow makes only its own sequence wait; one that has left ends its sequence at the next token. Knows no text.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::mpsc::{OwnedPermit, Sender};
+
+use super::cache::Cache;
+use super::graph::Graph;
+use super::queue::{End, Queue, Step, Ticket};
+use super::sampler::Sampler;
+
+/// Prompt tokens in one run, so that a long prompt does not hold up the answers under way for long.
+const PREFILL_CHUNK: usize = 256;
+/// Answer tokens that a new cache has room for from the start.
+const FIRST_ROOM: usize = 128;
+/// How long to pause when every reader is behind.
+const STALLED: Duration = Duration::from_millis(2);
+/// How often the speed is measured.
+const SPEED_WINDOW: Duration = Duration::from_secs(1);
+
+/// The limits of one engine.
+#[derive(Clone, Debug)]
+pub(super) struct Limits {
+    /// Sequences at the same time.
+    pub(super) slots: usize,
+    /// Longest generation of one answer.
+    pub(super) longest: Duration,
+    /// Tokens that end an answer.
+    pub(super) eos: Vec<u32>,
+}
+
+/// The engine's state; lives on its own thread.
+pub(super) struct Engine {
+    graph: Graph,
+    limits: Limits,
+    queue: Arc<Queue>,
+    /// A request of several answers that is not wholly admitted yet.
+    admitting: Option<Ticket>,
+    sequences: Vec<Sequence>,
+    /// Caches of ended sequences, to be used again.
+    spare: Vec<Cache>,
+    speed: Speed,
+    stalled: bool,
+}
+
+/// One answer under way.
+struct Sequence {
+    index: u32,
+    prompt: Arc<[u32]>,
+    /// Tokens of the prompt that the cache holds.
+    prefilled: usize,
+    cache: Option<Cache>,
+    sampler: Sampler,
+    last: u32,
+    generated: usize,
+    max_tokens: usize,
+    ends_at: Instant,
+    steps: Sender<Step>,
+    end_permit: Option<OwnedPermit<Step>>,
+    enough: Arc<[AtomicBool]>,
+    end: Option<Ending>,
+}
+
+/// How a sequence is over.
+#[derive(Clone, Copy)]
+enum Ending {
+    /// Its reader hears of it.
+    Told(End),
+    /// Nobody listens.
+    Left,
+}
+
+/// What happened when a sequence was given the chance of a step.
+enum Turn {
+    Ran,
+    /// The reader is behind.
+    Waits,
+}
+
+impl Engine {
+    pub(super) fn new(graph: Graph, limits: Limits, queue: Arc<Queue>) -> Self {
+        Self {
+            graph,
+            limits,
+            queue,
+            admitting: None,
+            sequences: vec![],
+            spare: vec![],
+            speed: Speed::default(),
+            stalled: false,
+        }
+    }
+
+    /// Works until the queue is closed.
+    pub(super) fn run(mut self) {
+        while !self.queue.is_closed() {
+            self.admit();
+            self.prefill();
+            self.step();
+            self.retire();
+        }
+        self.queue.set_active(0);
+        self.queue.set_speed(0.0);
+    }
+
+    /// Fills free slots from the queue; waits where there is nothing else to do.
+    fn admit(&mut self) {
+        if self.stalled {
+            self.queue.pause(STALLED);
+        }
+        while self.sequences.len() < self.limits.slots {
+            let Some(mut ticket) = self.admitting.take().or_else(|| self.queue.pop(self.patience())) else {
+                break;
+            };
+            if ticket.steps.is_closed() {
+                continue;
+            }
+            let Some(end_permit) = ticket.ends.pop_front() else { continue };
+            if Instant::now() > ticket.waits_until {
+                end_permit.send(Step::End { index: 0, end: End::Expired, tokens: 0 });
+                continue;
+            }
+            self.sequences.push(Sequence::new(&ticket, end_permit, self.limits.longest));
+            self.queue.set_active(self.sequences.len());
+            if !ticket.ends.is_empty() {
+                self.admitting = Some(ticket);
+            }
+        }
+    }
+
+    /// How long to wait for a ticket: not at all while there is work, else until the speed has to be set back.
+    fn patience(&self) -> Option<Duration> {
+        if !self.sequences.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        self.speed.is_running().then_some(SPEED_WINDOW)
+    }
+
+    /// Runs one chunk of the first prompt that is not in its cache yet.
+    fn prefill(&mut self) {
+        let Some(sequence) = self.sequences.iter_mut().find(|sequence| sequence.is_prefilling()) else {
+            return;
+        };
+        if sequence.is_left() {
+            sequence.end = Some(Ending::Left);
+            return;
+        }
+        let (graph, spare, limits) = (&mut self.graph, &mut self.spare, &self.limits);
+        let done = guarded(|| {
+            let mut cache = match sequence.cache.take() {
+                Some(cache) => cache,
+                None => take_cache(graph, spare, sequence.first_capacity())?,
+            };
+            let from = sequence.prefilled;
+            let to = sequence.prompt.len().min(from + PREFILL_CHUNK);
+            let chunk = Arc::clone(&sequence.prompt);
+            let logits = graph.forward(&mut cache, &chunk[from..to])?;
+            if to == sequence.prompt.len() {
+                sequence.take(logits, limits);
+            }
+            sequence.prefilled = to;
+            sequence.cache = Some(cache);
+            Ok(())
+        });
+        if done.is_none() {
+            sequence.end = Some(Ending::Told(End::Failed));
+        }
+    }
+
+    /// Generates one token for every sequence whose reader keeps up.
+    fn step(&mut self) {
+        let (mut ran, mut waits) = (0, 0);
+        for sequence in self.sequences.iter_mut().filter(|sequence| sequence.is_decoding()) {
+            let turn = guarded(|| {
+                // The graph is not touched before the reader has room for what comes out.
+                match sequence.offer(&self.limits) {
+                    Offer::Closed => sequence.end = Some(Ending::Left),
+                    Offer::Full => return Ok(Turn::Waits),
+                    Offer::Sent if sequence.end.is_some() => {}
+                    Offer::Sent => {
+                        let Some(mut cache) = sequence.cache.take() else {
+                            return Err(ort::Error::new("a sequence without a cache"));
+                        };
+                        let logits = self.graph.forward(&mut cache, &[sequence.last])?;
+                        sequence.take(logits, &self.limits);
+                        sequence.cache = Some(cache);
+                    }
+                }
+                Ok(Turn::Ran)
+            });
+            match turn {
+                Some(Turn::Ran) => ran += 1,
+                Some(Turn::Waits) => waits += 1,
+                None => sequence.end = Some(Ending::Told(End::Failed)),
+            }
+        }
+        self.speed.add(ran);
+        self.stalled = waits > 0 && waits == self.sequences.len();
+    }
+
+    /// Takes ended sequences out, tells their readers and keeps their buffers.
+    fn retire(&mut self) {
+        let mut ended = vec![];
+        let mut at = 0;
+        while at < self.sequences.len() {
+            if self.sequences[at].end.is_some() {
+                // Order matters: sequences take turns in the order in which they came.
+                ended.push(self.sequences.remove(at));
+            } else {
+                at += 1;
+            }
+        }
+        if !ended.is_empty() {
+            // Before the readers hear of it, so that the counts are true for whoever asks then.
+            self.queue.set_active(self.sequences.len());
+        }
+        for mut sequence in ended {
+            if let Some(mut cache) = sequence.cache.take()
+                && self.spare.len() < self.limits.slots
+                && cache.clear().is_ok()
+            {
+                self.spare.push(cache);
+            }
+            sequence.tell_end();
+        }
+        if let Some(speed) = self.speed.measure(self.sequences.is_empty()) {
+            self.queue.set_speed(speed);
+        }
+    }
+}
+
+/// Whether a token could be handed to the reader.
+enum Offer {
+    Sent,
+    Full,
+    Closed,
+}
+
+impl Sequence {
+    fn new(ticket: &Ticket, end_permit: OwnedPermit<Step>, longest: Duration) -> Self {
+        let index = ticket.enough.len() - 1 - ticket.ends.len();
+        let index = u32::try_from(index).unwrap_or(u32::MAX);
+        Self {
+            index,
+            prompt: Arc::clone(&ticket.prompt),
+            prefilled: 0,
+            cache: None,
+            sampler: Sampler::new(ticket.choice, index),
+            last: 0,
+            generated: 0,
+            max_tokens: ticket.max_tokens,
+            ends_at: Instant::now() + longest,
+            steps: ticket.steps.clone(),
+            end_permit: Some(end_permit),
+            enough: Arc::clone(&ticket.enough),
+            end: (ticket.max_tokens == 0).then_some(Ending::Told(End::Length)),
+        }
+    }
+
+    fn is_prefilling(&self) -> bool {
+        self.prefilled < self.prompt.len() && self.end.is_none()
+    }
+
+    fn is_decoding(&self) -> bool {
+        self.prefilled == self.prompt.len() && self.end.is_none()
+    }
+
+    fn is_left(&self) -> bool {
+        self.steps.is_closed()
+            || self.enough.get(self.index as usize).is_some_and(|enough| enough.load(Relaxed))
+    }
+
+    fn first_capacity(&self) -> usize {
+        self.prompt.len() + self.max_tokens.min(FIRST_ROOM)
+    }
+
+    /// Chooses the next token; an end token ends the sequence without being shown.
+    fn take(&mut self, logits: &[f32], limits: &Limits) {
+        match self.sampler.next(logits) {
+            Ok(id) => {
+                self.last = id;
+                self.generated += 1;
+                if limits.eos.contains(&id) {
+                    self.end = Some(Ending::Told(End::Stop));
+                }
+            }
+            Err(_) => self.end = Some(Ending::Told(End::Failed)),
+        }
+    }
+
+    /// Hands the last token over, and sees whether it was the last of all.
+    fn offer(&mut self, limits: &Limits) -> Offer {
+        debug_assert!(!limits.eos.contains(&self.last));
+        if self.is_left() {
+            return Offer::Closed;
+        }
+        let late = Instant::now() >= self.ends_at;
+        match self.steps.try_send(Step::Token { index: self.index, id: self.last }) {
+            Ok(()) => {
+                if late || self.generated >= self.max_tokens {
+                    self.end = Some(Ending::Told(End::Length));
+                }
+                Offer::Sent
+            }
+            // A reader that has not come back in time gets the end without the token.
+            Err(TrySendError::Full(_)) if late => {
+                self.generated -= 1;
+                self.end = Some(Ending::Told(End::Length));
+                Offer::Sent
+            }
+            Err(TrySendError::Full(_)) => Offer::Full,
+            Err(TrySendError::Closed(_)) => Offer::Closed,
+        }
+    }
+
+    fn tell_end(&mut self) {
+        if let (Some(Ending::Told(end)), Some(permit)) = (self.end, self.end_permit.take()) {
+            permit.send(Step::End { index: self.index, end, tokens: self.generated as u64 });
+        }
+    }
+}
+
+/// Runs a piece of work; an error or a panic in it is logged, without any content, and gives `None`.
+fn guarded<T>(work: impl FnOnce() -> ort::Result<T>) -> Option<T> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(Ok(done)) => Some(done),
+        Ok(Err(error)) => {
+            tracing::error!(code = ?error.code(), "the local model failed on one sequence");
+            None
+        }
+        Err(_) => {
+            tracing::error!("the local engine panicked on one sequence");
+            None
+        }
+    }
+}
+
+/// The smallest spare cache that is large enough, else a new one; a spare that is too small makes way for it.
+fn take_cache(graph: &Graph, spare: &mut Vec<Cache>, tokens: usize) -> ort::Result<Cache> {
+    let fitting =
+        (0..spare.len()).filter(|at| spare[*at].capacity() >= tokens).min_by_key(|at| spare[*at].capacity());
+    if let Some(at) = fitting {
+        return Ok(spare.swap_remove(at));
+    }
+    spare.pop();
+    graph.cache(tokens)
+}
+
+/// Tokens per second, over windows of one second.
+#[derive(Default)]
+struct Speed {
+    since: Option<Instant>,
+    tokens: usize,
+    last: f64,
+}
+
+impl Speed {
+    fn add(&mut self, tokens: usize) {
+        if tokens > 0 {
+            self.since.get_or_insert_with(Instant::now);
+            self.tokens += tokens;
+        }
+    }
+
+    fn is_running(&self) -> bool {
+        self.since.is_some()
+    }
+
+    /// A new figure, once a window is over.
+    fn measure(&mut self, idle: bool) -> Option<f64> {
+        let elapsed = self.since?.elapsed();
+        if elapsed < SPEED_WINDOW {
+            return None;
+        }
+        self.last = self.tokens as f64 / elapsed.as_secs_f64();
+        self.tokens = 0;
+        self.since = (!idle || self.last > 0.0).then(Instant::now);
+        Some(self.last)
+    }
+}
+
+/// Reserves a place for each of `n` ends.
+pub(super) fn reserve_ends(steps: &Sender<Step>, n: usize) -> Option<VecDeque<OwnedPermit<Step>>> {
+    (0..n).map(|_| steps.clone().try_reserve_owned().ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn d21_a_panic_is_caught_and_so_is_an_error() {
+        assert_eq!(guarded(|| Ok(1)), Some(1));
+        assert_eq!(guarded::<()>(|| Err(ort::Error::new("broken"))), None);
+        assert_eq!(guarded::<()>(|| panic!("broken")), None);
+    }
+}

@@ -1,0 +1,90 @@
+//! Every way in which the local engine says no, as the rest of the house understands it.
+//! Promises: no prompt or answer text in any of them. Each can be tried elsewhere; none is worth a retry here.
+
+use super::prompt::PromptError;
+use crate::backends::{BackendError, Fault, Kind, Retry};
+use crate::chat::{BackendId, Needs};
+
+/// The first need that this engine does not meet, if there is one.
+pub(super) fn unsupported(backend: &BackendId, needs: &Needs) -> Option<BackendError> {
+    let wants = [
+        (needs.vision, Some("messages"), "it reads text only, no images or files"),
+        (needs.audio, Some("messages"), "it reads and writes text only, no audio"),
+        (needs.tools, Some("tools"), "it calls no tools"),
+        (needs.logprobs, Some("logprobs"), "it reports no log probabilities"),
+        (needs.structured, Some("response_format"), "it does not enforce a response format"),
+        (needs.other_sampling, None, "it has no penalties and no logit bias"),
+    ];
+    wants.into_iter().find(|(needed, _, _)| *needed).map(|(_, param, why)| {
+        let message = format!("The local model cannot answer this request: {why}.");
+        let error = BackendError::new(backend, Kind::Unsupported, Fault::Caller, Retry::Elsewhere, message);
+        BackendError { param: param.map(str::to_owned), ..error }
+    })
+}
+
+/// A conversation that gives no prompt.
+pub(super) fn no_prompt(backend: &BackendId, why: &PromptError, context: usize) -> BackendError {
+    match why {
+        PromptError::TooLong(tokens) => {
+            let message = format!(
+                "This model's maximum context length is {context} tokens. However, your messages resulted in at least {tokens} tokens. Please reduce the length of the messages."
+            );
+            let kind = Kind::ContextLengthExceeded;
+            let error = BackendError::new(backend, kind, Fault::Caller, Retry::Elsewhere, message);
+            BackendError { code: Some(kind.label().to_owned()), param: Some("messages".to_owned()), ..error }
+        }
+        PromptError::Template => {
+            let message = "The local model's chat template does not accept this conversation.";
+            let error =
+                BackendError::new(backend, Kind::Unsupported, Fault::Caller, Retry::Elsewhere, message);
+            BackendError { param: Some("messages".to_owned()), ..error }
+        }
+        PromptError::Tokenizer => internal(backend),
+    }
+}
+
+/// The queue is full, or the request waited in it for too long.
+pub(super) fn busy(backend: &BackendId) -> BackendError {
+    let message = "The local model has too many requests to answer.";
+    BackendError::new(backend, Kind::Busy, Fault::Us, Retry::Elsewhere, message)
+}
+
+/// The engine has stopped.
+pub(super) fn down(backend: &BackendId) -> BackendError {
+    let message = "The local model has stopped.";
+    BackendError::new(backend, Kind::Down, Fault::Us, Retry::Elsewhere, message)
+}
+
+/// A fault of our own; the log says more.
+pub(super) fn internal(backend: &BackendId) -> BackendError {
+    let message = "The local model failed on this request.";
+    BackendError::new(backend, Kind::Internal, Fault::Us, Retry::Elsewhere, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_need_is_refused_with_its_parameter() {
+        let id = BackendId::new("local");
+        assert!(unsupported(&id, &Needs::default()).is_none());
+        let tools = Needs { tools: true, ..Needs::default() };
+        let error = unsupported(&id, &tools).unwrap();
+        assert_eq!(
+            (error.kind, error.fault, error.retry),
+            (Kind::Unsupported, Fault::Caller, Retry::Elsewhere)
+        );
+        assert_eq!(error.param.as_deref(), Some("tools"));
+        let structured = Needs { structured: true, ..Needs::default() };
+        assert_eq!(unsupported(&id, &structured).unwrap().param.as_deref(), Some("response_format"));
+        for needs in [
+            Needs { vision: true, ..Needs::default() },
+            Needs { audio: true, ..Needs::default() },
+            Needs { logprobs: true, ..Needs::default() },
+            Needs { other_sampling: true, ..Needs::default() },
+        ] {
+            assert!(unsupported(&id, &needs).is_some(), "{needs:?}");
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! One request's answers as a stream of chunks: tokens become text here, on the reader's side.
+//! Promises: role, text, finish for each answer, then one usage for all; an engine that vanishes is an error.
+//! Dropping it stops the engine's work at the next token.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::task::{Context, Poll, ready};
+
+use futures_util::Stream;
+use tokio::sync::mpsc::Receiver;
+
+use super::detokenize::{Detokenizer, Vocabulary};
+use super::queue::{End, Step};
+use super::refusal;
+use super::stop::{Seen, StopWatch};
+use crate::backends::BackendError;
+use crate::chat::{BackendId, Chunk, Delta, Event, FinishReason, Usage};
+
+/// One of the `n` answers, as far as it has come.
+struct Answer {
+    detokenizer: Detokenizer,
+    stops: StopWatch,
+    tokens: u64,
+    begun: bool,
+    ended: bool,
+}
+
+/// The answers to one request.
+pub(super) struct Reply {
+    backend: BackendId,
+    vocabulary: Arc<Vocabulary>,
+    steps: Receiver<Step>,
+    enough: Arc<[AtomicBool]>,
+    answers: Vec<Answer>,
+    prompt_tokens: u64,
+    ready: VecDeque<Result<Chunk, BackendError>>,
+    over: bool,
+}
+
+impl Reply {
+    /// Reads `steps`; there are as many answers as places in `enough`.
+    pub(super) fn new(
+        backend: BackendId,
+        vocabulary: Arc<Vocabulary>,
+        steps: Receiver<Step>,
+        enough: Arc<[AtomicBool]>,
+        stops: &[String],
+    ) -> Self {
+        let answer = |_| Answer {
+            detokenizer: Detokenizer::new(&vocabulary),
+            stops: StopWatch::new(stops),
+            tokens: 0,
+            begun: false,
+            ended: false,
+        };
+        let answers = (0..enough.len()).map(answer).collect();
+        Self {
+            backend,
+            vocabulary,
+            steps,
+            enough,
+            answers,
+            prompt_tokens: 0,
+            ready: VecDeque::new(),
+            over: false,
+        }
+    }
+
+    /// Says how long the prompt was, for the usage.
+    pub(super) fn with_prompt(self, tokens: usize) -> Self {
+        Self { prompt_tokens: tokens as u64, ..self }
+    }
+
+    fn take(&mut self, step: Option<Step>) {
+        match step {
+            Some(Step::Token { index, id }) => self.take_token(index, id),
+            Some(Step::End { end: End::Failed, .. }) => self.fail(refusal::internal(&self.backend)),
+            Some(Step::End { end: End::Expired, .. }) => self.fail(refusal::busy(&self.backend)),
+            Some(Step::End { index, end: End::Stop, tokens }) => {
+                self.take_end(index, FinishReason::Stop, tokens);
+            }
+            Some(Step::End { index, end: End::Length, tokens }) => {
+                self.take_end(index, FinishReason::Length, tokens);
+            }
+            None => self.fail(refusal::down(&self.backend)),
+        }
+    }
+
+    fn take_token(&mut self, index: u32, id: u32) {
+        let Some(answer) = self.answers.get_mut(index as usize).filter(|answer| !answer.ended) else {
+            return;
+        };
+        let mut events = vec![];
+        answer.begin(index, &mut events);
+        answer.tokens += 1;
+        let text = answer.detokenizer.push(self.vocabulary.bytes(id));
+        match answer.stops.push(text) {
+            Seen::Text(text) => show(index, text, &mut events),
+            Seen::Stopped(text) => {
+                show(index, text, &mut events);
+                answer.ended = true;
+                events.push(Event::Finish { index, reason: FinishReason::Stop });
+                if let Some(enough) = self.enough.get(index as usize) {
+                    enough.store(true, Relaxed);
+                }
+            }
+        }
+        self.give(events);
+    }
+
+    fn take_end(&mut self, index: u32, reason: FinishReason, tokens: u64) {
+        let Some(answer) = self.answers.get_mut(index as usize).filter(|answer| !answer.ended) else {
+            return;
+        };
+        let mut events = vec![];
+        answer.begin(index, &mut events);
+        answer.tokens = tokens;
+        show(index, answer.stops.finish(), &mut events);
+        answer.ended = true;
+        events.push(Event::Finish { index, reason });
+        self.give(events);
+    }
+
+    /// Hands events out; after the last answer's end the usage follows.
+    fn give(&mut self, events: Vec<Event>) {
+        if !events.is_empty() {
+            self.ready.push_back(Ok(Chunk { raw: None, hidden: false, events }));
+        }
+        if self.answers.iter().all(|answer| answer.ended) {
+            let usage = Usage {
+                prompt: self.prompt_tokens,
+                completion: self.answers.iter().map(|answer| answer.tokens).sum(),
+                ..Usage::default()
+            };
+            self.ready.push_back(Ok(Chunk::of(Event::Usage(usage))));
+            self.close();
+        }
+    }
+
+    fn fail(&mut self, error: BackendError) {
+        self.ready.push_back(Err(error));
+        self.close();
+    }
+
+    fn close(&mut self) {
+        self.over = true;
+        self.steps.close();
+    }
+}
+
+impl Answer {
+    fn begin(&mut self, index: u32, events: &mut Vec<Event>) {
+        if !self.begun {
+            self.begun = true;
+            events.push(Event::Role { index });
+        }
+    }
+}
+
+fn show(index: u32, text: String, events: &mut Vec<Event>) {
+    if !text.is_empty() {
+        events.push(Event::Delta { index, delta: Delta::Text(text) });
+    }
+}
+
+impl Stream for Reply {
+    type Item = Result<Chunk, BackendError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        loop {
+            if let Some(item) = self.ready.pop_front() {
+                return Poll::Ready(Some(item));
+            }
+            if self.over {
+                return Poll::Ready(None);
+            }
+            let step = ready!(self.steps.poll_recv(cx));
+            self.take(step);
+        }
+    }
+}

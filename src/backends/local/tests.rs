@@ -1,0 +1,478 @@
+//! The local model as its callers meet it, with the shipped starter model.
+//! Says nothing of how good the answers are: it holds whatever the weights are.
+
+use std::sync::OnceLock;
+
+use bytes::Bytes;
+use futures_util::{FutureExt, StreamExt};
+
+use super::*;
+use crate::backends::{Fault, Kind, Retry};
+use crate::chat::{Chunk, Controls, Delta, Dialect, Event, FinishReason, Message, Original, Role, Usage};
+
+/// The starter model's folder.
+pub(super) fn starter() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("models/starter")
+}
+
+/// A request of these messages.
+pub(super) fn request(messages: Vec<Message>) -> ChatRequest {
+    ChatRequest {
+        model: "local".to_owned(),
+        messages,
+        sampling: Sampling { n: 1, ..Sampling::default() },
+        needs: Needs::default(),
+        stream: true,
+        include_usage: true,
+        original: Original {
+            dialect: Dialect::OpenAiChat,
+            body: Bytes::new(),
+            model: 0..0,
+            stream_options: None,
+        },
+        controls: Controls::default(),
+    }
+}
+
+fn ask(text: &str, sampling: Sampling) -> Call {
+    let mut request = request(vec![Message::text(Role::User, text)]);
+    request.sampling = Sampling { n: sampling.n.max(1), ..sampling };
+    Call { request: Arc::new(request), model: "starter".to_owned() }
+}
+
+fn at_most(max_tokens: u32) -> Sampling {
+    Sampling { max_tokens: Some(max_tokens), ..Sampling::default() }
+}
+
+fn config() -> LocalConfig {
+    LocalConfig { threads: 1, ..LocalConfig::default() }
+}
+
+fn open(config: &LocalConfig) -> Local {
+    let metrics = Arc::new(Metrics::new().unwrap());
+    Local::open(&starter(), config, metrics).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// One engine for all tests that leave it as they found it.
+fn shared() -> &'static Local {
+    static LOCAL: OnceLock<Local> = OnceLock::new();
+    LOCAL.get_or_init(|| open(&LocalConfig { max_streams: 16, queue: 1000, ..config() }))
+}
+
+/// A whole answer, folded.
+#[derive(Debug, Default, PartialEq)]
+struct Folded {
+    texts: Vec<String>,
+    ends: Vec<Option<FinishReason>>,
+    usage: Option<Usage>,
+    roles: usize,
+}
+
+async fn fold(mut chunks: ChunkStream) -> Result<Folded, BackendError> {
+    let mut folded = Folded::default();
+    while let Some(chunk) = chunks.next().await {
+        for event in chunk?.events {
+            folded.take(event);
+        }
+    }
+    Ok(folded)
+}
+
+impl Folded {
+    fn room(&mut self, index: u32) -> usize {
+        let index = index as usize;
+        if self.texts.len() <= index {
+            self.texts.resize(index + 1, String::new());
+            self.ends.resize(index + 1, None);
+        }
+        index
+    }
+
+    fn take(&mut self, event: Event) {
+        assert!(self.usage.is_none(), "nothing comes after the usage");
+        match event {
+            Event::Role { index } => {
+                let at = self.room(index);
+                assert!(self.texts[at].is_empty(), "the role comes before the text");
+                self.roles += 1;
+            }
+            Event::Delta { index, delta: Delta::Text(text) } => {
+                let at = self.room(index);
+                assert!(self.ends[at].is_none(), "no text after the end");
+                assert!(!text.is_empty());
+                self.texts[at].push_str(&text);
+            }
+            Event::Finish { index, reason } => {
+                let at = self.room(index);
+                assert!(self.ends[at].replace(reason).is_none(), "one end each");
+            }
+            Event::Usage(usage) => self.usage = Some(usage),
+            other => panic!("unexpected {other:?}"),
+        }
+    }
+}
+
+async fn answer(local: &Local, text: &str, sampling: Sampling) -> Folded {
+    fold(local.answer(ask(text, sampling))).await.unwrap()
+}
+
+async fn refused(local: &Local, call: Call) -> BackendError {
+    let mut chunks = local.answer(call);
+    chunks.next().await.expect("an item").expect_err("a refusal")
+}
+
+/// A text that the model goes on with for at least this many characters, found once.
+async fn long_answer(local: &Local) -> (&'static str, String) {
+    for text in ["Tell me a long story about a fox.", "List the numbers.", "Repeat after me: a b c d e f g"] {
+        let folded = answer(local, text, at_most(40)).await;
+        if folded.texts[0].chars().count() >= 8 {
+            return (text, folded.texts[0].clone());
+        }
+    }
+    panic!("the model says next to nothing");
+}
+
+#[tokio::test]
+async fn a_greedy_answer_is_whole_and_the_same_twice() {
+    let first = answer(shared(), "What is the capital of France?", at_most(24)).await;
+    let second = answer(shared(), "What is the capital of France?", at_most(24)).await;
+    assert_eq!(first, second);
+    assert_eq!((first.roles, first.ends.len()), (1, 1));
+    let usage = first.usage.unwrap();
+    assert!(usage.prompt > 10 && (1..=24).contains(&usage.completion) && !usage.estimated, "{usage:?}");
+}
+
+#[tokio::test]
+async fn max_tokens_is_exact_and_ends_with_length() {
+    let (text, _) = long_answer(shared()).await;
+    for most in [1, 2, 5] {
+        let folded = answer(shared(), text, at_most(most)).await;
+        assert_eq!(folded.ends, [Some(FinishReason::Length)]);
+        assert_eq!(folded.usage.unwrap().completion, u64::from(most));
+    }
+}
+
+#[tokio::test]
+async fn the_same_seed_gives_the_same_text_and_another_seed_another() {
+    let sampling = |seed| Sampling { temperature: Some(1.5), seed: Some(seed), ..at_most(24) };
+    let first = answer(shared(), "Tell me a story.", sampling(1)).await;
+    assert_eq!(first, answer(shared(), "Tell me a story.", sampling(1)).await);
+    let mut others = vec![];
+    for seed in 2..6 {
+        others.push(answer(shared(), "Tell me a story.", sampling(seed)).await.texts);
+    }
+    assert!(others.iter().any(|texts| *texts != first.texts));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answers_side_by_side_equal_answers_alone() {
+    let questions: Vec<String> =
+        (0..8).map(|n| format!("Question {n}: {} what now?", "word ".repeat(n * 9))).collect();
+    let mut alone = vec![];
+    for question in &questions {
+        alone.push(answer(shared(), question, at_most(32)).await);
+    }
+    let together = questions.iter().map(|question| answer(shared(), question, at_most(32)));
+    assert_eq!(futures_util::future::join_all(together).await, alone);
+}
+
+#[tokio::test]
+async fn a_long_prompt_in_chunks_and_a_growing_cache_change_nothing() {
+    // 300 words pass the chunk and the smallest buffer; the answer then passes the next size.
+    let text = "seven ".repeat(300);
+    let first = answer(shared(), &text, at_most(150)).await;
+    assert!(first.usage.unwrap().prompt > 256);
+    assert_eq!(first, answer(shared(), &text, at_most(150)).await);
+}
+
+#[tokio::test]
+async fn several_answers_share_the_prompt_and_count_it_once() {
+    let one = answer(shared(), "Tell me a story.", at_most(6)).await;
+    let sampling = Sampling { n: 3, temperature: Some(1.2), seed: Some(5), ..at_most(6) };
+    let three = answer(shared(), "Tell me a story.", sampling.clone()).await;
+    assert_eq!((three.roles, three.ends.len()), (3, 3));
+    assert!(three.ends.iter().all(Option::is_some));
+    assert_eq!(three.usage.unwrap().prompt, one.usage.unwrap().prompt);
+    assert!(three.usage.unwrap().completion > one.usage.unwrap().completion);
+    assert_eq!(three, answer(shared(), "Tell me a story.", sampling).await);
+}
+
+#[tokio::test]
+async fn a_stop_sequence_ends_the_text_before_it() {
+    let (text, whole) = long_answer(shared()).await;
+    let letters: Vec<char> = whole.chars().collect();
+    // From the middle of the text and longer than a token, so that it lies across borders.
+    let stop: String = letters[3..letters.len().min(9)].iter().collect();
+    let folded = answer(shared(), text, Sampling { stop: vec![stop.clone()], ..at_most(40) }).await;
+    let before = whole.find(&stop).unwrap();
+    assert_eq!(folded.texts, [&whole[..before]]);
+    assert_eq!(folded.ends, [Some(FinishReason::Stop)]);
+    assert!(folded.usage.unwrap().completion <= 40);
+}
+
+#[tokio::test]
+async fn c20_no_chunk_holds_a_replacement_character() {
+    for seed in 0..4 {
+        let sampling = Sampling { temperature: Some(2.0), seed: Some(seed), ..at_most(60) };
+        let text = answer(shared(), "é🦀漢字 →", sampling).await.texts.concat();
+        assert!(!text.contains('\u{FFFD}'), "{text:?}");
+    }
+}
+
+#[tokio::test]
+async fn c21_the_clock_ends_an_answer_with_length() {
+    let metrics = Arc::new(Metrics::new().unwrap());
+    let local = Local::open_with(&starter(), &config(), Duration::from_millis(1), metrics).unwrap();
+    let sampling = Sampling { temperature: Some(2.0), seed: Some(3), ..at_most(900) };
+    // The queue's limit is as short: an answer that waited too long is refused, and asked for again.
+    for _ in 0..50 {
+        match fold(local.answer(ask("Tell me a long story.", sampling.clone()))).await {
+            Ok(folded) => {
+                assert_eq!(folded.ends, [Some(FinishReason::Length)]);
+                assert!(folded.usage.unwrap().completion < 100);
+                return;
+            }
+            Err(error) => assert_eq!(error.kind, Kind::Busy),
+        }
+    }
+    panic!("never admitted");
+}
+
+#[tokio::test]
+async fn c21_a_loop_ends_at_the_context() {
+    let (text, _) = long_answer(shared()).await;
+    let prompt = answer(shared(), text, at_most(1)).await.usage.unwrap().prompt;
+    let folded = answer(shared(), text, at_most(u32::MAX)).await;
+    let usage = folded.usage.unwrap();
+    let context = u64::from(shared().profile().context_tokens);
+    assert!(usage.prompt == prompt && usage.total() <= context, "{usage:?}");
+    if folded.ends == [Some(FinishReason::Length)] {
+        assert_eq!(usage.total(), context);
+    }
+}
+
+#[tokio::test]
+async fn dropping_the_stream_stops_the_work() {
+    let metrics = Arc::new(Metrics::new().unwrap());
+    let local = Local::open(&starter(), &config(), Arc::clone(&metrics)).unwrap();
+    let sampling = Sampling { temperature: Some(2.0), ..at_most(900) };
+    let mut chunks = local.answer(ask("Tell me a long story.", sampling));
+    chunks.next().await.unwrap().unwrap();
+    assert_eq!((local.load().active, metrics.local_active.get()), (1, 1));
+    drop(chunks);
+    eventually(|| local.load().active == 0 && metrics.local_active.get() == 0).await;
+}
+
+/// Waits for another thread's doing, ten seconds at most.
+async fn eventually(done: impl Fn() -> bool) {
+    for _ in 0..10_000 {
+        if done() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    panic!("never happened");
+}
+
+#[tokio::test]
+async fn nothing_happens_before_the_first_poll() {
+    let local = open(&config());
+    let chunks = local.answer(ask("Hi", at_most(900)));
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    assert_eq!((local.load().active, local.load().queued), (0, 0));
+    drop(chunks);
+}
+
+#[tokio::test]
+async fn d9_a_full_queue_refuses_and_says_so() {
+    let metrics = Arc::new(Metrics::new().unwrap());
+    let small = LocalConfig { max_streams: 1, queue: 1, ..config() };
+    let local = Local::open(&starter(), &small, Arc::clone(&metrics)).unwrap();
+    let endless = || Sampling { temperature: Some(2.0), ..at_most(900) };
+    // The first answer runs and stands still, since nobody reads on; the second waits.
+    let mut first = local.answer(ask("Tell me a long story.", endless()));
+    first.next().await.unwrap().unwrap();
+    let mut second = local.answer(ask("Tell me a long story.", endless()));
+    assert!(second.next().now_or_never().is_none());
+    assert_eq!((local.load().active, local.load().queued), (1, 1));
+    assert!(matches!(local.readiness(), Readiness::Busy { .. }));
+    let error = refused(&local, ask("Me too.", at_most(1))).await;
+    assert_eq!((error.kind, error.fault, error.retry), (Kind::Busy, Fault::Us, Retry::Elsewhere));
+    assert_eq!(metrics.local_queue_depth.get(), 1);
+    drop(first);
+    assert!(second.next().await.unwrap().is_ok());
+    assert_eq!(local.readiness(), Readiness::Ready);
+}
+
+#[tokio::test]
+async fn a_caller_who_left_the_queue_takes_no_place() {
+    let small = LocalConfig { max_streams: 1, queue: 1, ..config() };
+    let local = open(&small);
+    let endless = || Sampling { temperature: Some(2.0), ..at_most(900) };
+    let mut first = local.answer(ask("Tell me a long story.", endless()));
+    first.next().await.unwrap().unwrap();
+    let mut second = local.answer(ask("Tell me a long story.", endless()));
+    assert!(second.next().now_or_never().is_none());
+    drop(second);
+    drop(first);
+    eventually(|| {
+        local.load() == Load { tokens_per_second: local.load().tokens_per_second, ..Load::default() }
+    })
+    .await;
+    assert_eq!(answer(&local, "Hi", at_most(1)).await.roles, 1);
+}
+
+#[tokio::test]
+async fn a_slow_reader_does_not_hold_up_the_others() {
+    let local = open(&config());
+    let endless = Sampling { temperature: Some(2.0), ..at_most(900) };
+    let mut slow = local.answer(ask("Tell me a long story.", endless));
+    slow.next().await.unwrap().unwrap();
+    for _ in 0..3 {
+        answer(&local, "Tell me a story.", at_most(60)).await;
+    }
+    assert_eq!(local.load().active, 1, "the slow one is still there");
+    assert!(slow.next().await.unwrap().is_ok(), "and goes on");
+}
+
+#[tokio::test]
+async fn e7_a_prompt_past_the_context_is_the_callers_fault_and_may_go_elsewhere() {
+    for text in ["7 ".repeat(2000), "a".repeat(1 << 20)] {
+        let error = refused(shared(), ask(&text, at_most(1))).await;
+        assert_eq!(
+            (error.kind, error.fault, error.retry),
+            (Kind::ContextLengthExceeded, Fault::Caller, Retry::Elsewhere)
+        );
+        assert_eq!(error.code.as_deref(), Some("context_length_exceeded"));
+        assert_eq!(error.param.as_deref(), Some("messages"));
+        let expected =
+            format!("This model's maximum context length is {} tokens.", shared().profile().context_tokens);
+        assert!(error.message.starts_with(&expected), "{}", error.message);
+    }
+}
+
+#[tokio::test]
+async fn needs_it_does_not_meet_are_refused() {
+    let mut needy = request(vec![Message::text(Role::User, "Hi")]);
+    needy.needs.tools = true;
+    let error = refused(shared(), Call { request: Arc::new(needy), model: "starter".to_owned() }).await;
+    assert_eq!((error.kind, error.param.as_deref()), (Kind::Unsupported, Some("tools")));
+}
+
+/// A ticket that the prompt side would never make: its prompt is longer than the context.
+fn broken_ticket(local: &Local) -> Reply {
+    let (steps, receiver) = mpsc::channel(AHEAD + 1);
+    let enough: Arc<[AtomicBool]> = [AtomicBool::new(false)].into();
+    let vocabulary = Arc::clone(&local.desk.vocabulary);
+    let reply = Reply::new(local.desk.id.clone(), vocabulary, receiver, Arc::clone(&enough), &[]);
+    let ticket = Ticket {
+        prompt: vec![5; local.desk.context + 1].into(),
+        choice: local.desk.choice(&Sampling::default()),
+        max_tokens: 4,
+        ends: engine::reserve_ends(&steps, 1).unwrap(),
+        steps,
+        enough,
+        waits_until: Instant::now() + Duration::from_secs(60),
+    };
+    local.desk.queue.push(ticket).unwrap();
+    reply
+}
+
+#[tokio::test]
+async fn d21_a_failing_graph_ends_one_request_and_the_engine_lives_on() {
+    let local = open(&config());
+    let error = fold(Box::pin(broken_ticket(&local))).await.unwrap_err();
+    assert_eq!((error.kind, error.fault, error.retry), (Kind::Internal, Fault::Us, Retry::Elsewhere));
+    assert_eq!(local.readiness(), Readiness::Ready);
+    assert_eq!(answer(&local, "Hi", at_most(3)).await.roles, 1);
+}
+
+#[tokio::test]
+async fn a_dropped_engine_ends_answers_with_an_error() {
+    let local = open(&config());
+    let endless = Sampling { temperature: Some(2.0), ..at_most(900) };
+    let mut chunks = local.answer(ask("Tell me a long story.", endless));
+    chunks.next().await.unwrap().unwrap();
+    drop(local);
+    let rest: Vec<Result<Chunk, BackendError>> = chunks.collect().await;
+    assert_eq!(rest.last().unwrap().as_ref().unwrap_err().kind, Kind::Down);
+}
+
+#[tokio::test]
+async fn the_profile_says_what_it_is() {
+    let profile = shared().profile();
+    assert!(profile.within_boundary && profile.boundary().is_some());
+    assert_eq!((profile.id.as_str(), profile.model.as_str()), ("local", "starter"));
+    assert_eq!((profile.can, profile.max_retries), (Needs::default(), 0));
+}
+
+/// A copy of the starter model with one file changed.
+fn damaged(file: &str, content: Option<&[u8]>) -> (tempfile::TempDir, PathBuf) {
+    let models = tempfile::tempdir().unwrap();
+    let folder = models.path().join("starter");
+    std::fs::create_dir(&folder).unwrap();
+    for entry in std::fs::read_dir(starter()).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), folder.join(entry.file_name())).unwrap();
+    }
+    match content {
+        Some(content) => std::fs::write(folder.join(file), content).unwrap(),
+        None => std::fs::remove_file(folder.join(file)).unwrap(),
+    }
+    (models, folder)
+}
+
+fn refusal_of(folder: &Path) -> String {
+    let metrics = Arc::new(Metrics::new().unwrap());
+    Local::open(folder, &config(), metrics).err().expect("must be refused").to_string()
+}
+
+#[test]
+fn d20_every_missing_or_broken_file_is_named_with_the_command_that_mends_it() {
+    let files: [(&str, Option<&[u8]>); 9] = [
+        ("genai_config.json", None),
+        ("genai_config.json", Some(b"{")),
+        ("tokenizer.json", None),
+        ("tokenizer.json", Some(b"{}")),
+        ("tokenizer_config.json", None),
+        ("model.onnx", None),
+        ("model.onnx", Some(b"garbage")),
+        ("chat_template.jinja", Some(b"{% for %}")),
+        ("generation_config.json", Some(b"[")),
+    ];
+    for (file, content) in files {
+        let (_models, folder) = damaged(file, content);
+        let text = refusal_of(&folder);
+        assert!(text.contains(file) && text.contains("git checkout models/"), "{file}: {text}");
+    }
+    let text = refusal_of(Path::new("/nowhere/model"));
+    assert!(text.contains("/nowhere/model") && text.contains("local.model"), "{text}");
+}
+
+#[test]
+fn d20_missing_weights_are_named() {
+    let weights = std::fs::read_dir(starter()).unwrap().flatten().map(|entry| entry.file_name());
+    for file in weights.filter(|name| name.to_string_lossy().ends_with(".data")) {
+        let (_models, folder) = damaged(file.to_str().unwrap(), None);
+        let text = refusal_of(&folder);
+        assert!(text.contains("model.onnx") && text.contains("git checkout models/"), "{text}");
+    }
+}
+
+#[test]
+fn d20_a_file_with_another_hash_than_the_manifests_is_refused() {
+    let (models, folder) = damaged("generation_config.json", Some(b"{}"));
+    let manifest = "schema-version = 1\n[[model]]\nname = \"starter\"\nkind = \"language\"\nsource = \"here\"\nlicence = \"Apache-2.0\"\n[model.files]\n\"generation_config.json\" = \"00\"\n";
+    std::fs::write(models.path().join("manifest.toml"), manifest).unwrap();
+    let text = refusal_of(&folder);
+    assert!(text.contains("generation_config.json") && text.contains("SHA-256"), "{text}");
+}
+
+#[test]
+fn d20_a_graph_with_an_unknown_input_is_refused() {
+    let genai = std::fs::read_to_string(starter().join("genai_config.json")).unwrap();
+    let renamed = genai.replace("\"attention_mask\": \"attention_mask\"", "\"attention_mask\": \"mask\"");
+    let (_models, folder) = damaged("genai_config.json", Some(renamed.as_bytes()));
+    let text = refusal_of(&folder);
+    assert!(text.contains("`attention_mask`"), "{text}");
+}
