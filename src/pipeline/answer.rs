@@ -27,6 +27,7 @@ pub struct Answer {
     head: VecDeque<Chunk>,
     stream: Option<ChunkStream>,
     recorder: Option<Recorder>,
+    end: End,
     permit: Option<OwnedSemaphorePermit>,
 }
 
@@ -44,8 +45,9 @@ impl Answer {
             model: opened.model,
             decision,
             head: opened.head,
-            stream: Some(opened.stream),
+            stream: opened.stream,
             recorder: Some(recorder),
+            end: End::ClientClosed,
             permit: Some(permit),
         }
     }
@@ -62,11 +64,13 @@ impl Answer {
         self.recorder.as_ref().and_then(Recorder::outcome)
     }
 
-    fn end(&mut self, end: End) {
+    /// Frees everything and closes the record: as what was seen last, else as a client that left.
+    fn close(&mut self) {
+        // The stream goes first, so that the backend stops before the record says how far it came.
         self.stream = None;
         self.permit = None;
         if let Some(recorder) = self.recorder.take() {
-            recorder.finish(end);
+            recorder.finish(self.end);
         }
     }
 }
@@ -78,31 +82,34 @@ impl Stream for Answer {
         if let Some(chunk) = self.head.pop_front() {
             return Poll::Ready(Some(Ok(chunk)));
         }
-        let Some(stream) = &mut self.stream else { return Poll::Ready(None) };
-        match stream.as_mut().poll_next(context) {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(Some(Ok(chunk))) => {
+        let next = match &mut self.stream {
+            Some(stream) => std::task::ready!(stream.as_mut().poll_next(context)),
+            None => None,
+        };
+        match &next {
+            Some(Ok(chunk)) => {
                 if let Some(recorder) = &mut self.recorder {
-                    recorder.chunk(&chunk);
+                    recorder.chunk(chunk);
                 }
-                Poll::Ready(Some(Ok(chunk)))
             }
-            Poll::Ready(Some(Err(error))) => {
-                self.end(End::Failed(error.kind));
-                Poll::Ready(Some(Err(error)))
+            // The record stays open until the caller has said what status the failure became.
+            Some(Err(error)) => {
+                self.end = End::Failed(error.kind);
+                self.stream = None;
             }
-            Poll::Ready(None) => {
-                self.end(End::Completed);
-                Poll::Ready(None)
+            None => {
+                if self.end == End::ClientClosed {
+                    self.end = End::Completed;
+                }
+                self.close();
             }
         }
+        Poll::Ready(next)
     }
 }
 
 impl Drop for Answer {
     fn drop(&mut self) {
-        // The stream goes first, so that the backend stops before the record says how far it came.
-        self.stream = None;
-        self.permit = None;
+        self.close();
     }
 }

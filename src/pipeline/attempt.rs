@@ -21,7 +21,8 @@ const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
 pub(super) struct Opened {
     pub(super) model: String,
     pub(super) head: VecDeque<Chunk>,
-    pub(super) stream: ChunkStream,
+    /// `None`: the answer is whole, all of it is in `head`.
+    pub(super) stream: Option<ChunkStream>,
 }
 
 impl Pipeline {
@@ -43,8 +44,6 @@ impl Pipeline {
             };
             let Some(pause) = self.retries.pause(profile, error.retry, retries) else { return Err(error) };
             retries += 1;
-            let reason = retry_reason(&error);
-            self.metrics().retries_total.with_label_values(&[reason]).inc();
             tokio::time::sleep(pause).await;
         }
     }
@@ -67,25 +66,31 @@ impl Pipeline {
         let patience = if streamed { profile.first_content_timeout } else { profile.whole_timeout };
         let deadline = Instant::now() + patience;
         let sign_of_life = (streamed && is_last && profile.within_boundary).then(|| Instant::now() + SIGN_OF_LIFE);
+        let wait_until = sign_of_life.map_or(deadline, |sign| sign.min(deadline));
         let mut head = VecDeque::new();
+        let mut content = false;
         loop {
-            let wait_until = sign_of_life.map_or(deadline, |sign| sign.min(deadline));
             let step = match timeout_at(wait_until, stream.next()).await {
                 Ok(Some(Ok(chunk))) => chunk,
                 Ok(Some(Err(error))) => return Err(failed(recorder, error)),
+                Ok(None) if content => {
+                    recorder.committed();
+                    return Ok(Opened { model, head, stream: None });
+                }
                 Ok(None) => return Err(failed(recorder, ended_early(profile))),
                 Err(_) if wait_until < deadline => {
                     recorder.committed();
-                    return Ok(Opened { model, head, stream });
+                    return Ok(Opened { model, head, stream: Some(stream) });
                 }
                 Err(_) => return Err(failed(recorder, late(profile, patience))),
             };
             recorder.chunk(&step);
-            let commits = step.commits();
+            content |= step.commits();
             head.push_back(step);
-            if commits {
+            // An unstreamed answer commits when it is whole, so that it may fall back until then.
+            if content && streamed {
                 recorder.committed();
-                return Ok(Opened { model, head, stream });
+                return Ok(Opened { model, head, stream: Some(stream) });
             }
         }
     }
@@ -97,12 +102,7 @@ fn failed(recorder: &mut Recorder, error: BackendError) -> BackendError {
 }
 
 fn down(profile: &Profile, why: &str, retry_after: Option<Duration>) -> BackendError {
-    let mut error = BackendError::new(&profile.id, Kind::Down, Fault::Upstream, Retry::Elsewhere, why);
-    // The pause is told to the caller; nobody here waits for it.
-    if let Some(after) = retry_after {
-        error.retry_after = Some(after);
-    }
-    error
+    BackendError { retry_after, ..BackendError::new(&profile.id, Kind::Down, Fault::Upstream, Retry::Elsewhere, why) }
 }
 
 fn ended_early(profile: &Profile) -> BackendError {
@@ -113,14 +113,4 @@ fn ended_early(profile: &Profile) -> BackendError {
 fn late(profile: &Profile, patience: Duration) -> BackendError {
     let message = format!("no content within {} ms", patience.as_millis());
     BackendError::new(&profile.id, Kind::FirstTokenTimeout, Fault::Upstream, Retry::Elsewhere, message)
-}
-
-/// The label of `retries_total`: an upstream's status where it gave one, else the kind of failure.
-fn retry_reason(error: &BackendError) -> &'static str {
-    match error.status {
-        Some(429) => "429",
-        Some(408 | 409 | 425) => "4xx",
-        Some(500..) => "5xx",
-        _ => error.kind.label(),
-    }
 }

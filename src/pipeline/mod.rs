@@ -15,11 +15,11 @@ pub use answer::Answer;
 pub use names::{Destination, Names, UnknownModel};
 pub use view::view_of;
 
-use crate::backends::{Backend, BackendError, Kind};
-use crate::chat::{ChatRequest, RequestId};
+use crate::backends::{Backend, BackendError, Kind, Retry};
+use crate::chat::{BackendId, ChatRequest, RequestId};
 use crate::ledger::{End, Ledger, Origin, Recorder};
 use crate::metrics::Metrics;
-use crate::routing::{Decision, Explanation, Plan, Question, Reason, Router};
+use crate::routing::{Decision, Explanation, Plan, Question, Reason, Router, View};
 use retry::RetryBudget;
 
 /// Everything that answers a request.
@@ -155,7 +155,7 @@ impl Pipeline {
         self.router.decide(question(request, destination, &view)).await
     }
 
-    fn backend(&self, id: &crate::chat::BackendId) -> Option<&Arc<dyn Backend>> {
+    fn backend(&self, id: &BackendId) -> Option<&Arc<dyn Backend>> {
         self.backends.iter().find(|backend| backend.profile().id == *id)
     }
 
@@ -182,11 +182,7 @@ impl Pipeline {
                     return Ok(Answer::new(backend.profile(), opened, decision, recorder, permit));
                 }
                 Err(error) => {
-                    let goes_on = error.retry != crate::backends::Retry::Never;
-                    if let (true, Some(next)) = (goes_on, targets.get(position + 1)) {
-                        let labels = [target.as_str(), next.as_str(), error.kind.label()];
-                        self.metrics().fallback_total.with_label_values(&labels).inc();
-                    }
+                    let goes_on = error.retry != Retry::Never;
                     last_error = Some(error);
                     if !goes_on {
                         break;
@@ -202,7 +198,7 @@ impl Pipeline {
 fn question<'a>(
     request: &'a ChatRequest,
     destination: &'a Destination,
-    view: &'a crate::routing::View,
+    view: &'a View,
 ) -> Question<'a> {
     Question { request, policy: &destination.policy, control: destination.control, view }
 }
