@@ -276,22 +276,21 @@ async fn b2_silence_ends_at_the_timeout_and_counts_against_the_upstream() {
     let house = House::with(&proxy.base_url(), |config| {
         config.whole_timeout_ms = 200;
         config.first_token_timeout_ms = 200;
-        config.breaker_failures = 2;
+        config.breaker_failures = 3;
     });
     let error = house.fails("ok", WHOLE).await;
     assert_eq!((error.kind, error.fault), (Kind::FirstTokenTimeout, Fault::Upstream));
 
-    // For streams the caller keeps the time: it drops what it no longer waits for.
-    let call = Call {
-        request: Arc::new(request(json!({ "model": "auto", "stream": true }), false)),
-        model: "ok".into(),
-    };
-    let mut chunks = house.remote.answer(call);
-    assert!(timeout(Duration::from_millis(200), chunks.next()).await.is_err());
-    assert_eq!(house.remote.load().active, 1);
-    drop(chunks);
-    assert_eq!(house.remote.load().active, 0);
-    assert_eq!(house.metric(r#"upstream_failures_total{backend="remote",kind="first_token_timeout"}"#), 2);
+    // The caller keeps the time too: it drops what it no longer waits for.
+    for stream in [STREAM, WHOLE] {
+        let ask = Arc::new(request(json!({ "model": "auto", "stream": stream }), false));
+        let mut chunks = house.remote.answer(Call { request: ask, model: "ok".into() });
+        assert!(timeout(Duration::from_millis(190), chunks.next()).await.is_err());
+        assert_eq!(house.remote.load().active, 1);
+        drop(chunks);
+        assert_eq!(house.remote.load().active, 0);
+    }
+    assert_eq!(house.metric(r#"upstream_failures_total{backend="remote",kind="first_token_timeout"}"#), 3);
     assert!(matches!(house.remote.readiness(), Readiness::Down { .. }));
 }
 
