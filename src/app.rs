@@ -1,5 +1,7 @@
 //! Builds the house from its settings; the only file that knows every room. Collects every problem before it gives up.
 
+mod evaluate;
+
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,6 +14,8 @@ use crate::ledger::{self, Ledger, Prices};
 use crate::metrics::Metrics;
 use crate::pipeline::{Names, Parts, Pipeline};
 use crate::routing;
+
+pub use evaluate::EvalHouse;
 
 /// Where the records of a house go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

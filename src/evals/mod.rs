@@ -14,7 +14,7 @@ mod subject;
 pub use dataset::{BadLine, DatasetError, Sample, Suite};
 pub use gate::{Baseline, Failing, GateError, Gates, MinQuality};
 pub use report::{
-    EvalRun, Hashes, Header, Kind, RemoteTier, Report, RowReport, Slice, SubjectReport, SuiteName, Versus,
+    Hashes, Header, Kind, RemoteTier, Report, RowReport, Slice, SubjectReport, SuiteName, Versus,
 };
 pub use runner::{Contest, Finished, Part, Progress, Row, SubjectRun, run};
 pub use scorer::{Choice, Contains, Exact, JsonFields, Numeric, Score, Scorer, ScorerSpec, TokenF1};

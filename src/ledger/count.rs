@@ -31,9 +31,6 @@ pub(crate) fn count(metrics: &Metrics, outcome: &Outcome) {
         metrics.decisions_total.with_label_values(&[policy, target, reason.label()]).inc();
         metrics.decision_seconds.observe(outcome.decided_in.as_secs_f64());
     }
-    if let Some(verdict) = &outcome.verdict {
-        metrics.classifier_score.observe(f64::from(verdict.local_ok));
-    }
     for attempt in &outcome.attempts {
         count_attempt(metrics, attempt, outcome.end);
     }
@@ -45,9 +42,6 @@ fn count_attempt(metrics: &Metrics, attempt: &Attempt, end: End) {
     let backend = attempt.backend.as_str();
     let how = attempt_label(attempt, end);
     metrics.attempts_total.with_label_values(&[backend, how]).inc();
-    if let Some(kind) = attempt.failure {
-        metrics.upstream_failures_total.with_label_values(&[backend, kind.label()]).inc();
-    }
     if let Some(usage) = &attempt.usage {
         count_tokens(metrics, backend, usage);
     }

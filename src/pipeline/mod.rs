@@ -20,7 +20,7 @@ use crate::chat::{BackendId, ChatRequest, RequestId};
 use crate::config::{Config, LocalConfig};
 use crate::ledger::{End, Estimate, Ledger, Origin, Recorder, estimate};
 use crate::metrics::Metrics;
-use crate::routing::{Decision, Explanation, Plan, Question, Reason, Router, View};
+use crate::routing::{Decision, Explanation, Plan, Presence, Question, Reason, Router, View};
 use retry::RetryBudget;
 
 /// Everything that answers a request.
@@ -159,6 +159,25 @@ impl Pipeline {
         let explanation = self.router.explain(question(request, &destination, &view)).await;
         let estimates = estimate(self.ledger.prices(), &self.local, &self.remote_model, &explanation);
         Ok((explanation, estimates))
+    }
+
+    /// Decides as if every backend were ready and idle, and calls nobody: what a policy does when nothing is in its way.
+    ///
+    /// # Errors
+    /// When the model's name is not known.
+    pub async fn rehearse(&self, request: &ChatRequest) -> Result<Decision, UnknownModel> {
+        let destination = self.names.resolve(&request.model, request.controls.route)?;
+        let mut view = view_of(&self.backends, &destination);
+        for seat in &mut view.seats {
+            (seat.presence, seat.queued) = (Presence::Ready, 0);
+        }
+        Ok(self.router.decide(question(request, &destination, &view)).await)
+    }
+
+    /// Every policy's name, with the hash of its text.
+    pub fn policy_hashes(&self) -> impl Iterator<Item = (String, String)> {
+        let policies = self.router.policies().filter_map(|name| self.router.policy(name));
+        policies.map(|policy| (policy.version().name.clone(), policy.version().hash.clone()))
     }
 
     async fn decide(&self, request: &ChatRequest, destination: &Destination) -> Decision {

@@ -176,32 +176,3 @@ pub struct Report {
     /// Every graded row.
     pub rows: Vec<RowReport>,
 }
-
-/// One row of the table `eval_runs`: one subject of one run.
-#[derive(Clone, Debug, PartialEq)]
-pub struct EvalRun {
-    /// The run; the same for all its subjects.
-    pub run_id: String,
-    /// When it ended, in milliseconds since 1970.
-    pub at_ms: i64,
-    /// The suite's name.
-    pub suite: String,
-    /// The suite's version.
-    pub version: String,
-    /// The subject.
-    pub subject: String,
-    /// Mean score; `None` when nothing could be scored, which is not 0.
-    pub quality: Option<f64>,
-    /// Lower end of its interval.
-    pub ci_low: Option<f64>,
-    /// Upper end of its interval.
-    pub ci_high: Option<f64>,
-    /// Share answered locally.
-    pub local_share: Option<f64>,
-    /// Cost; `None` when a price is not known.
-    pub cost: Option<Micros>,
-    /// Rows judged.
-    pub n: u64,
-    /// What the figures hold for: `suite`, `classifier`, `local_model`, and for what a policy had to do with `policy`.
-    pub hashes: BTreeMap<String, String>,
-}

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 pub(super) use self::form::SCHEMA;
 pub use self::form::{
-    EvalRun, Hashes, Header, Kind, RemoteTier, Report, RowReport, SubjectReport, SuiteName, Versus,
+    Hashes, Header, Kind, RemoteTier, Report, RowReport, SubjectReport, SuiteName, Versus,
 };
 pub use self::slices::Slice;
 use self::slices::{Cell, Measured};
@@ -19,6 +19,7 @@ use super::runner::{Finished, Part, SubjectRun};
 use super::statistics::{Estimate, apgr, mean_estimate, paired_difference};
 use super::subject::{GatewayFacts, GoldOracle};
 use crate::chat::Micros;
+use crate::ledger::EvalRun;
 
 impl Report {
     /// Works out everything from what a run brought.
