@@ -264,7 +264,8 @@ async fn b1_a_refused_connection_may_be_tried_again() {
     let house = House::new(&format!("http://{}/v1", FaultProxy::down().await));
     let error = house.fails("m", STREAM).await;
     assert_eq!((error.kind, error.fault, error.retry), (Kind::Connect, Fault::Upstream, Retry::Same(None)));
-    let house = House::new("http://does-not-exist.invalid/v1");
+    // A label longer than DNS allows: fails to resolve without asking anybody.
+    let house = House::new(&format!("http://{}/v1", "x".repeat(64)));
     assert_eq!(house.fails("m", WHOLE).await.kind, Kind::Connect);
 }
 
@@ -275,22 +276,21 @@ async fn b2_silence_ends_at_the_timeout_and_counts_against_the_upstream() {
     let house = House::with(&proxy.base_url(), |config| {
         config.whole_timeout_ms = 200;
         config.first_token_timeout_ms = 200;
-        config.breaker_failures = 2;
+        config.breaker_failures = 3;
     });
     let error = house.fails("ok", WHOLE).await;
     assert_eq!((error.kind, error.fault), (Kind::FirstTokenTimeout, Fault::Upstream));
 
-    // For streams the caller keeps the time: it drops what it no longer waits for.
-    let call = Call {
-        request: Arc::new(request(json!({ "model": "auto", "stream": true }), false)),
-        model: "ok".into(),
-    };
-    let mut chunks = house.remote.answer(call);
-    assert!(timeout(Duration::from_millis(200), chunks.next()).await.is_err());
-    assert_eq!(house.remote.load().active, 1);
-    drop(chunks);
-    assert_eq!(house.remote.load().active, 0);
-    assert_eq!(house.metric(r#"upstream_failures_total{backend="remote",kind="first_token_timeout"}"#), 2);
+    // The caller keeps the time too: it drops what it no longer waits for.
+    for stream in [STREAM, WHOLE] {
+        let ask = Arc::new(request(json!({ "model": "auto", "stream": stream }), false));
+        let mut chunks = house.remote.answer(Call { request: ask, model: "ok".into() });
+        assert!(timeout(Duration::from_millis(190), chunks.next()).await.is_err());
+        assert_eq!(house.remote.load().active, 1);
+        drop(chunks);
+        assert_eq!(house.remote.load().active, 0);
+    }
+    assert_eq!(house.metric(r#"upstream_failures_total{backend="remote",kind="first_token_timeout"}"#), 3);
     assert!(matches!(house.remote.readiness(), Readiness::Down { .. }));
 }
 
@@ -361,4 +361,42 @@ async fn without_its_key_the_known_api_is_down_and_others_are_not() {
     let mut answer = own.answer(Call { request: ask, model: "ok".into() });
     assert!(answer.next().await.unwrap().is_ok());
     assert!(!upstream.seen()[0].headers.contains_key("authorization"));
+}
+
+#[tokio::test]
+async fn b13_a_connection_closed_while_idle_is_no_error() {
+    let body = br#"{"choices":[{"index":0,"message":{"content":"a"},"finish_reason":"stop"}]}"#;
+    let upstream = RawUpstream::json("200 OK", "", body).await;
+    let house = House::new(&upstream.base_url());
+    for _ in 0..5 {
+        assert_eq!(house.ask("m", WHOLE).await.whole().text(), "a");
+        // The upstream closes after its answer, as if the connection had been idle for long.
+        tokio::time::sleep(Duration::from_millis(30)).await;
+    }
+}
+
+#[tokio::test]
+async fn b15_heads_beyond_all_bounds_are_no_answer() {
+    let long = format!("HTTP/1.1 200 OK\r\nx-long: {}\r\n\r\n", "x".repeat(1 << 20));
+    let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "x-many: 1\r\n".repeat(500));
+    for head in [long, many, "HTTP/1.1 200 OK\r\nx: \0\r\n\r\n".to_owned(), "SSH-2.0-x\r\n".to_owned()] {
+        let upstream = RawUpstream::start(head, Then::Close).await;
+        assert_eq!(House::new(&upstream.base_url()).fails("m", STREAM).await.kind, Kind::InvalidResponse);
+    }
+}
+
+#[tokio::test]
+async fn a_hundred_faults_leave_nothing_behind() {
+    let upstream = ScriptedUpstream::start().await;
+    let proxy = FaultProxy::start(upstream.address, Mode::Limit(600)).await;
+    let (house, cut) = (House::new(&upstream.base_url()), House::new(&proxy.base_url()));
+    let models = ["fault:500", "fault:429", "fault:cut", "fault:errmid", "fault:html", "fault:empty", "ok"];
+    for round in 0..100 {
+        let model = models[round % models.len()];
+        house.ask(model, round % 2 == 0).await;
+        cut.ask(model, round % 3 == 0).await;
+    }
+    assert_eq!((house.remote.load().active, cut.remote.load().active), (0, 0));
+    drop((house, cut));
+    until(|| upstream.connections_live() == 0 && upstream.answers_live() == 0).await;
 }

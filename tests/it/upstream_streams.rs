@@ -181,9 +181,15 @@ async fn c8_c9_c10_c11_usage_in_every_form() {
 async fn c12_leaving_closes_the_upstreams_request_at_once() {
     let upstream = ScriptedUpstream::start().await;
     let house = House::new(&upstream.base_url());
-    for (model, chunks_taken) in [("slowstream", 3), ("fault:stall", 3), ("fault:slow", 1), ("fault:hang", 0)]
-    {
-        let ask = request(json!({ "model": "auto", "stream": true }), false);
+    let cases = [
+        ("slowstream", STREAM, 3),
+        ("fault:stall", STREAM, 3),
+        ("fault:slow", STREAM, 1),
+        ("fault:hang", STREAM, 0),
+        ("fault:hang", WHOLE, 0),
+    ];
+    for (model, stream, chunks_taken) in cases {
+        let ask = request(json!({ "model": "auto", "stream": stream }), false);
         let mut chunks = house.remote.answer(Call { request: Arc::new(ask), model: model.into() });
         for _ in 0..chunks_taken {
             chunks.next().await.unwrap().unwrap();

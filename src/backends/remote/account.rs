@@ -53,11 +53,11 @@ impl Books {
         self.metrics.upstream_failures_total.with_label_values(&[self.backend.as_str(), kind.label()]).inc();
     }
 
-    /// Begins an attempt; the error is how long to wait. `patience`: how long the first content may take, for streams.
-    pub(super) fn begin(self: &Arc<Self>, patience: Option<Duration>) -> Result<Account, Duration> {
+    /// Begins an attempt; the error is how long to wait. `patience`: how long the first content may take.
+    pub(super) fn begin(self: &Arc<Self>, patience: Duration) -> Result<Account, Duration> {
         let pass = self.breaker.admit()?;
         self.active.fetch_add(1, Ordering::Relaxed);
-        Ok(Account { books: Arc::clone(self), pass, started: Instant::now(), patience })
+        Ok(Account { books: Arc::clone(self), pass, started: Instant::now(), patience: Some(patience) })
     }
 }
 

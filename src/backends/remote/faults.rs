@@ -57,7 +57,7 @@ impl Blame {
                 format!("the upstream answered with status {status}, which is no answer"),
             ),
         };
-        BackendError { status: Some(status), ..self.plain(kind, fault, retry, message) }
+        BackendError { status: Some(status), retry_after: pause, ..self.plain(kind, fault, retry, message) }
     }
 
     /// A 4xx about the request itself: the only errors whose words come from the upstream.

@@ -112,8 +112,11 @@ impl Backend for Remote {
                 BackendError::new(&backend, Kind::Down, fault, Retry::Elsewhere, why)
             };
             let desk = desk.map_err(|why| down(Fault::Us, &why))?;
-            let patience = call.request.stream.then_some(desk.first_content_timeout);
-            let account = books.begin(patience).map_err(|_| down(Fault::Upstream, BREAKER_OPEN))?;
+            let patience = if call.request.stream { desk.first_content_timeout } else { desk.whole_timeout };
+            let account = books.begin(patience).map_err(|wait| BackendError {
+                retry_after: Some(wait),
+                ..down(Fault::Upstream, BREAKER_OPEN)
+            })?;
             if call.request.stream {
                 desk.stream(&call, account).await
             } else {

@@ -44,7 +44,8 @@ impl RequestError {
 }
 
 /// The fields that somebody here reads; every other one passes by. Absent and `null` are the same.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct Fields<'a> {
     #[serde(borrow)]
     model: Field<'a>,
@@ -114,7 +115,11 @@ pub fn parse_request(body: Bytes) -> Result<ChatRequest, RequestError> {
     let text = std::str::from_utf8(&body).map_err(|error| {
         RequestError::json(format!("The body is not UTF-8: byte {}.", error.valid_up_to()))
     })?;
-    let fields: Fields<'_> = serde_json::from_str(text).map_err(|error| explain(text, &error))?;
+    // serde would take a list for the fields in their order.
+    if !text.trim_ascii_start().starts_with('{') {
+        return Err(RequestError::json("The body must be a JSON object."));
+    }
+    let fields: Fields<'_> = serde_json::from_str(text).map_err(|error| explain(&error))?;
     refuse_steering(&fields)?;
     let model = fields.model.text("model")?.ok_or_else(|| missing("model"))?;
     let read = messages::read(fields.messages.required("messages")?)?;
@@ -146,16 +151,13 @@ fn missing(field: &str) -> RequestError {
 }
 
 /// serde's message with the place, without quoting the body.
-fn explain(text: &str, error: &serde_json::Error) -> RequestError {
+fn explain(error: &serde_json::Error) -> RequestError {
     let place = format!("line {}, column {}", error.line(), error.column());
-    if text.trim_start().starts_with('{') {
-        let cause = error.to_string();
-        if let Some(field) = cause.strip_prefix("duplicate field `").and_then(|rest| rest.split('`').next()) {
-            return RequestError::value(field, format!("The field '{field}' stands twice ({place})."));
-        }
-        return RequestError::json(format!("The body is not valid JSON: it breaks at {place}."));
+    let cause = error.to_string();
+    match cause.strip_prefix("duplicate field `").and_then(|rest| rest.split('`').next()) {
+        Some(field) => RequestError::value(field, format!("The field '{field}' stands twice ({place}).")),
+        None => RequestError::json(format!("The body is not valid JSON: it breaks at {place}.")),
     }
-    RequestError::json(format!("The body must be a JSON object; it breaks at {place}."))
 }
 
 fn refuse_steering(fields: &Fields<'_>) -> Result<(), RequestError> {

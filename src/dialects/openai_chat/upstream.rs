@@ -41,17 +41,17 @@ pub fn parse_frame(data: Bytes, asked_usage: bool) -> Result<Chunk, FrameError> 
         serde_json::from_str(text).map_err(|_| FrameError::Invalid("not a chat completion chunk"))?;
     refuse_errors(&envelope, text)?;
     let usage = envelope.usage.as_ref().and_then(wire::WireUsage::read);
-    let choices = envelope.choices.as_deref().unwrap_or_default();
+    let stranger = envelope.choices.is_none() && usage.is_none();
+    let choices = envelope.choices.unwrap_or_default();
+    let report_only = choices.is_empty() && usage.is_some();
     let mut events = Vec::with_capacity(choices.len() + usize::from(usage.is_some()));
-    for choice in choices {
-        let index = index_of(choice);
-        if let Some(delta) = &choice.delta {
+    for mut choice in choices {
+        let index = index_of(&choice);
+        if let Some(delta) = choice.delta.take() {
             push_content(delta, index, &mut events);
         }
-        push_finish(choice, index, &mut events);
+        push_finish(&choice, index, &mut events);
     }
-    let report_only = choices.is_empty() && usage.is_some();
-    let stranger = envelope.choices.is_none() && usage.is_none();
     events.extend(usage.map(Event::Usage));
     let hidden = stranger || (report_only && !asked_usage);
     Ok(Chunk { raw: Some(raw), hidden, events })
@@ -101,7 +101,7 @@ fn index_of(choice: &Choice<'_>) -> u32 {
     u32::try_from(choice.index.0).unwrap_or(u32::MAX)
 }
 
-fn push_content(delta: &Content<'_>, index: u32, events: &mut Vec<Event>) {
+fn push_content(delta: Content<'_>, index: u32, events: &mut Vec<Event>) {
     if delta.role.is_some() {
         events.push(Event::Role { index });
     }
@@ -114,12 +114,12 @@ fn push_content(delta: &Content<'_>, index: u32, events: &mut Vec<Event>) {
     if let Some(text) = delta.refusal.filled() {
         push(Delta::Refusal(text.to_owned()));
     }
-    if let Some(calls) = &delta.tool_calls
-        && calls.as_array().is_some_and(|calls| !calls.is_empty())
+    if let Some(Value::Array(calls)) = delta.tool_calls
+        && !calls.is_empty()
     {
-        push(Delta::ToolCalls(calls.clone()));
+        push(Delta::ToolCalls(Value::Array(calls)));
     }
-    if let Some(call @ Value::Object(_)) = &delta.function_call {
+    if let Some(call @ Value::Object(_)) = delta.function_call {
         push(Delta::ToolCalls(json!([{ "index": 0, "type": "function", "function": call }])));
     }
 }

@@ -6,9 +6,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use crossover::backends::remote::Remote;
 use crossover::backends::{Backend, BackendError, Call};
-use crossover::chat::{ChatRequest, Chunk, Controls, Delta, Dialect, Event};
-use crossover::chat::{Message, Needs, Original, Role, Sampling, Usage};
+use crossover::chat::{ChatRequest, Chunk, Delta, Event, Usage};
 use crossover::config::{RemoteConfig, Secret};
+use crossover::dialects::openai_chat::parse_request;
 use crossover::metrics::Metrics;
 use futures_util::StreamExt;
 use serde_json::{Value, json};
@@ -122,26 +122,7 @@ pub(crate) fn request(mut body: Value, include_usage: bool) -> ChatRequest {
     if include_usage {
         body["stream_options"] = json!({ "include_usage": true });
     }
-    let model = body["model"].as_str().unwrap().to_owned();
-    let text = body.to_string();
-    let quoted = format!("\"{model}\"");
-    let start = text.find(&quoted).unwrap();
-    let options = text.find(r#"{"include_usage""#);
-    ChatRequest {
-        model,
-        messages: vec![Message::text(Role::User, "hi")],
-        sampling: Sampling { n: body["n"].as_u64().unwrap_or(1) as u32, ..Sampling::default() },
-        needs: Needs::default(),
-        stream: body["stream"] == true,
-        include_usage,
-        original: Original {
-            dialect: Dialect::OpenAiChat,
-            model: start..start + quoted.len(),
-            stream_options: options.map(|start| start..start + r#"{"include_usage":true}"#.len()),
-            body: text.into(),
-        },
-        controls: Controls::default(),
-    }
+    parse_request(body.to_string().into()).unwrap()
 }
 
 /// Waits until `condition` holds; how long it took.

@@ -55,6 +55,7 @@ fn a4_a9_the_status_table() {
         let error = blame().status(status, pause, complaint);
         assert_eq!((error.kind, error.fault, error.retry), (kind, fault, retry), "{status}");
         assert_eq!(error.status, Some(status));
+        assert_eq!(error.retry_after.is_some(), fault != Fault::Caller, "{status}: the caller may be told");
     }
 }
 
