@@ -85,7 +85,8 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
             })
         }
         (None, prompt) => {
-            let mut request = request::of_prompt(prompt.as_deref().unwrap_or_default());
+            let mut request =
+                request::of_prompt(prompt.as_deref().unwrap_or_default()).map_err(anyhow::Error::msg)?;
             request.controls.tags.clone_from(&args.tags);
             one(&desk, &request, args.json)
         }

@@ -69,9 +69,9 @@ fn read(value: &Value) -> Result<ChatRequest, String> {
         return Err("`id` must be a text or a number".to_owned());
     }
     match (value.get("prompt"), value.get("messages")) {
-        (Some(Value::String(prompt)), None) => Ok(request::of_prompt(prompt)),
+        (Some(Value::String(prompt)), None) => request::of_prompt(prompt),
         (Some(_), None) => Err("`prompt` must be a text".to_owned()),
-        (None, Some(messages)) => request::read_messages(messages).map(request::of_messages),
+        (None, Some(messages)) => request::of_messages(messages),
         (Some(_), Some(_)) => Err("give `prompt` or `messages`, not both".to_owned()),
         (None, None) => Err("`prompt` or `messages` is missing".to_owned()),
     }

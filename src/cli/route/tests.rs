@@ -104,7 +104,7 @@ fn a_bad_line_says_why_and_the_others_are_decided_all_the_same() {
 #[test]
 fn an_explanation_reads_well_and_never_holds_the_prompt() {
     let desk = desk("balanced");
-    let mut request = request::of_prompt("My secret plan: call +49 170 1234567 at noon.");
+    let mut request = request::of_prompt("My secret plan: call +49 170 1234567 at noon.").unwrap();
     request.controls.tags = vec!["team-a".to_owned()];
     let told = desk.explain(&request);
     let text = table::of(&told, Some("$0.000150 at remote"));
