@@ -71,14 +71,15 @@ impl Engine {
             self.queue.pause(STALLED);
         }
         while self.sequences.len() < self.limits.slots {
-            let Some(mut ticket) = self.admitting.take().or_else(|| self.queue.pop(self.patience())) else {
+            let Some(mut ticket) = self.next_ticket() else {
                 break;
             };
             if ticket.steps.is_closed() {
                 continue;
             }
+            let is_new = ticket.ends.len() == ticket.enough.len();
             let Some(end_permit) = ticket.ends.pop_front() else { continue };
-            if Instant::now() > ticket.waits_until {
+            if is_new && Instant::now() > ticket.waits_until {
                 end_permit.send(Step::End { index: 0, end: End::Expired, tokens: 0 });
                 continue;
             }
@@ -90,12 +91,25 @@ impl Engine {
         }
     }
 
+    fn next_ticket(&mut self) -> Option<Ticket> {
+        if let Some(ticket) = self.admitting.take() {
+            return Some(ticket);
+        }
+        let patience = self.patience();
+        self.queue.pop(patience)
+    }
+
     /// How long to wait for a ticket: not at all while there is work, else until the speed has to be set back.
-    fn patience(&self) -> Option<Duration> {
+    fn patience(&mut self) -> Option<Duration> {
         if !self.sequences.is_empty() {
             return Some(Duration::ZERO);
         }
-        self.speed.is_running().then_some(SPEED_WINDOW)
+        if self.speed.is_running() {
+            return Some(SPEED_WINDOW);
+        }
+        // A while without work: one cache is enough to start with again.
+        self.spare.truncate(1);
+        None
     }
 
     /// Runs one chunk of the first prompt that is not in its cache yet.
