@@ -2,39 +2,21 @@
 //! Promises: a failure of the graph, even a panic, ends the sequence it happened to and nothing else; a reader that is
 //! slow makes only its own sequence wait; one that has left ends its sequence at the next token. Knows no text.
 
-use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
-
-use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::mpsc::{OwnedPermit, Sender};
 
 use super::cache::Cache;
 use super::graph::Graph;
 use super::queue::{End, Queue, Step, Ticket};
-use super::sampler::Sampler;
+use super::sequence::{Ending, Limits, Offer, Sequence};
 
 /// Prompt tokens in one run, so that a long prompt does not hold up the answers under way for long.
 const PREFILL_CHUNK: usize = 256;
-/// Answer tokens that a new cache has room for from the start.
-const FIRST_ROOM: usize = 128;
 /// How long to pause when every reader is behind.
 const STALLED: Duration = Duration::from_millis(2);
 /// How often the speed is measured.
 const SPEED_WINDOW: Duration = Duration::from_secs(1);
-
-/// The limits of one engine.
-#[derive(Clone, Debug)]
-pub(super) struct Limits {
-    /// Sequences at the same time.
-    pub(super) slots: usize,
-    /// Longest generation of one answer.
-    pub(super) longest: Duration,
-    /// Tokens that end an answer.
-    pub(super) eos: Vec<u32>,
-}
 
 /// The engine's state; lives on its own thread.
 pub(super) struct Engine {
@@ -48,33 +30,6 @@ pub(super) struct Engine {
     spare: Vec<Cache>,
     speed: Speed,
     stalled: bool,
-}
-
-/// One answer under way.
-struct Sequence {
-    index: u32,
-    prompt: Arc<[u32]>,
-    /// Tokens of the prompt that the cache holds.
-    prefilled: usize,
-    cache: Option<Cache>,
-    sampler: Sampler,
-    last: u32,
-    generated: usize,
-    max_tokens: usize,
-    ends_at: Instant,
-    steps: Sender<Step>,
-    end_permit: Option<OwnedPermit<Step>>,
-    enough: Arc<[AtomicBool]>,
-    end: Option<Ending>,
-}
-
-/// How a sequence is over.
-#[derive(Clone, Copy)]
-enum Ending {
-    /// Its reader hears of it.
-    Told(End),
-    /// Nobody listens.
-    Left,
 }
 
 /// What happened when a sequence was given the chance of a step.
@@ -116,14 +71,15 @@ impl Engine {
             self.queue.pause(STALLED);
         }
         while self.sequences.len() < self.limits.slots {
-            let Some(mut ticket) = self.admitting.take().or_else(|| self.queue.pop(self.patience())) else {
+            let Some(mut ticket) = self.next_ticket() else {
                 break;
             };
             if ticket.steps.is_closed() {
                 continue;
             }
+            let is_new = ticket.ends.len() == ticket.enough.len();
             let Some(end_permit) = ticket.ends.pop_front() else { continue };
-            if Instant::now() > ticket.waits_until {
+            if is_new && Instant::now() > ticket.waits_until {
                 end_permit.send(Step::End { index: 0, end: End::Expired, tokens: 0 });
                 continue;
             }
@@ -135,12 +91,25 @@ impl Engine {
         }
     }
 
+    fn next_ticket(&mut self) -> Option<Ticket> {
+        if let Some(ticket) = self.admitting.take() {
+            return Some(ticket);
+        }
+        let patience = self.patience();
+        self.queue.pop(patience)
+    }
+
     /// How long to wait for a ticket: not at all while there is work, else until the speed has to be set back.
-    fn patience(&self) -> Option<Duration> {
+    fn patience(&mut self) -> Option<Duration> {
         if !self.sequences.is_empty() {
             return Some(Duration::ZERO);
         }
-        self.speed.is_running().then_some(SPEED_WINDOW)
+        if self.speed.is_running() {
+            return Some(SPEED_WINDOW);
+        }
+        // A while without work: one cache is enough to start with again.
+        self.spare.truncate(1);
+        None
     }
 
     /// Runs one chunk of the first prompt that is not in its cache yet.
@@ -236,97 +205,6 @@ impl Engine {
     }
 }
 
-/// Whether a token could be handed to the reader.
-enum Offer {
-    Sent,
-    Full,
-    Closed,
-}
-
-impl Sequence {
-    fn new(ticket: &Ticket, end_permit: OwnedPermit<Step>, longest: Duration) -> Self {
-        let index = ticket.enough.len() - 1 - ticket.ends.len();
-        let index = u32::try_from(index).unwrap_or(u32::MAX);
-        Self {
-            index,
-            prompt: Arc::clone(&ticket.prompt),
-            prefilled: 0,
-            cache: None,
-            sampler: Sampler::new(ticket.choice, index),
-            last: 0,
-            generated: 0,
-            max_tokens: ticket.max_tokens,
-            ends_at: Instant::now() + longest,
-            steps: ticket.steps.clone(),
-            end_permit: Some(end_permit),
-            enough: Arc::clone(&ticket.enough),
-            end: (ticket.max_tokens == 0).then_some(Ending::Told(End::Length)),
-        }
-    }
-
-    fn is_prefilling(&self) -> bool {
-        self.prefilled < self.prompt.len() && self.end.is_none()
-    }
-
-    fn is_decoding(&self) -> bool {
-        self.prefilled == self.prompt.len() && self.end.is_none()
-    }
-
-    fn is_left(&self) -> bool {
-        self.steps.is_closed()
-            || self.enough.get(self.index as usize).is_some_and(|enough| enough.load(Relaxed))
-    }
-
-    fn first_capacity(&self) -> usize {
-        self.prompt.len() + self.max_tokens.min(FIRST_ROOM)
-    }
-
-    /// Chooses the next token; an end token ends the sequence without being shown.
-    fn take(&mut self, logits: &[f32], limits: &Limits) {
-        match self.sampler.next(logits) {
-            Ok(id) => {
-                self.last = id;
-                self.generated += 1;
-                if limits.eos.contains(&id) {
-                    self.end = Some(Ending::Told(End::Stop));
-                }
-            }
-            Err(_) => self.end = Some(Ending::Told(End::Failed)),
-        }
-    }
-
-    /// Hands the last token over, and sees whether it was the last of all.
-    fn offer(&mut self, limits: &Limits) -> Offer {
-        debug_assert!(!limits.eos.contains(&self.last));
-        if self.is_left() {
-            return Offer::Closed;
-        }
-        let late = Instant::now() >= self.ends_at;
-        match self.steps.try_send(Step::Token { index: self.index, id: self.last }) {
-            Ok(()) => {
-                if late || self.generated >= self.max_tokens {
-                    self.end = Some(Ending::Told(End::Length));
-                }
-                Offer::Sent
-            }
-            // A reader that has not come back in time gets the end without the token.
-            Err(TrySendError::Full(_)) if late => {
-                self.generated -= 1;
-                self.end = Some(Ending::Told(End::Length));
-                Offer::Sent
-            }
-            Err(TrySendError::Full(_)) => Offer::Full,
-            Err(TrySendError::Closed(_)) => Offer::Closed,
-        }
-    }
-
-    fn tell_end(&mut self) {
-        if let (Some(Ending::Told(end)), Some(permit)) = (self.end, self.end_permit.take()) {
-            permit.send(Step::End { index: self.index, end, tokens: self.generated as u64 });
-        }
-    }
-}
-
 /// Runs a piece of work; an error or a panic in it is logged, without any content, and gives `None`.
 fn guarded<T>(work: impl FnOnce() -> ort::Result<T>) -> Option<T> {
     match catch_unwind(AssertUnwindSafe(work)) {
@@ -384,11 +262,6 @@ impl Speed {
         self.since = (!idle || self.last > 0.0).then(Instant::now);
         Some(self.last)
     }
-}
-
-/// Reserves a place for each of `n` ends.
-pub(super) fn reserve_ends(steps: &Sender<Step>, n: usize) -> Option<VecDeque<OwnedPermit<Step>>> {
-    (0..n).map(|_| steps.clone().try_reserve_owned().ok()).collect()
 }
 
 #[cfg(test)]

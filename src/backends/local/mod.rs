@@ -13,10 +13,11 @@ mod queue;
 mod refusal;
 mod reply;
 mod sampler;
+mod sequence;
 mod stop;
 mod template;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
@@ -25,19 +26,22 @@ use std::time::{Duration, Instant};
 use futures_util::{TryStreamExt, stream};
 use tokio::sync::mpsc;
 
+pub use self::refusal::LocalError;
+
 use self::detokenize::Vocabulary;
-use self::engine::{Engine, Limits};
+use self::engine::Engine;
 use self::folder::{Defaults, Folder};
 use self::graph::Graph;
 use self::prompt::{PromptError, Prompter};
 use self::queue::{Queue, Refused, Ticket};
 use self::reply::Reply;
 use self::sampler::Choice;
+use self::sequence::Limits;
 use super::{Backend, BackendError, Call, ChunkStream, Load, Profile, Readiness};
 use crate::chat::{BackendId, ChatRequest, Needs, Sampling};
 use crate::config::LocalConfig;
 use crate::metrics::Metrics;
-use crate::onnx::{Manifest, ManifestError, OnnxError, SessionSpec};
+use crate::onnx::{Manifest, SessionSpec};
 
 /// This backend's name.
 const ID: &str = "local";
@@ -47,63 +51,6 @@ const AHEAD: usize = 32;
 const FIRST_CONTENT: Duration = Duration::from_secs(30);
 /// What a caller is told to wait when the queue is full.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
-
-/// Why the local model cannot be used; names the file and the command that mends it.
-#[derive(Debug, thiserror::Error)]
-pub enum LocalError {
-    /// No ONNX Runtime, or one that refuses the graph.
-    #[error("{error}{}", mend(error))]
-    Onnx {
-        /// What the runtime says.
-        error: OnnxError,
-    },
-    /// A shipped file is missing or altered.
-    #[error(transparent)]
-    Manifest(#[from] ManifestError),
-    /// A file of the model folder is missing or makes no sense.
-    #[error("{}: {why}. Run `git checkout models/` to restore the shipped model, or correct `local.model`", file.display())]
-    Model {
-        /// The file or folder.
-        file: PathBuf,
-        /// What is wrong.
-        why: String,
-    },
-    /// The operating system gave no thread.
-    #[error("the local engine's thread cannot be started: {0}")]
-    Thread(#[source] std::io::Error),
-}
-
-/// A graph that the runtime refuses needs another file; a missing runtime says itself what it needs.
-fn mend(error: &OnnxError) -> &'static str {
-    match error {
-        OnnxError::Model { .. } => {
-            ". Run `git checkout models/` to restore the shipped model, or correct `local.model`"
-        }
-        OnnxError::Missing { .. } | OnnxError::Unusable { .. } => "",
-    }
-}
-
-impl From<OnnxError> for LocalError {
-    fn from(error: OnnxError) -> Self {
-        Self::Onnx { error }
-    }
-}
-
-impl LocalError {
-    fn model(file: &Path, why: &str) -> Self {
-        Self::Model { file: file.to_path_buf(), why: why.trim_end_matches('.').to_owned() }
-    }
-
-    /// A short name of a closed set.
-    pub fn label(&self) -> &'static str {
-        match self {
-            Self::Onnx { error } => error.label(),
-            Self::Manifest(_) => "model_altered",
-            Self::Model { .. } => "model_unusable",
-            Self::Thread(_) => "no_thread",
-        }
-    }
-}
 
 /// The local model. Dropping it stops the engine; answers under way end with an error.
 pub struct Local {
@@ -255,7 +202,7 @@ impl Desk {
     fn enqueue(&self, prompt: Vec<u32>, sampling: &Sampling) -> Result<Reply, BackendError> {
         let answers = sampling.n.max(1) as usize;
         let (steps, receiver) = mpsc::channel(AHEAD + answers);
-        let ends = engine::reserve_ends(&steps, answers).ok_or_else(|| refusal::internal(&self.id))?;
+        let ends = queue::reserve_ends(&steps, answers).ok_or_else(|| refusal::internal(&self.id))?;
         let enough: Arc<[AtomicBool]> = (0..answers).map(|_| AtomicBool::new(false)).collect();
         let reply = Reply::new(
             self.id.clone(),

@@ -191,5 +191,4 @@ impl<'s> Shield<'s> {
 }
 
 #[cfg(test)]
-#[path = "prompt_tests.rs"]
 mod tests;

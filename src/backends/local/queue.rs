@@ -185,3 +185,8 @@ impl Queue {
         }
     }
 }
+
+/// Reserves a place for each of `n` ends.
+pub(super) fn reserve_ends(steps: &Sender<Step>, n: usize) -> Option<VecDeque<OwnedPermit<Step>>> {
+    (0..n).map(|_| steps.clone().try_reserve_owned().ok()).collect()
+}

@@ -1,9 +1,70 @@
-//! Every way in which the local engine says no, as the rest of the house understands it.
-//! Promises: no prompt or answer text in any of them. Each can be tried elsewhere; none is worth a retry here.
+//! Every way in which the local engine says no: at load with the command that mends it, and to a request in the
+//! words that the rest of the house understands. Promises: no prompt or answer text in any of them; what a request is
+//! refused for here can be tried elsewhere, and is not worth a retry here.
+
+use std::path::{Path, PathBuf};
 
 use super::prompt::PromptError;
 use crate::backends::{BackendError, Fault, Kind, Retry};
 use crate::chat::{BackendId, Needs};
+use crate::onnx::{ManifestError, OnnxError};
+
+/// Why the local model cannot be used; names the file and the command that mends it.
+#[derive(Debug, thiserror::Error)]
+pub enum LocalError {
+    /// No ONNX Runtime, or one that refuses the graph.
+    #[error("{error}{}", mend(error))]
+    Onnx {
+        /// What the runtime says.
+        error: OnnxError,
+    },
+    /// A shipped file is missing or altered.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// A file of the model folder is missing or makes no sense.
+    #[error("{}: {why}. Run `git checkout models/` to restore the shipped model, or correct `local.model`", file.display())]
+    Model {
+        /// The file or folder.
+        file: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
+    /// The operating system gave no thread.
+    #[error("the local engine's thread cannot be started: {0}")]
+    Thread(#[source] std::io::Error),
+}
+
+/// A graph that the runtime refuses needs another file; a missing runtime says itself what it needs.
+fn mend(error: &OnnxError) -> &'static str {
+    match error {
+        OnnxError::Model { .. } => {
+            ". Run `git checkout models/` to restore the shipped model, or correct `local.model`"
+        }
+        OnnxError::Missing { .. } | OnnxError::Unusable { .. } => "",
+    }
+}
+
+impl From<OnnxError> for LocalError {
+    fn from(error: OnnxError) -> Self {
+        Self::Onnx { error }
+    }
+}
+
+impl LocalError {
+    pub(super) fn model(file: &Path, why: &str) -> Self {
+        Self::Model { file: file.to_path_buf(), why: why.trim_end_matches('.').to_owned() }
+    }
+
+    /// A short name of a closed set.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Onnx { error } => error.label(),
+            Self::Manifest(_) => "model_altered",
+            Self::Model { .. } => "model_unusable",
+            Self::Thread(_) => "no_thread",
+        }
+    }
+}
 
 /// The first need that this engine does not meet, if there is one.
 pub(super) fn unsupported(backend: &BackendId, needs: &Needs) -> Option<BackendError> {

@@ -1,6 +1,7 @@
 //! The local model as its callers meet it, with the shipped starter model.
 //! Says nothing of how good the answers are: it holds whatever the weights are.
 
+use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use bytes::Bytes;
@@ -48,15 +49,35 @@ fn config() -> LocalConfig {
     LocalConfig { threads: 1, ..LocalConfig::default() }
 }
 
+/// The starter model as it ships.
 fn open(config: &LocalConfig) -> Local {
     let metrics = Arc::new(Metrics::new().unwrap());
     Local::open(&starter(), config, metrics).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// One engine for all tests that leave it as they found it.
+/// The starter model without an end token, so that only limits and stop sequences end an answer.
+fn endless(config: &LocalConfig, longest: Duration, metrics: &Arc<Metrics>) -> Local {
+    let file = starter().join("genai_config.json");
+    let mut genai: serde_json::Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    genai["model"]["eos_token_id"] = serde_json::json!([]);
+    let (_models, folder) = damaged("genai_config.json", Some(genai.to_string().as_bytes()));
+    Local::open_with(&folder, config, longest, Arc::clone(metrics)).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn endless_alone(config: &LocalConfig) -> (Local, Arc<Metrics>) {
+    let metrics = Arc::new(Metrics::new().unwrap());
+    (endless(config, Duration::from_secs(120), &metrics), metrics)
+}
+
+/// One endless engine for all tests that leave it as they found it.
 fn shared() -> &'static Local {
     static LOCAL: OnceLock<Local> = OnceLock::new();
-    LOCAL.get_or_init(|| open(&LocalConfig { max_streams: 16, queue: 1000, ..config() }))
+    LOCAL.get_or_init(|| endless_alone(&LocalConfig { max_streams: 16, queue: 1000, ..config() }).0)
+}
+
+/// So hot that every token is likely: the text does not depend on what the model has learnt.
+fn hot(seed: i64, max_tokens: u32) -> Sampling {
+    Sampling { temperature: Some(5.0), seed: Some(seed), ..at_most(max_tokens) }
 }
 
 /// A whole answer, folded.
@@ -121,21 +142,11 @@ async fn refused(local: &Local, call: Call) -> BackendError {
     chunks.next().await.expect("an item").expect_err("a refusal")
 }
 
-/// A text that the model goes on with for at least this many characters, found once.
-async fn long_answer(local: &Local) -> (&'static str, String) {
-    for text in ["Tell me a long story about a fox.", "List the numbers.", "Repeat after me: a b c d e f g"] {
-        let folded = answer(local, text, at_most(40)).await;
-        if folded.texts[0].chars().count() >= 8 {
-            return (text, folded.texts[0].clone());
-        }
-    }
-    panic!("the model says next to nothing");
-}
-
 #[tokio::test]
 async fn a_greedy_answer_is_whole_and_the_same_twice() {
-    let first = answer(shared(), "What is the capital of France?", at_most(24)).await;
-    let second = answer(shared(), "What is the capital of France?", at_most(24)).await;
+    let local = open(&config());
+    let first = answer(&local, "What is the capital of France?", at_most(24)).await;
+    let second = answer(&local, "What is the capital of France?", at_most(24)).await;
     assert_eq!(first, second);
     assert_eq!((first.roles, first.ends.len()), (1, 1));
     let usage = first.usage.unwrap();
@@ -143,10 +154,26 @@ async fn a_greedy_answer_is_whole_and_the_same_twice() {
 }
 
 #[tokio::test]
+async fn an_end_token_ends_with_stop_and_is_counted() {
+    let (_models, folder) = damaged("generation_config.json", Some(b"{\"max_new_tokens\": 4}"));
+    let metrics = Arc::new(Metrics::new().unwrap());
+    let local = Local::open(&folder, &config(), Arc::clone(&metrics)).unwrap();
+    let free = answer(&local, "Hi", Sampling::default()).await;
+    assert!(free.usage.unwrap().completion <= 4, "the model's own default limits the answer");
+    // Every token is an end token, so that the first one is, whatever it is.
+    let file = folder.join("genai_config.json");
+    let mut genai: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    genai["model"]["eos_token_id"] = (0..4096).collect::<Vec<u32>>().into();
+    std::fs::write(&file, genai.to_string()).unwrap();
+    let folded = answer(&Local::open(&folder, &config(), metrics).unwrap(), "Hi", at_most(9)).await;
+    assert_eq!((folded.texts, folded.ends), (vec![String::new()], vec![Some(FinishReason::Stop)]));
+    assert_eq!((folded.roles, folded.usage.unwrap().completion), (1, 1));
+}
+
+#[tokio::test]
 async fn max_tokens_is_exact_and_ends_with_length() {
-    let (text, _) = long_answer(shared()).await;
     for most in [1, 2, 5] {
-        let folded = answer(shared(), text, at_most(most)).await;
+        let folded = answer(shared(), "Tell me a story.", at_most(most)).await;
         assert_eq!(folded.ends, [Some(FinishReason::Length)]);
         assert_eq!(folded.usage.unwrap().completion, u64::from(most));
     }
@@ -154,25 +181,24 @@ async fn max_tokens_is_exact_and_ends_with_length() {
 
 #[tokio::test]
 async fn the_same_seed_gives_the_same_text_and_another_seed_another() {
-    let sampling = |seed| Sampling { temperature: Some(1.5), seed: Some(seed), ..at_most(24) };
-    let first = answer(shared(), "Tell me a story.", sampling(1)).await;
-    assert_eq!(first, answer(shared(), "Tell me a story.", sampling(1)).await);
-    let mut others = vec![];
-    for seed in 2..6 {
-        others.push(answer(shared(), "Tell me a story.", sampling(seed)).await.texts);
-    }
-    assert!(others.iter().any(|texts| *texts != first.texts));
+    let first = answer(shared(), "Tell me a story.", hot(1, 24)).await;
+    assert_eq!(first, answer(shared(), "Tell me a story.", hot(1, 24)).await);
+    assert_ne!(first.texts, answer(shared(), "Tell me a story.", hot(2, 24)).await.texts);
+    let greedy = answer(shared(), "Tell me a story.", at_most(24)).await;
+    assert_ne!(first.texts, greedy.texts, "the default of this model is greedy");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn answers_side_by_side_equal_answers_alone() {
-    let questions: Vec<String> =
-        (0..8).map(|n| format!("Question {n}: {} what now?", "word ".repeat(n * 9))).collect();
+    let questions: Vec<(String, Sampling)> = (0..8)
+        .map(|n| (format!("Question {n}: {} what now?", "word ".repeat(n * 9)), n))
+        .map(|(text, n)| (text, if n % 2 == 0 { at_most(32) } else { hot(n as i64, 32) }))
+        .collect();
     let mut alone = vec![];
-    for question in &questions {
-        alone.push(answer(shared(), question, at_most(32)).await);
+    for (question, sampling) in &questions {
+        alone.push(answer(shared(), question, sampling.clone()).await);
     }
-    let together = questions.iter().map(|question| answer(shared(), question, at_most(32)));
+    let together = questions.iter().map(|(question, sampling)| answer(shared(), question, sampling.clone()));
     assert_eq!(futures_util::future::join_all(together).await, alone);
 }
 
@@ -187,49 +213,59 @@ async fn a_long_prompt_in_chunks_and_a_growing_cache_change_nothing() {
 
 #[tokio::test]
 async fn several_answers_share_the_prompt_and_count_it_once() {
-    let one = answer(shared(), "Tell me a story.", at_most(6)).await;
-    let sampling = Sampling { n: 3, temperature: Some(1.2), seed: Some(5), ..at_most(6) };
+    let one = answer(shared(), "Tell me a story.", hot(5, 6)).await;
+    let sampling = Sampling { n: 3, ..hot(5, 6) };
     let three = answer(shared(), "Tell me a story.", sampling.clone()).await;
     assert_eq!((three.roles, three.ends.len()), (3, 3));
-    assert!(three.ends.iter().all(Option::is_some));
-    assert_eq!(three.usage.unwrap().prompt, one.usage.unwrap().prompt);
-    assert!(three.usage.unwrap().completion > one.usage.unwrap().completion);
+    assert!(three.ends.iter().all(|end| *end == Some(FinishReason::Length)));
+    assert_eq!(three.texts[0], one.texts[0], "the first answer of a seed is the only answer of that seed");
+    assert!(three.texts[0] != three.texts[1] && three.texts[1] != three.texts[2]);
+    let usage = three.usage.unwrap();
+    assert_eq!((usage.prompt, usage.completion), (one.usage.unwrap().prompt, 18));
     assert_eq!(three, answer(shared(), "Tell me a story.", sampling).await);
 }
 
 #[tokio::test]
+async fn more_answers_than_slots_come_one_after_another() {
+    let (local, _) = endless_alone(&LocalConfig { max_streams: 2, ..config() });
+    let seven = answer(&local, "Tell me a story.", Sampling { n: 7, ..hot(5, 40) }).await;
+    assert_eq!((seven.roles, seven.usage.unwrap().completion), (7, 280));
+}
+
+#[tokio::test]
 async fn a_stop_sequence_ends_the_text_before_it() {
-    let (text, whole) = long_answer(shared()).await;
+    let whole = answer(shared(), "Tell me a story.", hot(8, 40)).await.texts.concat();
     let letters: Vec<char> = whole.chars().collect();
     // From the middle of the text and longer than a token, so that it lies across borders.
-    let stop: String = letters[3..letters.len().min(9)].iter().collect();
-    let folded = answer(shared(), text, Sampling { stop: vec![stop.clone()], ..at_most(40) }).await;
+    let stop: String = letters[9..29].iter().collect();
     let before = whole.find(&stop).unwrap();
-    assert_eq!(folded.texts, [&whole[..before]]);
-    assert_eq!(folded.ends, [Some(FinishReason::Stop)]);
-    assert!(folded.usage.unwrap().completion <= 40);
+    for n in [1, 2] {
+        let sampling = Sampling { stop: vec!["\u{1}never".to_owned(), stop.clone()], n, ..hot(8, 40) };
+        let folded = answer(shared(), "Tell me a story.", sampling).await;
+        assert_eq!(folded.texts[0], whole[..before]);
+        assert_eq!(folded.ends[0], Some(FinishReason::Stop));
+        assert!(n == 2 || folded.usage.unwrap().completion < 40);
+    }
 }
 
 #[tokio::test]
 async fn c20_no_chunk_holds_a_replacement_character() {
     for seed in 0..4 {
-        let sampling = Sampling { temperature: Some(2.0), seed: Some(seed), ..at_most(60) };
-        let text = answer(shared(), "é🦀漢字 →", sampling).await.texts.concat();
-        assert!(!text.contains('\u{FFFD}'), "{text:?}");
+        let text = answer(shared(), "é🦀漢字 →", hot(seed, 60)).await.texts.concat();
+        assert!(!text.is_empty() && !text.contains('\u{FFFD}'), "{text:?}");
     }
 }
 
 #[tokio::test]
 async fn c21_the_clock_ends_an_answer_with_length() {
     let metrics = Arc::new(Metrics::new().unwrap());
-    let local = Local::open_with(&starter(), &config(), Duration::from_millis(1), metrics).unwrap();
-    let sampling = Sampling { temperature: Some(2.0), seed: Some(3), ..at_most(900) };
+    let local = endless(&config(), Duration::from_millis(1), &metrics);
     // The queue's limit is as short: an answer that waited too long is refused, and asked for again.
     for _ in 0..50 {
-        match fold(local.answer(ask("Tell me a long story.", sampling.clone()))).await {
+        match fold(local.answer(ask("Tell me a long story.", hot(3, 900)))).await {
             Ok(folded) => {
                 assert_eq!(folded.ends, [Some(FinishReason::Length)]);
-                assert!(folded.usage.unwrap().completion < 100);
+                assert!(folded.usage.unwrap().completion < 900);
                 return;
             }
             Err(error) => assert_eq!(error.kind, Kind::Busy),
@@ -240,23 +276,15 @@ async fn c21_the_clock_ends_an_answer_with_length() {
 
 #[tokio::test]
 async fn c21_a_loop_ends_at_the_context() {
-    let (text, _) = long_answer(shared()).await;
-    let prompt = answer(shared(), text, at_most(1)).await.usage.unwrap().prompt;
-    let folded = answer(shared(), text, at_most(u32::MAX)).await;
-    let usage = folded.usage.unwrap();
-    let context = u64::from(shared().profile().context_tokens);
-    assert!(usage.prompt == prompt && usage.total() <= context, "{usage:?}");
-    if folded.ends == [Some(FinishReason::Length)] {
-        assert_eq!(usage.total(), context);
-    }
+    let folded = answer(shared(), "Tell me a story.", at_most(u32::MAX)).await;
+    assert_eq!(folded.ends, [Some(FinishReason::Length)]);
+    assert_eq!(folded.usage.unwrap().total(), u64::from(shared().profile().context_tokens));
 }
 
 #[tokio::test]
 async fn dropping_the_stream_stops_the_work() {
-    let metrics = Arc::new(Metrics::new().unwrap());
-    let local = Local::open(&starter(), &config(), Arc::clone(&metrics)).unwrap();
-    let sampling = Sampling { temperature: Some(2.0), ..at_most(900) };
-    let mut chunks = local.answer(ask("Tell me a long story.", sampling));
+    let (local, metrics) = endless_alone(&config());
+    let mut chunks = local.answer(ask("Tell me a long story.", hot(1, 900)));
     chunks.next().await.unwrap().unwrap();
     assert_eq!((local.load().active, metrics.local_active.get()), (1, 1));
     drop(chunks);
@@ -285,14 +313,11 @@ async fn nothing_happens_before_the_first_poll() {
 
 #[tokio::test]
 async fn d9_a_full_queue_refuses_and_says_so() {
-    let metrics = Arc::new(Metrics::new().unwrap());
-    let small = LocalConfig { max_streams: 1, queue: 1, ..config() };
-    let local = Local::open(&starter(), &small, Arc::clone(&metrics)).unwrap();
-    let endless = || Sampling { temperature: Some(2.0), ..at_most(900) };
+    let (local, metrics) = endless_alone(&LocalConfig { max_streams: 1, queue: 1, ..config() });
     // The first answer runs and stands still, since nobody reads on; the second waits.
-    let mut first = local.answer(ask("Tell me a long story.", endless()));
+    let mut first = local.answer(ask("Tell me a long story.", hot(1, 900)));
     first.next().await.unwrap().unwrap();
-    let mut second = local.answer(ask("Tell me a long story.", endless()));
+    let mut second = local.answer(ask("Tell me a long story.", hot(1, 900)));
     assert!(second.next().now_or_never().is_none());
     assert_eq!((local.load().active, local.load().queued), (1, 1));
     assert!(matches!(local.readiness(), Readiness::Busy { .. }));
@@ -306,33 +331,28 @@ async fn d9_a_full_queue_refuses_and_says_so() {
 
 #[tokio::test]
 async fn a_caller_who_left_the_queue_takes_no_place() {
-    let small = LocalConfig { max_streams: 1, queue: 1, ..config() };
-    let local = open(&small);
-    let endless = || Sampling { temperature: Some(2.0), ..at_most(900) };
-    let mut first = local.answer(ask("Tell me a long story.", endless()));
+    let (local, _) = endless_alone(&LocalConfig { max_streams: 1, queue: 1, ..config() });
+    let mut first = local.answer(ask("Tell me a long story.", hot(1, 900)));
     first.next().await.unwrap().unwrap();
-    let mut second = local.answer(ask("Tell me a long story.", endless()));
+    let mut second = local.answer(ask("Tell me a long story.", hot(1, 900)));
     assert!(second.next().now_or_never().is_none());
     drop(second);
     drop(first);
-    eventually(|| {
-        local.load() == Load { tokens_per_second: local.load().tokens_per_second, ..Load::default() }
-    })
-    .await;
+    eventually(|| local.load().active == 0 && local.load().queued == 0).await;
     assert_eq!(answer(&local, "Hi", at_most(1)).await.roles, 1);
 }
 
 #[tokio::test]
 async fn a_slow_reader_does_not_hold_up_the_others() {
-    let local = open(&config());
-    let endless = Sampling { temperature: Some(2.0), ..at_most(900) };
-    let mut slow = local.answer(ask("Tell me a long story.", endless));
+    let (local, _) = endless_alone(&config());
+    let mut slow = local.answer(ask("Tell me a long story.", hot(1, 900)));
     slow.next().await.unwrap().unwrap();
     for _ in 0..3 {
         answer(&local, "Tell me a story.", at_most(60)).await;
     }
     assert_eq!(local.load().active, 1, "the slow one is still there");
-    assert!(slow.next().await.unwrap().is_ok(), "and goes on");
+    let rest = fold(slow).await.unwrap();
+    assert_eq!(rest.usage.unwrap().completion, 900, "and nothing of it was lost");
 }
 
 #[tokio::test]
@@ -369,7 +389,7 @@ fn broken_ticket(local: &Local) -> Reply {
         prompt: vec![5; local.desk.context + 1].into(),
         choice: local.desk.choice(&Sampling::default()),
         max_tokens: 4,
-        ends: engine::reserve_ends(&steps, 1).unwrap(),
+        ends: queue::reserve_ends(&steps, 1).unwrap(),
         steps,
         enough,
         waits_until: Instant::now() + Duration::from_secs(60),
@@ -389,9 +409,8 @@ async fn d21_a_failing_graph_ends_one_request_and_the_engine_lives_on() {
 
 #[tokio::test]
 async fn a_dropped_engine_ends_answers_with_an_error() {
-    let local = open(&config());
-    let endless = Sampling { temperature: Some(2.0), ..at_most(900) };
-    let mut chunks = local.answer(ask("Tell me a long story.", endless));
+    let (local, _) = endless_alone(&config());
+    let mut chunks = local.answer(ask("Tell me a long story.", hot(1, 900)));
     chunks.next().await.unwrap().unwrap();
     drop(local);
     let rest: Vec<Result<Chunk, BackendError>> = chunks.collect().await;

@@ -91,18 +91,29 @@ fn a_prompt_of_many_short_tokens_is_counted() {
     assert!(tokens >= 1500, "{tokens}");
 }
 
+/// Time that this thread has computed; other tests run beside it. Elsewhere than on Linux, time itself.
+fn computed(begun: Instant) -> Duration {
+    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
+    let nanos = stat.and_then(|stat| stat.split_whitespace().next()?.parse().ok());
+    nanos.map_or_else(|| begun.elapsed(), Duration::from_nanos)
+}
+
 #[test]
 fn e8_encoding_takes_linear_time() {
     let (prompter, _, _) = prompter();
+    let begun = Instant::now();
     let time = |text: &str| {
-        let begun = Instant::now();
+        let before = computed(begun);
         prompter.tokenizer.encode_fast(text, false).unwrap();
-        begun.elapsed()
+        computed(begun) - before
     };
     for letter in ["a", " ", "\n", "\u{200d}", "\u{E000}", "1", "é", "<"] {
         let (short, long) = (letter.repeat(20_000), letter.repeat(160_000));
         time(&short);
         let (short, long) = (time(&short), time(&long));
-        assert!(long < short * 40 + Duration::from_millis(50), "{letter:?}: {short:?} for 1, {long:?} for 8");
+        assert!(
+            long < short * 32 + Duration::from_millis(100),
+            "{letter:?}: {short:?} for 1, {long:?} for 8"
+        );
     }
 }
