@@ -11,7 +11,9 @@ use super::House;
 use crate::chat::{BackendId, ChatRequest, Delta, Event, RequestId};
 use crate::config::Paths;
 use crate::dialects::openai_chat::parse_request;
-use crate::evals::{DecisionFacts, Gateway, GatewayFacts, Price, Question, ServedBy, SubjectError, Transcript};
+use crate::evals::{
+    DecisionFacts, Gateway, GatewayFacts, Price, Question, ServedBy, SubjectError, Transcript,
+};
 use crate::ledger::{Ledger, Origin, Outcome};
 use crate::onnx::sha256;
 use crate::pipeline::{Answer, Pipeline};
@@ -55,7 +57,8 @@ impl EvalHouse {
             SubjectError::Refused(end.label().to_owned())
         })?;
         let text = drain(answer).await?;
-        let outcome = self.fetch(&id).ok_or_else(|| SubjectError::Broken("the record is missing".to_owned()))?;
+        let outcome =
+            self.fetch(&id).ok_or_else(|| SubjectError::Broken("the record is missing".to_owned()))?;
         Ok(Transcript {
             text,
             served_by: served_by(outcome.served_by.as_ref()),

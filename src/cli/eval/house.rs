@@ -28,5 +28,6 @@ pub(super) fn remote_price(context: &Context) -> anyhow::Result<Option<Price>> {
 pub(super) fn record(context: &Context, runs: &[EvalRun]) -> anyhow::Result<()> {
     let (config, paths) = context.load()?;
     let file = ledger::file(&config.ledger, &paths.state);
-    ledger::insert_eval_runs(&file, runs).with_context(|| format!("{}: the run was not recorded", file.display()))
+    ledger::insert_eval_runs(&file, runs)
+        .with_context(|| format!("{}: the run was not recorded", file.display()))
 }

@@ -8,9 +8,7 @@ mod text;
 use std::collections::BTreeMap;
 
 pub(super) use self::form::SCHEMA;
-pub use self::form::{
-    Hashes, Header, Kind, RemoteTier, Report, RowReport, SubjectReport, SuiteName, Versus,
-};
+pub use self::form::{Hashes, Header, Kind, RemoteTier, Report, RowReport, SubjectReport, SuiteName, Versus};
 pub use self::slices::Slice;
 use self::slices::{Cell, Measured};
 use super::dataset::Suite;
