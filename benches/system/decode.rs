@@ -19,8 +19,9 @@ use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::figures::{Report, Target, median, micros};
-use super::{house, machine, process};
+use super::figures::{Report, Target, median};
+use super::process::{self, Cpu};
+use super::{house, machine};
 
 /// Pairs of runs; the middle ratio counts.
 const ROUNDS: usize = 15;
@@ -52,6 +53,9 @@ struct Run {
     tokens: usize,
     seconds: f64,
     cpu_seconds: f64,
+    /// Of it, the thread that runs the graph; ours only.
+    #[serde(default)]
+    engine_seconds: f64,
 }
 
 impl Run {
@@ -61,6 +65,18 @@ impl Run {
 
     fn cpu(&self) -> f64 {
         self.cpu_seconds * 1e6 / self.tokens as f64
+    }
+
+    fn engine(&self) -> f64 {
+        self.engine_seconds * 1e6 / self.tokens as f64
+    }
+
+    /// So many tokens since a moment and the CPU time used until then.
+    fn since(started: Instant, before: &Cpu, tokens: usize) -> anyhow::Result<Self> {
+        let seconds = started.elapsed().as_secs_f64();
+        let cpu = process::cpu(std::process::id())?.since(before);
+        let engine_seconds = cpu.thread("local-engine").as_secs_f64();
+        Ok(Self { tokens, seconds, cpu_seconds: cpu.total.as_secs_f64(), engine_seconds })
     }
 }
 
@@ -86,6 +102,7 @@ async fn compare(report: &mut Report, threads: usize) -> anyhow::Result<Value> {
     let name = |what: &str| format!("{threads} thread(s): {what}");
     report.add(name("one stream"), middle(&own, Run::speed), "tokens/s");
     report.add(name("one stream, CPU time"), middle(&own, Run::cpu), "us/token");
+    report.add(name("one stream, CPU time of the engine's thread"), middle(&own, Run::engine), "us/token");
     report.add(name("eight streams together"), eight.speed(), "tokens/s");
     report.add(name("eight streams together, CPU time"), eight.cpu(), "us/token");
     if other.is_empty() {
@@ -146,10 +163,8 @@ async fn ours(local: &Arc<dyn Backend>) -> anyhow::Result<(Run, usize)> {
             }
         }
     }
-    let seconds = started.elapsed().as_secs_f64();
-    let cpu = process::cpu(std::process::id())?.since(&before).total;
     let tokens = (usage.completion as usize).saturating_sub(1);
-    Ok((Run { tokens, seconds, cpu_seconds: micros(cpu) / 1e6 }, usage.prompt as usize))
+    Ok((Run::since(started, &before, tokens)?, usage.prompt as usize))
 }
 
 /// Eight answers at the same time, prompts included.
@@ -165,8 +180,7 @@ async fn eight(local: &Arc<dyn Backend>) -> anyhow::Result<Run> {
     for task in tasks {
         tokens += task.await??.0.tokens + 1;
     }
-    let cpu = process::cpu(std::process::id())?.since(&before).total;
-    Ok(Run { tokens, seconds: started.elapsed().as_secs_f64(), cpu_seconds: micros(cpu) / 1e6 })
+    Run::since(started, &before, tokens)
 }
 
 /// onnxruntime-genai in a Python process that answers one line with one line.
