@@ -29,7 +29,7 @@ pub(crate) fn describe() -> Machine {
     let cpu = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     Machine {
         cpu: cpu.map_or_else(|| "unknown CPU".to_owned(), |(_, name)| name.to_owned()),
-        cores: cores(),
+        cores: online().max(1),
         kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
         load_before: read("/proc/loadavg")
             .split(' ')
@@ -67,12 +67,15 @@ pub(crate) fn on_core(core: usize, program: &Path) -> Command {
 /// Whether [`on_core`] pins.
 pub(crate) fn can_pin() -> bool {
     let known = Command::new("taskset").arg("--version").output().is_ok_and(|output| output.status.success());
-    known
-        && std::fs::read_to_string("/proc/cpuinfo").is_ok_and(|text| text.matches("processor\t").count() > 1)
+    known && online() > 1
 }
 
 /// The core furthest from 0.
 pub(crate) fn last_core() -> usize {
-    let online = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default().matches("processor\t").count();
-    online.saturating_sub(1)
+    online().saturating_sub(1)
+}
+
+/// Cores of the machine, also those that this process may not use.
+fn online() -> usize {
+    std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default().matches("processor\t").count()
 }

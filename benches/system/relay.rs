@@ -10,7 +10,7 @@ use anyhow::{Context as _, ensure};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::figures::{self, Report, Target, median, micros, quantile};
+use super::figures::{Report, Target, median, micros, quantile};
 use super::house::{self, House};
 use super::load::{self, Plan};
 use super::proxy::{self, Proxy};
@@ -21,6 +21,8 @@ use super::{machine, process, prompts};
 const ROUNDS: usize = 3;
 /// Set in the copy of this process that is bound to its core.
 const PINNED: &str = "CROSSOVER_BENCH_PINNED";
+/// For a profiler: only cases whose names hold this word run, and nothing is written.
+const ONLY: &str = "CROSSOVER_BENCH_ONLY";
 /// The gateway's and nginx's core; the load's is the last one.
 const CORE: usize = 0;
 
@@ -88,6 +90,8 @@ struct Run {
     per_second: f64,
     p50: f64,
     p99: f64,
+    /// Verdicts that came too late, in percent of the requests.
+    late: f64,
 }
 
 async fn measure() -> anyhow::Result<()> {
@@ -103,7 +107,8 @@ async fn measure() -> anyhow::Result<()> {
     let mut bench = Bench { upstream: &upstream, house: &house, sent: 0 };
     bench.try_out(&subjects).await?;
     let mut details = vec![];
-    for case in cases() {
+    let only = std::env::var(ONLY).ok();
+    for case in cases().into_iter().filter(|case| only.as_ref().is_none_or(|word| case.name.contains(word))) {
         let mut runs: BTreeMap<&str, Vec<Run>> = BTreeMap::new();
         for round in 0..ROUNDS {
             for subject in turns(&subjects, round) {
@@ -112,10 +117,10 @@ async fn measure() -> anyhow::Result<()> {
         }
         details.push(tell(&mut report, &case, &runs));
     }
-    notes(&mut report, &house, nginx.is_some()).await?;
+    notes(&mut report, &house, nginx.is_some())?;
     report.detail(details.into());
     house.stop().await?;
-    report.write()
+    if only.is_some() { Ok(()) } else { report.write() }
 }
 
 fn subjects(upstream: &Upstream, nginx: Option<&Proxy>, house: &House) -> Vec<Subject> {
@@ -171,6 +176,7 @@ impl Bench<'_> {
         let plan =
             Plan { address: subject.address, request, connections: case.connections, count: case.count };
         let pid = subject.pid.unwrap_or_else(std::process::id);
+        let late_before = self.late(subject).await?;
         let before = process::cpu(pid)?;
         let outcome = load::run(&plan).await.with_context(|| format!("{}: {}", case.name, subject.name))?;
         if subject.is_gateway {
@@ -186,12 +192,24 @@ impl Bench<'_> {
             per_second: case.count as f64 / outcome.wall.as_secs_f64(),
             p50: quantile(&outcome.latencies, 0.5),
             p99: quantile(&outcome.latencies, 0.99),
+            late: (self.late(subject).await? - late_before) * 100.0 / case.count as f64,
         };
         eprintln!(
             "  {:<40} {:<22} {:>8.1} us ({:.1} classifier)",
             case.name, subject.name, run.cpu, run.classifier
         );
         Ok(run)
+    }
+
+    /// Verdicts of the gateway that came too late, so far.
+    async fn late(&self, subject: &Subject) -> anyhow::Result<f64> {
+        if !subject.is_gateway {
+            return Ok(0.0);
+        }
+        house::value_of(
+            &self.house.metrics().await?,
+            r#"crossover_classifier_outcomes_total{outcome="late"}"#,
+        )
     }
 }
 
@@ -232,6 +250,8 @@ fn tell(report: &mut Report, case: &Case, runs: &BTreeMap<&str, Vec<Run>>) -> Va
             }
         }
     }
+    let late = middle("gateway, model auto", |run| run.late).unwrap_or_default();
+    report.add(format!("{}: late verdicts, model auto", case.name), late, "%");
     let all =
         runs.iter().map(|(name, runs)| ((*name).to_owned(), runs.iter().map(detail).collect::<Value>()));
     json!({ "case": case.name, "requests": case.count, "runs": all.collect::<serde_json::Map<_, _>>() })
@@ -243,17 +263,7 @@ fn detail(run: &Run) -> Value {
     })
 }
 
-async fn notes(report: &mut Report, house: &House, has_nginx: bool) -> anyhow::Result<()> {
-    let metrics = house.metrics().await?;
-    let series = |name: &str| house::value_of(&metrics, name);
-    let (sum, count) =
-        (series("crossover_classifier_seconds_sum")?, series("crossover_classifier_seconds_count")?);
-    report.add("classifier, asked to answered, mean under this load", sum / count * 1e6, "us");
-    report.add(
-        "classifier, late answers",
-        series(r#"crossover_classifier_outcomes_total{outcome="late"}"#)?,
-        "",
-    );
+fn notes(report: &mut Report, house: &House, has_nginx: bool) -> anyhow::Result<()> {
     let (now, most) = process::memory(house.pid)?;
     report.add("gateway memory after this load", now, "MB");
     report.add("gateway memory at most", most, "MB");
@@ -268,5 +278,5 @@ async fn notes(report: &mut Report, house: &House, has_nginx: bool) -> anyhow::R
     }
     report.note("includes routing, classifier hop, SQLite ledger, metrics and the info log (to /dev/null)");
     report.note("`direct` in the JSON is load generator plus upstream: what they cost themselves");
-    figures::folder().map(drop)
+    Ok(())
 }
