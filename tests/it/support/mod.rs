@@ -5,3 +5,4 @@ pub(crate) mod fault_proxy;
 pub(crate) mod raw_peer;
 pub(crate) mod remote_house;
 pub(crate) mod scripted_upstream;
+pub(crate) mod tools;
