@@ -24,8 +24,7 @@ const CONFIG: &str = r#"
 schema-version = 1
 [remote]
 model = "fault:500:2"
-models = ["gpt-4o-mini", "ok", "slowstream", "fault:500", "fault:429:1", "fault:hang"]
-first-token-timeout-ms = 1500
+models = ["gpt-4o-mini", "ok", "slowstream", "fault:500", "fault:429:1"]
 backoff-ms = 50
 breaker-failures = 1000
 [local]

@@ -1,4 +1,4 @@
-//! Intervals, calibration of the bootstrap and paired differences, against values worked out by hand.
+//! Intervals, quantiles and APGR against values worked out by hand; coverage by simulation.
 
 use super::*;
 
