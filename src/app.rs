@@ -1,1 +1,139 @@
-//! app
+//! Builds the house from its settings; the only file that knows every room. Collects every problem before it gives up.
+
+mod evaluate;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::backends::local::Local;
+use crate::backends::remote::Remote;
+use crate::backends::{Backend, Readiness};
+use crate::config::{Config, ConfigError, Paths, Problem, RemoteConfig, Secret};
+use crate::ledger::{self, Ledger, Prices};
+use crate::metrics::Metrics;
+use crate::pipeline::{Names, Parts, Pipeline};
+use crate::routing;
+
+pub use evaluate::EvalHouse;
+
+/// Where the records of a house go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Store {
+    /// To the SQLite file of the settings.
+    File,
+    /// Nowhere: closed outcomes wait for [`Ledger::take`].
+    Memory,
+}
+
+/// A gateway, ready to be served or driven in process.
+pub struct House {
+    /// The settings it was built from.
+    pub config: Config,
+    /// Answers requests.
+    pub pipeline: Arc<Pipeline>,
+    /// Keeps the records.
+    pub ledger: Arc<Ledger>,
+    /// Where the records lie, if in a file.
+    pub ledger_file: Option<PathBuf>,
+}
+
+impl House {
+    /// Opens policies, classifier, models, prices and ledger.
+    ///
+    /// # Errors
+    /// Every problem of every room, each with its file or key and what mends it.
+    pub fn open(config: Config, paths: &Paths, store: Store) -> Result<Self, ConfigError> {
+        let mut problems = vec![];
+        let metrics = Arc::new(Metrics::new().map_err(|error| one(error.to_string()))?);
+        let router = keep(&mut problems, routing::open(&config, paths, Arc::clone(&metrics)));
+        let local =
+            keep(&mut problems, open_local(&config, paths, &metrics).map_err(|problem| vec![problem]));
+        let remote =
+            keep(&mut problems, open_remote(&config.remote, &metrics).map_err(|problem| vec![problem]));
+        let ledger_file = (store == Store::File).then(|| ledger::file(&config.ledger, &paths.state));
+        let ledger = keep(&mut problems, open_ledger(&config, ledger_file.as_deref(), metrics));
+        let backends: Vec<Arc<dyn Backend>> = local.flatten().into_iter().chain(remote).collect();
+        // With a backend missing through a problem of its own, names onto it would be false alarms.
+        let names = match problems.is_empty() {
+            true => {
+                let policies = router.iter().flat_map(routing::Router::policies);
+                keep(&mut problems, Names::new(&config.policy, policies, &backends, &config.aliases))
+            }
+            false => None,
+        };
+        let (Some(router), Some(ledger), Some(names)) = (router, ledger, names) else {
+            return Err(ConfigError { problems });
+        };
+        let ledger = Arc::new(ledger);
+        let parts = Parts { router, backends, names, ledger: Arc::clone(&ledger), config: config.clone() };
+        Ok(Self { config, pipeline: Arc::new(Pipeline::new(parts)), ledger, ledger_file })
+    }
+
+    /// One line for each backend: its name, model and state.
+    pub fn backends(&self) -> Vec<String> {
+        let line = |backend: &Arc<dyn Backend>| {
+            let profile = backend.profile();
+            let state = match backend.readiness() {
+                Readiness::Ready => "ready".to_owned(),
+                Readiness::Busy { .. } => "busy".to_owned(),
+                Readiness::Down { why, .. } => format!("not ready: {why}"),
+            };
+            format!("{:<7} {:<16} {state}", profile.id.as_str(), profile.model)
+        };
+        self.pipeline.backends().iter().map(line).collect()
+    }
+}
+
+/// The value, or `None` with its problems put aside.
+fn keep<T>(problems: &mut Vec<Problem>, result: Result<T, Vec<Problem>>) -> Option<T> {
+    result.map_err(|found| problems.extend(found)).ok()
+}
+
+fn one(message: String) -> ConfigError {
+    ConfigError { problems: vec![Problem { file: None, key: None, message }] }
+}
+
+fn open_local(
+    config: &Config,
+    paths: &Paths,
+    metrics: &Arc<Metrics>,
+) -> Result<Option<Arc<dyn Backend>>, Problem> {
+    if !config.local.enabled {
+        return Ok(None);
+    }
+    let folder = paths.model(&config.local.model);
+    match Local::open(&folder, &config.local, Arc::clone(metrics)) {
+        Ok(local) => Ok(Some(Arc::new(local))),
+        Err(error) => Err(keyed("local.model", error)),
+    }
+}
+
+fn keyed(key: &str, message: impl fmt::Display) -> Problem {
+    Problem::key(key, message.to_string())
+}
+
+/// The remote at the configured address, else the environment's, else OpenAI's.
+fn open_remote(config: &RemoteConfig, metrics: &Arc<Metrics>) -> Result<Arc<dyn Backend>, Problem> {
+    let from_environment = || std::env::var("OPENAI_BASE_URL").ok().filter(|url| !url.trim().is_empty());
+    let base_url = config.base_url.clone().or_else(from_environment);
+    let base_url = base_url.as_deref().unwrap_or(RemoteConfig::DEFAULT_BASE_URL);
+    let key = Secret::from_env(&config.api_key_env);
+    Ok(Arc::new(Remote::new(config, key, base_url, Arc::clone(metrics))?))
+}
+
+fn open_ledger(
+    config: &Config,
+    file: Option<&std::path::Path>,
+    metrics: Arc<Metrics>,
+) -> Result<Ledger, Vec<Problem>> {
+    let remote_model = &config.remote.model;
+    match file {
+        Some(file) => Ledger::open(&config.ledger, &config.local, remote_model, file, metrics)
+            .map_err(|error| vec![keyed("ledger", error)]),
+        None => {
+            let prices = Prices::load(config.ledger.prices.as_deref())?;
+            Ok(Ledger::in_memory(prices, &config.local, remote_model, metrics))
+        }
+    }
+}

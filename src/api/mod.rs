@@ -1,1 +1,95 @@
-//! api
+//! HTTP in and out: OpenAI's routes, the limits at the door, and the only place that knows status codes.
+//! The admin routes (metrics, health) live on a listener of their own and are 404 here.
+
+mod admin;
+mod chat;
+mod controls;
+mod door;
+mod explain;
+mod listen;
+mod models;
+mod refusal;
+mod socket;
+mod sse;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::response::Response;
+use axum::routing::{get, post};
+
+pub use listen::{Listener, serve};
+
+use crate::chat::RequestId;
+use crate::config::ServerConfig;
+use crate::ledger::Origin;
+use crate::pipeline::Pipeline;
+use refusal::Refusal;
+
+/// What every handler needs.
+pub struct Front {
+    pipeline: Arc<Pipeline>,
+    max_body_bytes: usize,
+    heartbeat: Duration,
+    ready: AtomicBool,
+}
+
+impl Front {
+    /// The HTTP side of a pipeline. It reports ready until [`Self::drain`].
+    pub fn new(pipeline: Arc<Pipeline>, config: &ServerConfig) -> Arc<Self> {
+        Arc::new(Self {
+            pipeline,
+            max_body_bytes: config.max_body_bytes,
+            heartbeat: Duration::from_secs(config.heartbeat_seconds),
+            ready: AtomicBool::new(true),
+        })
+    }
+
+    /// Readiness fails from now on; requests are still answered.
+    pub fn drain(&self) {
+        self.ready.store(false, Ordering::Relaxed);
+    }
+
+    fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::Relaxed)
+    }
+}
+
+/// The public routes.
+pub fn public(front: Arc<Front>) -> Router {
+    Router::new()
+        .route("/v1/chat/completions", post(chat::complete))
+        .route("/v1/models", get(models::list))
+        .route("/v1/models/{*id}", get(models::retrieve))
+        .route("/v1/route", post(explain::explain))
+        .fallback(nowhere)
+        .method_not_allowed_fallback(wrong_method)
+        .with_state(front)
+}
+
+/// The routes of the admin listener.
+pub fn admin(front: Arc<Front>) -> Router {
+    Router::new()
+        .route("/metrics", get(admin::metrics))
+        .route("/health/live", get(admin::live))
+        .route("/health/ready", get(admin::ready))
+        .with_state(front)
+}
+
+async fn nowhere(State(front): State<Arc<Front>>) -> Response {
+    turn_away(&front, Refusal::no_such_route())
+}
+
+async fn wrong_method(State(front): State<Arc<Front>>) -> Response {
+    turn_away(&front, Refusal::wrong_method())
+}
+
+/// Refuses a request that never became one, and records it.
+fn turn_away(front: &Front, refusal: Refusal) -> Response {
+    let id = RequestId::fresh();
+    let recorder = front.pipeline.open(id.clone(), Origin::Live);
+    refusal.close(recorder, &id)
+}

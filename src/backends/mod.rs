@@ -225,6 +225,8 @@ pub struct BackendError {
     pub retry: Retry,
     /// The upstream's HTTP status, where it gave one.
     pub status: Option<u16>,
+    /// When the caller may try again, where somebody knows.
+    pub retry_after: Option<Duration>,
     /// The upstream's own error code and parameter, passed on for the caller's faults.
     pub code: Option<String>,
     /// The request's parameter at fault, where known.
@@ -248,6 +250,7 @@ impl BackendError {
             fault,
             retry,
             status: None,
+            retry_after: None,
             code: None,
             param: None,
             message: message.to_string(),

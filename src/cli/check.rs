@@ -1,13 +1,34 @@
-//! `crossover check`.
+//! `crossover check`: everything that `serve` would refuse, at once, without binding or writing anything.
 
 use std::process::ExitCode;
 
 use super::Context;
+use crate::app::{House, Store};
+use crate::config::ConfigError;
+use crate::telemetry;
 
 /// Arguments of `crossover check`.
 #[derive(clap::Args)]
 pub(crate) struct Args {}
 
-pub(crate) fn run(_args: &Args, _context: &Context) -> anyhow::Result<ExitCode> {
-    anyhow::bail!("not written yet")
+pub(crate) fn run(_args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
+    let problems = match context.load() {
+        Err(error) => error.problems,
+        Ok((config, paths)) => {
+            let log = telemetry::check(&config.log).err();
+            let house = House::open(config, &paths, Store::Memory);
+            let found = house.as_ref().err().map(|error| error.problems.clone()).unwrap_or_default();
+            let problems: Vec<_> = log.into_iter().chain(found).collect();
+            if let (true, Ok(house)) = (problems.is_empty(), house) {
+                println!("configuration, policies and models are in order");
+                house.backends().iter().for_each(|line| println!("  {line}"));
+            }
+            problems
+        }
+    };
+    if problems.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    eprintln!("{}", ConfigError { problems });
+    Ok(ExitCode::FAILURE)
 }

@@ -8,6 +8,7 @@ mod ledger;
 mod models;
 mod route;
 mod serve;
+mod table;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::load::Problem;
+use super::load::{ConfigError, Problem};
 
 /// `[server]`.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -41,14 +41,27 @@ impl Default for ServerConfig {
 }
 
 impl ServerConfig {
+    /// Whether only this machine can reach the listeners: without API keys nothing else guards them.
+    ///
+    /// # Errors
+    /// One problem for each address that others can reach.
+    pub fn require_loopback(&self) -> Result<(), ConfigError> {
+        let addresses = [("server.listen", self.listen), ("server.admin-listen", self.admin_listen)];
+        let open = addresses.into_iter().filter(|(_, address)| !address.ip().is_loopback());
+        let problems: Vec<Problem> = open
+            .map(|(key, address)| {
+                let message = format!(
+                    "{address} is not a loopback address, and this version has no API keys to guard it: use 127.0.0.1"
+                );
+                Problem::key(key, message)
+            })
+            .collect();
+        if problems.is_empty() { Ok(()) } else { Err(ConfigError { problems }) }
+    }
+
     pub(super) fn check(&self, problems: &mut Vec<Problem>) {
-        for (key, address) in [("server.listen", self.listen), ("server.admin-listen", self.admin_listen)] {
-            if !address.ip().is_loopback() {
-                problems.push(Problem::key(
-                    key,
-                    format!("{address} is not a loopback address, and this version has no API keys to guard it: use 127.0.0.1"),
-                ));
-            }
+        if let Err(error) = self.require_loopback() {
+            problems.extend(error.problems);
         }
         if self.listen == self.admin_listen && self.listen.port() != 0 {
             problems.push(Problem::key("server.admin-listen", "must differ from server.listen".to_owned()));

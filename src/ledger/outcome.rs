@@ -24,6 +24,9 @@ pub enum Origin {
 }
 
 impl Origin {
+    /// Every origin.
+    pub const ALL: [Self; 4] = [Self::Live, Self::Eval, Self::Shadow, Self::Golden];
+
     /// The name in the ledger.
     pub fn label(self) -> &'static str {
         match self {
@@ -76,9 +79,14 @@ pub struct Attempt {
     pub usage: Option<Usage>,
     /// How long it ran.
     pub took: Duration,
+    /// Its share of this machine's busy time; `None` for a backend elsewhere.
+    pub busy: Option<Duration>,
+    /// What it cost, zero when nothing was billed; `None` when the price is not known. Set when the record closes.
+    pub cost: Option<Micros>,
 }
 
-/// What the remote model would have cost. An estimate: the same token counts at the remote's prices.
+/// What a remote answer would have cost. An estimate: the same token counts at the prices of the configured remote
+/// model, or of the model that answered where the answer came from a remote.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IfRemote {
     /// The model whose prices were used.
@@ -118,9 +126,9 @@ pub struct Outcome {
     pub model: Option<String>,
     /// Tokens of the answer.
     pub usage: Usage,
-    /// What it cost, all billed attempts together; `None` when a price is not known.
+    /// What it cost, all billed attempts together; `None` when the price of one of them is not known.
     pub cost: Option<Micros>,
-    /// What the remote model would have cost; `None` when its price is not known.
+    /// What a remote answer would have cost; `None` when nobody answered or the price is not known.
     pub cost_if_remote: Option<IfRemote>,
     /// Time to decide.
     pub decided_in: Duration,

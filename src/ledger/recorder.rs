@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use super::machine::{LOCAL, Mark};
 use super::{Attempt, End, Ledger, Origin, Outcome};
 use crate::backends::Kind;
 use crate::chat::{BackendId, Chunk, Delta, Event, RequestId, Usage};
@@ -26,6 +27,7 @@ struct OpenCall {
     started: Instant,
     usage: Option<Usage>,
     text_bytes: usize,
+    mark: Option<Mark>,
 }
 
 impl Recorder {
@@ -85,14 +87,17 @@ impl Recorder {
         }
     }
 
-    /// A backend is called.
+    /// A backend is called. A call that is still open then has failed, through a fault of ours.
     pub fn call(&mut self, backend: &BackendId, model: &str) {
+        self.close_call(Some(Kind::Internal));
+        let started = Instant::now();
         self.call = Some(OpenCall {
             backend: backend.clone(),
             model: model.to_owned(),
-            started: Instant::now(),
+            started,
             usage: None,
             text_bytes: 0,
+            mark: (backend.as_str() == LOCAL).then(|| self.ledger.machine().enter(started)),
         });
     }
 
@@ -121,7 +126,7 @@ impl Recorder {
                     call.text_bytes += text.len();
                 }
                 Event::Delta { delta: Delta::ToolCalls(calls), .. } => {
-                    call.text_bytes += calls.to_string().len()
+                    call.text_bytes += calls.to_string().len();
                 }
                 Event::Role { .. } | Event::Finish { .. } => {}
             }
@@ -142,9 +147,10 @@ impl Recorder {
 
     fn close_call(&mut self, failure: Option<Kind>) {
         let (Some(outcome), Some(call)) = (&mut self.outcome, self.call.take()) else { return };
-        let seen = call.text_bytes > 0;
+        let now = Instant::now();
+        let billed = call.text_bytes > 0 || may_be_billed(failure);
         let usage = call.usage.or_else(|| {
-            seen.then(|| Usage {
+            billed.then(|| Usage {
                 prompt: u64::from(outcome.prompt_tokens_estimate),
                 completion: estimate_tokens(call.text_bytes),
                 estimated: true,
@@ -154,8 +160,15 @@ impl Recorder {
         if failure.is_none() || outcome.served_by.as_ref() == Some(&call.backend) {
             outcome.usage = usage.unwrap_or_default();
         }
-        let took = call.started.elapsed();
-        outcome.attempts.push(Attempt { backend: call.backend, model: call.model, failure, usage, took });
+        outcome.attempts.push(Attempt {
+            backend: call.backend,
+            model: call.model,
+            failure,
+            usage,
+            took: now.saturating_duration_since(call.started),
+            busy: call.mark.map(|mark| self.ledger.machine().leave(mark, now)),
+            cost: None,
+        });
     }
 
     fn close(&mut self, end: End) {
@@ -170,7 +183,7 @@ impl Recorder {
             outcome.status = CLIENT_CLOSED;
         }
         self.ledger.metrics().requests_in_flight.dec();
-        self.ledger.close(*outcome);
+        self.ledger.close(outcome);
     }
 }
 
@@ -180,7 +193,21 @@ impl Drop for Recorder {
     }
 }
 
+/// Whether a backend that reported no usage may still charge for the call: it answered, or it had the request and broke
+/// off or was given up. The estimate is an upper one, so that a spent dollar is never missed.
+fn may_be_billed(failure: Option<Kind>) -> bool {
+    match failure {
+        None => true,
+        Some(kind) => {
+            matches!(kind, Kind::FirstTokenTimeout | Kind::IdleTimeout | Kind::Truncated | Kind::StreamError)
+        }
+    }
+}
+
 /// About four bytes a token: what is left when a backend reports no usage.
 fn estimate_tokens(bytes: usize) -> u64 {
     (bytes as u64).div_ceil(4)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,234 @@
-//! pipeline
+//! One request's life between the wire and the backends: name resolved, decision asked, targets tried in order,
+//! stream handed over with its permit and its record. No HTTP: failures are values that `api` turns into responses.
+
+mod answer;
+mod attempt;
+mod names;
+mod retry;
+mod view;
+
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+pub use answer::Answer;
+pub use names::{Destination, Names, UnknownModel};
+pub use view::view_of;
+
+use crate::backends::{Backend, BackendError, Kind, Retry};
+use crate::chat::{BackendId, ChatRequest, RequestId};
+use crate::config::{Config, LocalConfig};
+use crate::ledger::{End, Estimate, Ledger, Origin, Recorder, estimate};
+use crate::metrics::Metrics;
+use crate::routing::{Decision, Explanation, Plan, Presence, Question, Reason, Router, View};
+use retry::RetryBudget;
+
+/// Everything that answers a request.
+pub struct Pipeline {
+    router: Router,
+    backends: Vec<Arc<dyn Backend>>,
+    names: Names,
+    ledger: Arc<Ledger>,
+    local: LocalConfig,
+    remote_model: String,
+    in_flight: Arc<Semaphore>,
+    retries: RetryBudget,
+}
+
+/// Why there is no answer. The record is closed by whoever turns it into a response.
+pub struct Refused {
+    /// What happened.
+    pub why: Why,
+    /// What routing decided, where it was asked.
+    pub decision: Option<Decision>,
+    /// The open record.
+    pub recorder: Recorder,
+}
+
+/// What kept a request from being answered.
+#[derive(Debug)]
+pub enum Why {
+    /// Too many requests are being answered.
+    Overloaded,
+    /// No model, policy or alias of that name.
+    UnknownModel(UnknownModel),
+    /// Routing refused.
+    Routing(Reason),
+    /// The last target that was tried failed.
+    Backend(BackendError),
+}
+
+impl Why {
+    /// How the record ends.
+    pub fn end(&self) -> End {
+        match self {
+            Self::Overloaded => End::Failed(Kind::Busy),
+            Self::UnknownModel(_) => End::Invalid("model_not_found"),
+            Self::Routing(reason) => End::Refused(*reason),
+            Self::Backend(error) => End::Failed(error.kind),
+        }
+    }
+}
+
+/// What is put together to answer requests.
+pub struct Parts {
+    /// Decides.
+    pub router: Router,
+    /// Answer. `local` before `remote`.
+    pub backends: Vec<Arc<dyn Backend>>,
+    /// Names that callers may use.
+    pub names: Names,
+    /// Keeps the records.
+    pub ledger: Arc<Ledger>,
+    /// What the names and limits of the house are, for estimates and the number of requests at once.
+    pub config: Config,
+}
+
+impl Pipeline {
+    /// Puts the parts together.
+    pub fn new(parts: Parts) -> Self {
+        Self {
+            router: parts.router,
+            backends: parts.backends,
+            names: parts.names,
+            ledger: parts.ledger,
+            in_flight: Arc::new(Semaphore::new(parts.config.server.max_in_flight)),
+            local: parts.config.local,
+            remote_model: parts.config.remote.model,
+            retries: RetryBudget::new(),
+        }
+    }
+
+    /// Opens the record of a request that just arrived.
+    pub fn open(&self, id: RequestId, origin: Origin) -> Recorder {
+        Recorder::open(Arc::clone(&self.ledger), id, origin)
+    }
+
+    /// Names that callers may put in `model`.
+    pub fn names(&self) -> &Names {
+        &self.names
+    }
+
+    /// The backends, `local` before `remote`.
+    pub fn backends(&self) -> &[Arc<dyn Backend>] {
+        &self.backends
+    }
+
+    /// The metrics of this house.
+    pub fn metrics(&self) -> &Metrics {
+        self.ledger.metrics()
+    }
+
+    /// The ledger of this house.
+    pub fn ledger(&self) -> &Arc<Ledger> {
+        &self.ledger
+    }
+
+    /// Answers a request: returns once the first content is there (or, for the last target inside the boundary, once
+    /// its silence lasts too long for a client to wait without a sign of life).
+    ///
+    /// # Errors
+    /// When nobody answers; nothing was sent to the caller then.
+    pub async fn answer(
+        &self,
+        request: Arc<ChatRequest>,
+        mut recorder: Recorder,
+    ) -> Result<Answer, Box<Refused>> {
+        let Ok(permit) = Arc::clone(&self.in_flight).try_acquire_owned() else {
+            return Err(refuse(Why::Overloaded, None, recorder));
+        };
+        let destination = match self.names.resolve(&request.model, request.controls.route) {
+            Ok(destination) => destination,
+            Err(unknown) => return Err(refuse(Why::UnknownModel(unknown), None, recorder)),
+        };
+        let decision = self.decide(&request, &destination).await;
+        recorder.decided(&decision);
+        if decision.plan == Plan::Refuse {
+            return Err(refuse(Why::Routing(decision.reason), Some(decision), recorder));
+        }
+        self.try_targets(request, destination, decision, recorder, permit).await
+    }
+
+    /// Decides without calling anyone.
+    ///
+    /// # Errors
+    /// When the model's name is not known.
+    pub async fn explain(&self, request: &ChatRequest) -> Result<(Explanation, Vec<Estimate>), UnknownModel> {
+        let destination = self.names.resolve(&request.model, request.controls.route)?;
+        let view = view_of(&self.backends, &destination);
+        let explanation = self.router.explain(question(request, &destination, &view)).await;
+        let estimates = estimate(self.ledger.prices(), &self.local, &self.remote_model, &explanation);
+        Ok((explanation, estimates))
+    }
+
+    /// Decides as if every backend were ready and idle, and calls nobody: what a policy does when nothing is in its way.
+    ///
+    /// # Errors
+    /// When the model's name is not known.
+    pub async fn rehearse(&self, request: &ChatRequest) -> Result<Decision, UnknownModel> {
+        let destination = self.names.resolve(&request.model, request.controls.route)?;
+        let mut view = view_of(&self.backends, &destination);
+        for seat in &mut view.seats {
+            (seat.presence, seat.queued) = (Presence::Ready, 0);
+        }
+        Ok(self.router.decide(question(request, &destination, &view)).await)
+    }
+
+    /// Every policy's name, with the hash of its text.
+    pub fn policy_hashes(&self) -> impl Iterator<Item = (String, String)> {
+        let policies = self.router.policies().filter_map(|name| self.router.policy(name));
+        policies.map(|policy| (policy.version().name.clone(), policy.version().hash.clone()))
+    }
+
+    async fn decide(&self, request: &ChatRequest, destination: &Destination) -> Decision {
+        let view = view_of(&self.backends, destination);
+        self.router.decide(question(request, destination, &view)).await
+    }
+
+    fn backend(&self, id: &BackendId) -> Option<&Arc<dyn Backend>> {
+        self.backends.iter().find(|backend| backend.profile().id == *id)
+    }
+
+    async fn try_targets(
+        &self,
+        request: Arc<ChatRequest>,
+        destination: Destination,
+        mut decision: Decision,
+        mut recorder: Recorder,
+        permit: OwnedSemaphorePermit,
+    ) -> Result<Answer, Box<Refused>> {
+        let targets: Vec<_> = decision.plan.targets().into_iter().cloned().collect();
+        let mut last_error = None;
+        for (position, target) in targets.iter().enumerate() {
+            let Some(backend) = self.backend(target) else { continue };
+            let is_last = position + 1 == targets.len();
+            let call = destination.call(Arc::clone(&request), backend.profile());
+            match self.try_backend(backend, call, &mut recorder, is_last).await {
+                Ok(opened) => {
+                    if position > 0 {
+                        decision.reason = Reason::Fallback;
+                        recorder.reason(Reason::Fallback);
+                    }
+                    return Ok(Answer::new(backend.profile(), opened, decision, recorder, permit));
+                }
+                Err(error) => {
+                    let goes_on = error.retry != Retry::Never;
+                    last_error = Some(error);
+                    if !goes_on {
+                        break;
+                    }
+                }
+            }
+        }
+        let why = last_error.map_or(Why::Routing(Reason::NoRemote), Why::Backend);
+        Err(refuse(why, Some(decision), recorder))
+    }
+}
+
+fn question<'a>(request: &'a ChatRequest, destination: &'a Destination, view: &'a View) -> Question<'a> {
+    Question { request, policy: &destination.policy, control: destination.control, view }
+}
+
+fn refuse(why: Why, decision: Option<Decision>, recorder: Recorder) -> Box<Refused> {
+    Box::new(Refused { why, decision, recorder })
+}

@@ -1,1 +1,243 @@
-//! An OpenAI-compatible API.
+//! An OpenAI-compatible API. One call is one attempt: retries, fallback and the time for the first content are the
+//! caller's, who finds in every error whose doing it was and whether to try again. The client's headers never go out,
+//! ours never come back, and dropping the answer closes the upstream's request at once.
+
+mod account;
+mod breaker;
+mod endpoint;
+mod faults;
+mod relay;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use http::header::CONTENT_TYPE;
+use reqwest::{Response, StatusCode};
+use tokio::time::timeout;
+
+use super::{Backend, BackendError, Call, ChunkStream, Fault, Kind, Load, Profile, Readiness, Retry};
+use crate::chat::{BackendId, Chunk, Needs};
+use crate::config::{Problem, RemoteConfig, Secret};
+use crate::dialects::openai_chat::upstream;
+use crate::metrics::Metrics;
+use account::{Account, Books};
+use breaker::Breaker;
+use endpoint::{Endpoint, ReadError, Unfit};
+use faults::Blame;
+use relay::Relay;
+
+/// Most bytes of a whole answer.
+const MAX_WHOLE: usize = 32 * 1024 * 1024;
+/// Most bytes read of an error's body.
+const MAX_ERROR: usize = 64 * 1024;
+/// Longest that an error's body is awaited.
+const ERROR_PATIENCE: Duration = Duration::from_secs(5);
+
+/// An API as a backend.
+pub struct Remote {
+    profile: Profile,
+    /// Or why it is down for good.
+    desk: Result<Arc<Desk>, Arc<str>>,
+    books: Arc<Books>,
+}
+
+/// What every attempt shares.
+struct Desk {
+    endpoint: Endpoint,
+    blame: Arc<Blame>,
+    first_content_timeout: Duration,
+    whole_timeout: Duration,
+    idle_timeout: Duration,
+}
+
+impl Remote {
+    /// The backend `remote`. `base_url` goes up to and including `/v1`. An API on one's own network may need no key;
+    /// without the key or the certificates that it needs, the backend exists but is down, and says why.
+    ///
+    /// # Errors
+    /// A URL or a key that cannot be used.
+    pub fn new(
+        config: &RemoteConfig,
+        key: Option<Secret>,
+        base_url: &str,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, Problem> {
+        let profile = profile(config);
+        let breaker = Breaker::new(config.breaker_failures, Duration::from_millis(config.breaker_open_ms));
+        let books = Books::new(&profile.id, breaker, metrics);
+        let desk = match Endpoint::new(config, key.as_ref(), base_url) {
+            Ok(endpoint) => Ok(Arc::new(Desk {
+                endpoint,
+                blame: Arc::new(Blame { backend: profile.id.clone(), key }),
+                first_content_timeout: config.first_token_timeout(),
+                whole_timeout: config.whole_timeout(),
+                idle_timeout: config.idle_timeout(),
+            })),
+            Err(Unfit::Missing(why)) => Err(why.into()),
+            Err(Unfit::Setting(problem)) => return Err(problem),
+        };
+        if desk.is_ok() {
+            books.closed_for();
+        }
+        Ok(Self { profile, desk, books })
+    }
+}
+
+impl Backend for Remote {
+    fn profile(&self) -> &Profile {
+        &self.profile
+    }
+
+    fn readiness(&self) -> Readiness {
+        match &self.desk {
+            Err(why) => Readiness::Down { why: why.to_string(), retry_after: None },
+            Ok(_) => match self.books.closed_for() {
+                None => Readiness::Ready,
+                wait => Readiness::Down { why: BREAKER_OPEN.to_owned(), retry_after: wait },
+            },
+        }
+    }
+
+    fn load(&self) -> Load {
+        Load { active: self.books.active(), queued: 0, tokens_per_second: 0.0 }
+    }
+
+    fn answer(&self, call: Call) -> ChunkStream {
+        let (backend, desk, books) = (self.profile.id.clone(), self.desk.clone(), Arc::clone(&self.books));
+        let opened = async move {
+            let down = |fault, why: &str| {
+                books.count(Kind::Down);
+                BackendError::new(&backend, Kind::Down, fault, Retry::Elsewhere, why)
+            };
+            let desk = desk.map_err(|why| down(Fault::Us, &why))?;
+            let patience = if call.request.stream { desk.first_content_timeout } else { desk.whole_timeout };
+            let account = books.begin(patience).map_err(|wait| BackendError {
+                retry_after: Some(wait),
+                ..down(Fault::Upstream, BREAKER_OPEN)
+            })?;
+            if call.request.stream {
+                desk.stream(&call, account).await
+            } else {
+                desk.whole(&call, account).await
+            }
+        };
+        Box::pin(stream::once(opened).try_flatten())
+    }
+}
+
+const BREAKER_OPEN: &str = "its circuit breaker is open after repeated failures";
+
+impl Desk {
+    /// A whole answer as one chunk.
+    async fn whole(&self, call: &Call, mut account: Account) -> Result<ChunkStream, BackendError> {
+        let read = timeout(self.whole_timeout, self.read_whole(call)).await.unwrap_or_else(|_| {
+            let message = "the upstream's answer took too long";
+            Err(self.blame.plain(Kind::FirstTokenTimeout, Fault::Upstream, Retry::Elsewhere, message))
+        });
+        match read {
+            Ok(chunk) => {
+                account.succeed();
+                Ok(Box::pin(stream::once(std::future::ready(Ok(chunk)))))
+            }
+            Err(error) => {
+                account.fail(&error);
+                Err(error)
+            }
+        }
+    }
+
+    async fn read_whole(&self, call: &Call) -> Result<Chunk, BackendError> {
+        let body = upstream::body(&call.request, &call.model);
+        let response = self.send(body, false).await?;
+        let body = endpoint::read_whole(response, MAX_WHOLE).await.map_err(|error| match error {
+            ReadError::TooLong => self.blame.invalid("too long"),
+            ReadError::Broken => self.blame.truncated(),
+        })?;
+        upstream::parse_whole(body).map_err(|error| self.blame.frame(error))
+    }
+
+    /// An answer chunk by chunk.
+    async fn stream(&self, call: &Call, mut account: Account) -> Result<ChunkStream, BackendError> {
+        match self.open_stream(call).await {
+            Ok(response) => {
+                let reads = response.bytes_stream().boxed();
+                let asked_usage = call.request.include_usage;
+                let relay =
+                    Relay::new(reads, account, Arc::clone(&self.blame), self.idle_timeout, asked_usage);
+                Ok(relay.into_chunks())
+            }
+            Err(error) => {
+                account.fail(&error);
+                Err(error)
+            }
+        }
+    }
+
+    async fn open_stream(&self, call: &Call) -> Result<Response, BackendError> {
+        let body = upstream::body(&call.request, &call.model);
+        let response = self.send(body, true).await?;
+        if may_be_events(&response) {
+            return Ok(response);
+        }
+        // Some upstreams report an error as JSON under a 200; anything else here is not what was asked for.
+        let body =
+            timeout(ERROR_PATIENCE, endpoint::read_head(response, MAX_ERROR)).await.unwrap_or_default();
+        match upstream::parse_whole(body) {
+            Err(error @ upstream::FrameError::Upstream(_)) => Err(self.blame.frame(error)),
+            _ => Err(self.blame.invalid("not an event stream")),
+        }
+    }
+
+    /// Sends a body and awaits a success with content; any other status is an error, whose body is read to a bound.
+    async fn send(&self, body: Bytes, stream: bool) -> Result<Response, BackendError> {
+        let sent = self.endpoint.send(body, stream).await;
+        let response = sent.map_err(|error| self.blame.transport(&error))?;
+        let status = response.status();
+        if status.is_success() && !matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT) {
+            return Ok(response);
+        }
+        let pause = faults::retry_after(response.headers(), jiff::Timestamp::now());
+        let body =
+            timeout(ERROR_PATIENCE, endpoint::read_head(response, MAX_ERROR)).await.unwrap_or_default();
+        Err(self.blame.status(status.as_u16(), pause, upstream::parse_error(&body)))
+    }
+}
+
+/// An event stream by its content type; upstreams that name none are given the benefit of the doubt.
+fn may_be_events(response: &Response) -> bool {
+    let Some(named) = response.headers().get(CONTENT_TYPE) else { return true };
+    let essence = named.as_bytes().split(|&byte| byte == b';').next().unwrap_or_default();
+    essence.trim_ascii().eq_ignore_ascii_case(b"text/event-stream")
+}
+
+fn profile(config: &RemoteConfig) -> Profile {
+    let mut models = vec![config.model.clone()];
+    for model in &config.models {
+        if !models.contains(model) {
+            models.push(model.clone());
+        }
+    }
+    let can = Needs {
+        vision: true,
+        audio: true,
+        tools: true,
+        logprobs: true,
+        structured: true,
+        other_sampling: true,
+    };
+    Profile {
+        id: BackendId::new("remote"),
+        within_boundary: config.within_boundary,
+        model: config.model.clone(),
+        models,
+        context_tokens: config.context_tokens,
+        can,
+        first_content_timeout: config.first_token_timeout(),
+        whole_timeout: config.whole_timeout(),
+        max_retries: config.max_retries,
+        backoff: Duration::from_millis(config.backoff_ms),
+        max_retry_after: Duration::from_secs(config.max_retry_after_seconds),
+    }
+}

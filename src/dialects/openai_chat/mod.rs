@@ -1,1 +1,8 @@
-//! OpenAI's chat completions.
+//! OpenAI's chat completions: requests in, answers and errors out, and the same towards an upstream.
+
+mod answer;
+mod request;
+pub mod upstream;
+
+pub use answer::{ErrorBody, Fold, Header, frame, usage_value};
+pub use request::{RequestError, parse_request};

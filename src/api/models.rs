@@ -1,0 +1,27 @@
+//! `GET /v1/models` and `/v1/models/{id}`: every name that `model` may take.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+use super::refusal::Refusal;
+use super::{Front, turn_away};
+
+pub(super) async fn list(State(front): State<Arc<Front>>) -> Json<Value> {
+    let models: Vec<Value> = front.pipeline.names().iter().map(model).collect();
+    Json(json!({ "object": "list", "data": models }))
+}
+
+pub(super) async fn retrieve(State(front): State<Arc<Front>>, Path(id): Path<String>) -> Response {
+    if front.pipeline.names().contains(&id) {
+        return Json(model(&id)).into_response();
+    }
+    turn_away(&front, Refusal::unknown_model())
+}
+
+fn model(id: &str) -> Value {
+    json!({ "id": id, "object": "model", "created": 0, "owned_by": "crossover" })
+}

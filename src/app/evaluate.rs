@@ -1,0 +1,144 @@
+//! A house as evals drive it: in process, over the same pipeline as clients, with every record of origin `eval`.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+
+use super::House;
+use crate::chat::{BackendId, ChatRequest, Delta, Event, RequestId};
+use crate::config::Paths;
+use crate::dialects::openai_chat::parse_request;
+use crate::evals::{
+    DecisionFacts, Gateway, GatewayFacts, Price, Question, ServedBy, SubjectError, Transcript,
+};
+use crate::ledger::{Ledger, Origin, Outcome};
+use crate::onnx::sha256;
+use crate::pipeline::{Answer, Pipeline};
+use crate::routing::{LOCAL, REMOTE};
+
+/// A gateway for evals. Its ledger keeps nothing: the outcomes are handed to the transcripts.
+pub struct EvalHouse {
+    pipeline: Arc<Pipeline>,
+    ledger: Arc<Ledger>,
+    facts: GatewayFacts,
+    /// Outcomes that are closed and not yet fetched by whoever asked.
+    closed: Mutex<HashMap<RequestId, Outcome>>,
+}
+
+impl EvalHouse {
+    /// Takes over a house that was opened without a store.
+    pub fn new(house: House, paths: &Paths) -> Self {
+        let model = house.config.remote.model.clone();
+        let ledger = Arc::clone(&house.ledger);
+        let priced = house.ledger.prices().knows(&model);
+        let facts = GatewayFacts {
+            policy: house.config.policy.clone(),
+            policies: house.pipeline.policy_hashes().collect::<BTreeMap<_, _>>(),
+            classifier: model_hash(&paths.model(&house.config.classifier.model)),
+            local_model: model_hash(&paths.model(&house.config.local.model)),
+            price: priced.then(|| {
+                let ledger = Arc::clone(&ledger);
+                Price::new(model.clone(), move |usage| ledger.prices().cost(&model, usage))
+            }),
+        };
+        Self { pipeline: house.pipeline, ledger, facts, closed: Mutex::default() }
+    }
+
+    async fn transcribe(&self, question: Question<'_>) -> Result<Transcript, SubjectError> {
+        let request = Arc::new(request_of(question)?);
+        let id = RequestId::fresh();
+        let recorder = self.pipeline.open(id.clone(), Origin::Eval);
+        let answer = self.pipeline.answer(request, recorder).await.map_err(|refused| {
+            let end = refused.why.end();
+            refused.recorder.finish(end);
+            SubjectError::Refused(end.label().to_owned())
+        })?;
+        let text = drain(answer).await?;
+        let outcome =
+            self.fetch(&id).ok_or_else(|| SubjectError::Broken("the record is missing".to_owned()))?;
+        Ok(Transcript {
+            text,
+            served_by: served_by(outcome.served_by.as_ref()),
+            reason: outcome.reason.map(|reason| reason.label().to_owned()),
+            usage: outcome.usage,
+            cost: outcome.cost,
+            cost_if_remote: outcome.cost_if_remote.map(|if_remote| if_remote.cost),
+            ttft: outcome.first_chunk_in,
+            total: Some(outcome.total),
+            local_ok: outcome.verdict.map(|verdict| verdict.local_ok),
+            prompt_tokens: Some(outcome.prompt_tokens_estimate),
+        })
+    }
+
+    async fn rehearse(&self, question: Question<'_>) -> Result<DecisionFacts, SubjectError> {
+        let request = request_of(question)?;
+        let refused = |error: crate::pipeline::UnknownModel| SubjectError::Refused(error.to_string());
+        let decision = self.pipeline.rehearse(&request).await.map_err(refused)?;
+        Ok(DecisionFacts {
+            target: served_by(decision.plan.targets().first().copied()),
+            reason: decision.reason.label().to_owned(),
+            local_ok: decision.verdict.map(|verdict| verdict.local_ok),
+            prompt_tokens: decision.prompt_tokens,
+            decided_in: decision.decided_in,
+        })
+    }
+
+    fn fetch(&self, id: &RequestId) -> Option<Outcome> {
+        let mut closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
+        closed.extend(self.ledger.take().into_iter().map(|outcome| (outcome.id.clone(), outcome)));
+        closed.remove(id)
+    }
+}
+
+impl Gateway for EvalHouse {
+    fn facts(&self) -> GatewayFacts {
+        self.facts.clone()
+    }
+
+    fn ask<'a>(&'a self, question: Question<'a>) -> BoxFuture<'a, Result<Transcript, SubjectError>> {
+        Box::pin(self.transcribe(question))
+    }
+
+    fn decide<'a>(&'a self, question: Question<'a>) -> BoxFuture<'a, Result<DecisionFacts, SubjectError>> {
+        Box::pin(self.rehearse(question))
+    }
+}
+
+fn request_of(question: Question<'_>) -> Result<ChatRequest, SubjectError> {
+    let mut request =
+        parse_request(question.body().into()).map_err(|error| SubjectError::Refused(error.to_string()))?;
+    request.controls.route = question.control;
+    Ok(request)
+}
+
+/// The first choice's text. The record is closed when this returns.
+async fn drain(mut answer: Answer) -> Result<String, SubjectError> {
+    let mut text = String::new();
+    while let Some(step) = answer.next().await {
+        let chunk = step.map_err(|error| SubjectError::Broken(error.kind.label().to_owned()))?;
+        for event in chunk.events {
+            match event {
+                Event::Delta { index: 0, delta: Delta::Text(piece) } => text.push_str(&piece),
+                Event::Whole { text: whole } => text = whole,
+                _ => {}
+            }
+        }
+    }
+    Ok(text)
+}
+
+fn served_by(id: Option<&BackendId>) -> ServedBy {
+    match id.map(BackendId::as_str) {
+        Some(LOCAL) => ServedBy::Local,
+        Some(REMOTE) => ServedBy::Remote,
+        _ => ServedBy::None,
+    }
+}
+
+/// The hash of a model's graph, where there is one.
+fn model_hash(folder: &Path) -> Option<String> {
+    sha256(&folder.join("model.onnx")).ok()
+}

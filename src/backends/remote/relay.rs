@@ -1,0 +1,213 @@
+//! One streamed answer: SSE in, chunks out. An answer counts as whole at `[DONE]`, or at a clean end when every choice
+//! that began has its finish reason; any other end is an error. Named events that hold no chat chunk are dropped, but
+//! `event: error` is an error. Between reads the idle timeout holds once there was content; before, the caller's does.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::{FutureExt, Stream, StreamExt, stream};
+use tokio::time::timeout;
+
+use super::account::Account;
+use super::faults::Blame;
+use crate::backends::{BackendError, ChunkStream, Fault, Kind, Retry};
+use crate::chat::{Chunk, Event};
+use crate::dialects::openai_chat::upstream::{FrameError, parse_error, parse_frame};
+use crate::dialects::sse::{Decoder, Frame};
+
+/// Most answers (`n`) that one stream may carry.
+const MAX_CHOICES: usize = 1024;
+/// How long, and how many reads, a stream's rest is awaited after `[DONE]` so that its connection can be used again.
+const REST: (Duration, usize) = (Duration::from_secs(1), 16);
+
+/// The reads of a response body.
+pub(super) type Reads = Pin<Box<dyn Stream<Item = reqwest::Result<Bytes>> + Send>>;
+
+/// A stream under way.
+pub(super) struct Relay {
+    reads: Option<Reads>,
+    decoder: Decoder,
+    account: Account,
+    blame: Arc<Blame>,
+    idle: Duration,
+    /// The caller wants the usage report relayed.
+    asked_usage: bool,
+    choices: Choices,
+    committed: bool,
+}
+
+/// What one event of the stream comes to.
+enum Step {
+    Chunk(Chunk),
+    Nothing,
+    Done,
+}
+
+impl Relay {
+    /// A stream at its start.
+    pub(super) fn new(
+        reads: Reads,
+        account: Account,
+        blame: Arc<Blame>,
+        idle: Duration,
+        asked_usage: bool,
+    ) -> Self {
+        Self {
+            reads: Some(reads),
+            decoder: Decoder::new(),
+            account,
+            blame,
+            idle,
+            asked_usage,
+            choices: Choices::default(),
+            committed: false,
+        }
+    }
+
+    /// The chunks, and at most one error, which is last.
+    pub(super) fn into_chunks(self) -> ChunkStream {
+        Box::pin(stream::unfold(Some(Box::new(self)), |relay| async {
+            let mut relay = relay?;
+            match relay.next().await {
+                Ok(Some(chunk)) => Some((Ok(chunk), Some(relay))),
+                Ok(None) => {
+                    relay.account.succeed();
+                    None
+                }
+                Err(error) => {
+                    relay.account.fail(&error);
+                    Some((Err(error), None))
+                }
+            }
+        }))
+    }
+
+    async fn next(&mut self) -> Result<Option<Chunk>, BackendError> {
+        loop {
+            match self.decoder.next_frame() {
+                Ok(Some(frame)) => match self.step(frame)? {
+                    Step::Chunk(chunk) => return Ok(Some(chunk)),
+                    Step::Nothing => {}
+                    Step::Done => {
+                        self.finish_reading();
+                        return self.end(true).map(|()| None);
+                    }
+                },
+                Ok(None) => match self.read().await? {
+                    Some(read) => self.decoder.push(read),
+                    None => return self.end(false).map(|()| None),
+                },
+                Err(_) => return Err(self.blame.invalid("an event is too long")),
+            }
+        }
+    }
+
+    async fn read(&mut self) -> Result<Option<Bytes>, BackendError> {
+        let Some(reads) = &mut self.reads else { return Ok(None) };
+        let read = if self.committed {
+            timeout(self.idle, reads.next()).await.map_err(|_| {
+                let message = "the upstream fell silent in mid-stream";
+                self.blame.plain(Kind::IdleTimeout, Fault::Upstream, Retry::Elsewhere, message)
+            })?
+        } else {
+            reads.next().await
+        };
+        read.transpose().map_err(|_| self.blame.truncated())
+    }
+
+    fn step(&mut self, frame: Frame) -> Result<Step, BackendError> {
+        let data = frame.data.trim_ascii();
+        if data.is_empty() {
+            return Ok(Step::Nothing);
+        }
+        if data == b"[DONE]" {
+            return Ok(Step::Done);
+        }
+        let stranger = match frame.event.as_deref() {
+            Some(b"error") => return Err(self.fault(FrameError::Upstream(parse_error(data)))),
+            None | Some(b"message") => false,
+            Some(_) => true,
+        };
+        let chunk = match parse_frame(frame.data, self.asked_usage) {
+            Ok(chunk) if chunk.hidden && chunk.events.is_empty() => return Ok(Step::Nothing),
+            Ok(chunk) => chunk,
+            Err(FrameError::Invalid(_)) if stranger => return Ok(Step::Nothing),
+            Err(error) => return Err(self.fault(error)),
+        };
+        for event in &chunk.events {
+            self.choices.take(event);
+        }
+        if self.choices.too_many() {
+            return Err(self.blame.invalid("too many choices"));
+        }
+        if !self.committed && chunk.commits() {
+            self.committed = true;
+            self.account.content();
+        }
+        Ok(Step::Chunk(chunk))
+    }
+
+    fn fault(&self, error: FrameError) -> BackendError {
+        if self.committed { self.blame.mid_stream(&error) } else { self.blame.frame(error) }
+    }
+
+    /// The verdict at the stream's end; `done`: the upstream said so.
+    fn end(&self, done: bool) -> Result<(), BackendError> {
+        match (self.committed, done) {
+            (true, true) => Ok(()),
+            (true, false) if self.choices.all_finished() => Ok(()),
+            (false, true) => Err(self.blame.invalid("a stream without content")),
+            (_, false) => Err(self.blame.truncated()),
+        }
+    }
+
+    /// Reads what follows `[DONE]` (the end of the chunked body), or the connection could not be used again.
+    fn finish_reading(&mut self) {
+        let Some(mut reads) = self.reads.take() else { return };
+        if let Some(None | Some(Err(_))) = reads.next().now_or_never() {
+            return;
+        }
+        let (time, most) = REST;
+        tokio::spawn(async move {
+            let rest = reads.take(most).for_each(|_| async {});
+            // Late is as good as over: the connection is then closed.
+            let _ = timeout(time, rest).await;
+        });
+    }
+}
+
+/// Which of the `n` answers began and which ended.
+#[derive(Default)]
+struct Choices {
+    running: Vec<u32>,
+    finished: Vec<u32>,
+}
+
+impl Choices {
+    fn take(&mut self, event: &Event) {
+        match event {
+            Event::Role { index } | Event::Delta { index, .. } => {
+                if !self.running.contains(index) && !self.finished.contains(index) {
+                    self.running.push(*index);
+                }
+            }
+            Event::Finish { index, .. } => {
+                self.running.retain(|running| running != index);
+                if !self.finished.contains(index) {
+                    self.finished.push(*index);
+                }
+            }
+            Event::Usage(_) | Event::Whole { .. } => {}
+        }
+    }
+
+    fn too_many(&self) -> bool {
+        self.running.len() + self.finished.len() > MAX_CHOICES
+    }
+
+    fn all_finished(&self) -> bool {
+        self.running.is_empty() && !self.finished.is_empty()
+    }
+}

@@ -1,0 +1,245 @@
+//! Reads a chat completion request: strictly where we interpret a field, not at all where we do not.
+//! The body itself is kept untouched beside what was read, with the places that a relay rewrites.
+
+mod bounds;
+mod messages;
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::chat::{ChatRequest, Controls, Dialect, Needs, Original, Sampling};
+use bounds::Field;
+
+/// Why a body is no chat request, in OpenAI's words.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct RequestError {
+    /// What is wrong and what would be right; quotes nothing of the prompt.
+    pub message: String,
+    /// The field at fault, as a path (`messages[1].role`).
+    pub param: Option<String>,
+    /// OpenAI's code for it.
+    pub code: &'static str,
+}
+
+impl RequestError {
+    fn new(param: impl Into<String>, code: &'static str, message: impl Into<String>) -> Self {
+        Self { message: message.into(), param: Some(param.into()), code }
+    }
+
+    fn value(param: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::new(param, "invalid_value", message)
+    }
+
+    fn kind(param: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::new(param, "invalid_type", message)
+    }
+
+    fn json(message: impl Into<String>) -> Self {
+        Self { message: message.into(), param: None, code: "invalid_json" }
+    }
+}
+
+/// The fields that somebody here reads; every other one passes by. Absent and `null` are the same.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Fields<'a> {
+    #[serde(borrow)]
+    model: Field<'a>,
+    #[serde(borrow)]
+    messages: Field<'a>,
+    #[serde(borrow)]
+    max_tokens: Field<'a>,
+    #[serde(borrow)]
+    max_completion_tokens: Field<'a>,
+    #[serde(borrow)]
+    temperature: Field<'a>,
+    #[serde(borrow)]
+    top_p: Field<'a>,
+    #[serde(borrow)]
+    top_k: Field<'a>,
+    #[serde(borrow)]
+    seed: Field<'a>,
+    #[serde(borrow)]
+    n: Field<'a>,
+    #[serde(borrow)]
+    best_of: Field<'a>,
+    #[serde(borrow)]
+    stop: Field<'a>,
+    #[serde(borrow)]
+    stream: Field<'a>,
+    #[serde(borrow)]
+    stream_options: Field<'a>,
+    #[serde(borrow)]
+    tools: Field<'a>,
+    #[serde(borrow)]
+    functions: Field<'a>,
+    #[serde(borrow)]
+    response_format: Field<'a>,
+    #[serde(borrow)]
+    logprobs: Field<'a>,
+    #[serde(borrow)]
+    top_logprobs: Field<'a>,
+    #[serde(borrow)]
+    logit_bias: Field<'a>,
+    #[serde(borrow)]
+    presence_penalty: Field<'a>,
+    #[serde(borrow)]
+    frequency_penalty: Field<'a>,
+    #[serde(borrow)]
+    modalities: Field<'a>,
+    #[serde(borrow)]
+    audio: Field<'a>,
+    // Fields that some gateways let a caller steer the upstream with. Here nobody but the configuration may.
+    #[serde(borrow)]
+    api_base: Field<'a>,
+    #[serde(borrow)]
+    api_key: Field<'a>,
+    #[serde(borrow)]
+    base_url: Field<'a>,
+    #[serde(borrow)]
+    custom_host: Field<'a>,
+    #[serde(borrow)]
+    user_role: Field<'a>,
+}
+
+/// Reads `body`.
+///
+/// # Errors
+/// What is wrong first, with its field: no JSON object in UTF-8, a missing or doubled field, a wrong type, a number
+/// out of bounds, a conversation that makes no sense.
+pub fn parse_request(body: Bytes) -> Result<ChatRequest, RequestError> {
+    let text = std::str::from_utf8(&body).map_err(|error| {
+        RequestError::json(format!("The body is not UTF-8: byte {}.", error.valid_up_to()))
+    })?;
+    // serde would take a list for the fields in their order.
+    if !text.trim_ascii_start().starts_with('{') {
+        return Err(RequestError::json("The body must be a JSON object."));
+    }
+    let fields: Fields<'_> = serde_json::from_str(text).map_err(|error| explain(&error))?;
+    refuse_steering(&fields)?;
+    let model = fields.model.text("model")?.ok_or_else(|| missing("model"))?;
+    let read = messages::read(fields.messages.required("messages")?)?;
+    let sampling = sampling(&fields)?;
+    let needs = needs(&fields, read.vision, read.audio)?;
+    let stream = fields.stream.flag("stream")?.unwrap_or(false);
+    let include_usage = stream_options(&fields, stream)?;
+    let original = Original {
+        dialect: Dialect::OpenAiChat,
+        model: fields.model.span(text).ok_or_else(|| missing("model"))?,
+        stream_options: fields.stream_options.span(text),
+        body: body.clone(),
+    };
+    let controls = Controls::default();
+    Ok(ChatRequest {
+        model,
+        messages: read.messages,
+        sampling,
+        needs,
+        stream,
+        include_usage,
+        original,
+        controls,
+    })
+}
+
+fn missing(field: &str) -> RequestError {
+    RequestError::new(field, "missing_required_parameter", format!("Missing required parameter: '{field}'."))
+}
+
+/// serde's message with the place, without quoting the body.
+fn explain(error: &serde_json::Error) -> RequestError {
+    let place = format!("line {}, column {}", error.line(), error.column());
+    let cause = error.to_string();
+    match cause.strip_prefix("duplicate field `").and_then(|rest| rest.split('`').next()) {
+        Some(field) => RequestError::value(field, format!("The field '{field}' stands twice ({place}).")),
+        None => RequestError::json(format!("The body is not valid JSON: it breaks at {place}.")),
+    }
+}
+
+fn refuse_steering(fields: &Fields<'_>) -> Result<(), RequestError> {
+    let steering = [
+        ("api_base", &fields.api_base),
+        ("api_key", &fields.api_key),
+        ("base_url", &fields.base_url),
+        ("custom_host", &fields.custom_host),
+        ("user_role", &fields.user_role),
+    ];
+    match steering.iter().find(|(_, field)| field.is_set()) {
+        Some((name, _)) => Err(RequestError::new(
+            *name,
+            "unsupported_parameter",
+            format!(
+                "'{name}' is not accepted in a request: upstreams and rights are set in the gateway's configuration."
+            ),
+        )),
+        None => Ok(()),
+    }
+}
+
+fn sampling(fields: &Fields<'_>) -> Result<Sampling, RequestError> {
+    let most = 1_000_000;
+    let max_completion = fields.max_completion_tokens.integer("max_completion_tokens", 1..=most)?;
+    let max_tokens = fields.max_tokens.integer("max_tokens", 1..=most)?;
+    fields.best_of.integer("best_of", 1..=128)?;
+    Ok(Sampling {
+        temperature: fields.temperature.number("temperature", 0.0..=2.0)?,
+        top_p: fields.top_p.number("top_p", 0.0..=1.0)?,
+        top_k: fields.top_k.integer("top_k", 0..=i64::from(i32::MAX))?.map(|k| k as u32),
+        seed: fields.seed.integer("seed", i64::MIN..=i64::MAX)?,
+        max_tokens: max_completion.or(max_tokens).map(|tokens| tokens as u32),
+        stop: fields.stop.stop_sequences()?,
+        n: fields.n.integer("n", 1..=128)?.map_or(1, |n| n as u32),
+    })
+}
+
+fn needs(fields: &Fields<'_>, vision: bool, audio: bool) -> Result<Needs, RequestError> {
+    let top_logprobs = fields.top_logprobs.integer("top_logprobs", 0..=20)?;
+    let logprobs = fields.logprobs.flag("logprobs")?.unwrap_or(false);
+    let presence = fields.presence_penalty.number("presence_penalty", -2.0..=2.0)?;
+    let frequency = fields.frequency_penalty.number("frequency_penalty", -2.0..=2.0)?;
+    let biased = fields.logit_bias.bias_entries()? > 0;
+    let tools = fields.tools.list_len("tools", 1024)? + fields.functions.list_len("functions", 1024)? > 0;
+    let speaks = fields.modalities.strings("modalities")?.iter().any(|name| name == "audio");
+    Ok(Needs {
+        vision,
+        audio: audio || speaks || fields.audio.is_set(),
+        tools,
+        logprobs: logprobs || top_logprobs.is_some_and(|count| count > 0),
+        structured: fields.response_format.format_type()?.is_some_and(|kind| kind != "text"),
+        other_sampling: biased || [presence, frequency].into_iter().flatten().any(|penalty| penalty != 0.0),
+    })
+}
+
+/// Whether the caller asked for the usage chunk.
+fn stream_options(fields: &Fields<'_>, stream: bool) -> Result<bool, RequestError> {
+    #[derive(Deserialize)]
+    struct Options {
+        include_usage: Option<bool>,
+    }
+    let Some(raw) = fields.stream_options.set() else { return Ok(false) };
+    if !stream {
+        let message = "'stream_options' is only allowed when 'stream' is true.";
+        return Err(RequestError::value("stream_options", message));
+    }
+    let options: Options = serde_json::from_str(raw.get()).map_err(|_| {
+        RequestError::kind(
+            "stream_options",
+            "'stream_options' must be an object with a boolean 'include_usage'.",
+        )
+    })?;
+    Ok(options.include_usage.unwrap_or(false))
+}
+
+/// Where `raw` stands in `text`, of which it is a part.
+fn span_in(text: &str, raw: &RawValue) -> Option<Range<usize>> {
+    let start = (raw.get().as_ptr() as usize).checked_sub(text.as_ptr() as usize)?;
+    let end = start.checked_add(raw.get().len())?;
+    (end <= text.len()).then_some(start..end)
+}
+
+#[cfg(test)]
+mod tests;

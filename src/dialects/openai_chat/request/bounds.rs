@@ -1,0 +1,167 @@
+//! One field of a request: its type and bounds, checked with the field's name in every complaint.
+
+use std::collections::BTreeMap;
+use std::ops::{Range, RangeInclusive};
+
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::{RequestError, missing, span_in};
+
+/// Most stop sequences, as OpenAI allows.
+const MAX_STOPS: usize = 4;
+/// Longest stop sequence, in bytes; ours, so that text is never held back for long.
+const MAX_STOP_BYTES: usize = 1024;
+/// Most entries of `logit_bias`, as OpenAI allows.
+const MAX_BIASES: usize = 1024;
+
+/// The raw text of a field's value; absent and `null` are unset.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Field<'a>(Option<&'a RawValue>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Field<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        <&'a RawValue>::deserialize(deserializer).map(|raw| Self(Some(raw)))
+    }
+}
+
+impl<'a> Field<'a> {
+    pub(super) fn set(self) -> Option<&'a RawValue> {
+        self.0.filter(|raw| raw.get() != "null")
+    }
+
+    pub(super) fn is_set(self) -> bool {
+        self.set().is_some()
+    }
+
+    pub(super) fn required(self, name: &str) -> Result<&'a RawValue, RequestError> {
+        self.set().ok_or_else(|| missing(name))
+    }
+
+    /// Where the value stands in the body, `null` included.
+    pub(super) fn span(self, text: &str) -> Option<Range<usize>> {
+        span_in(text, self.0?)
+    }
+
+    fn read<T: Deserialize<'a>>(self, name: &str, wanted: &str) -> Result<Option<T>, RequestError> {
+        let Some(raw) = self.set() else { return Ok(None) };
+        serde_json::from_str(raw.get())
+            .map(Some)
+            .map_err(|_| RequestError::kind(name, format!("Invalid type for '{name}': expected {wanted}.")))
+    }
+
+    pub(super) fn text(self, name: &str) -> Result<Option<String>, RequestError> {
+        self.read(name, "a string")
+    }
+
+    pub(super) fn flag(self, name: &str) -> Result<Option<bool>, RequestError> {
+        self.read(name, "a boolean")
+    }
+
+    pub(super) fn strings(self, name: &str) -> Result<Vec<String>, RequestError> {
+        Ok(self.read(name, "a list of strings")?.unwrap_or_default())
+    }
+
+    /// A whole number within `bounds`; `3.0` counts as 3.
+    pub(super) fn integer(
+        self,
+        name: &str,
+        bounds: RangeInclusive<i64>,
+    ) -> Result<Option<i64>, RequestError> {
+        let Some(value) = self.read::<serde_json::Number>(name, "an integer")? else { return Ok(None) };
+        let whole = value.as_i64().or_else(|| {
+            let float = value.as_f64().filter(|float| float.fract() == 0.0 && float.abs() < 9e15)?;
+            Some(float as i64)
+        });
+        match whole {
+            Some(whole) if bounds.contains(&whole) => Ok(Some(whole)),
+            None if value.as_f64().is_some_and(|float| float.fract() != 0.0) => {
+                Err(RequestError::kind(name, format!("Invalid type for '{name}': expected an integer.")))
+            }
+            Some(_) | None => Err(RequestError::value(
+                name,
+                format!("Invalid '{name}': expected an integer from {} to {}.", bounds.start(), bounds.end()),
+            )),
+        }
+    }
+
+    /// A number within `bounds`.
+    pub(super) fn number(self, name: &str, bounds: RangeInclusive<f32>) -> Result<Option<f32>, RequestError> {
+        match self.read::<f32>(name, "a number")? {
+            Some(value) if !bounds.contains(&value) => Err(RequestError::value(
+                name,
+                format!("Invalid '{name}': expected a number from {} to {}.", bounds.start(), bounds.end()),
+            )),
+            value => Ok(value),
+        }
+    }
+
+    pub(super) fn stop_sequences(self) -> Result<Vec<String>, RequestError> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Stop {
+            One(String),
+            Many(Vec<String>),
+        }
+        let stops = match self.read("stop", "a string or a list of strings")? {
+            None => return Ok(vec![]),
+            Some(Stop::One(stop)) => vec![stop],
+            Some(Stop::Many(stops)) => stops,
+        };
+        if stops.len() > MAX_STOPS {
+            return Err(RequestError::value(
+                "stop",
+                format!("Invalid 'stop': at most {MAX_STOPS} sequences."),
+            ));
+        }
+        if stops.iter().any(|stop| stop.is_empty() || stop.len() > MAX_STOP_BYTES) {
+            let message = format!("Invalid 'stop': a sequence has from 1 to {MAX_STOP_BYTES} bytes.");
+            return Err(RequestError::value("stop", message));
+        }
+        Ok(stops)
+    }
+
+    /// How many tokens are biased.
+    pub(super) fn bias_entries(self) -> Result<usize, RequestError> {
+        let biases: BTreeMap<String, f64> =
+            self.read("logit_bias", "an object of numbers")?.unwrap_or_default();
+        if biases.len() > MAX_BIASES {
+            let message = format!("Invalid 'logit_bias': at most {MAX_BIASES} entries.");
+            return Err(RequestError::value("logit_bias", message));
+        }
+        if biases.values().any(|bias| !(-100.0..=100.0).contains(bias)) {
+            return Err(RequestError::value(
+                "logit_bias",
+                "Invalid 'logit_bias': values lie from -100 to 100.",
+            ));
+        }
+        Ok(biases.len())
+    }
+
+    /// The length of a list of at most `most` items.
+    pub(super) fn list_len(self, name: &str, most: usize) -> Result<usize, RequestError> {
+        let items: Vec<&RawValue> = self.read(name, "a list")?.unwrap_or_default();
+        if items.len() > most {
+            return Err(RequestError::value(name, format!("Invalid '{name}': at most {most} items.")));
+        }
+        Ok(items.len())
+    }
+
+    /// The `type` of `response_format`.
+    pub(super) fn format_type(self) -> Result<Option<String>, RequestError> {
+        #[derive(Deserialize)]
+        struct Format {
+            r#type: Value,
+        }
+        let name = "response_format";
+        let Some(format) = self.read::<Format>(name, "an object with a 'type'")? else { return Ok(None) };
+        match format.r#type.as_str() {
+            Some(kind @ ("text" | "json_object" | "json_schema")) => Ok(Some(kind.to_owned())),
+            _ => Err(RequestError::value(
+                "response_format.type",
+                "Invalid 'response_format.type': expected 'text', 'json_object' or 'json_schema'.",
+            )),
+        }
+    }
+}

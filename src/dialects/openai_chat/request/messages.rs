@@ -1,0 +1,198 @@
+//! The conversation: roles, content as text or parts, and tool turns that answer a call.
+
+use std::collections::HashSet;
+
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::RequestError;
+use crate::chat::{Message, Part, Role};
+
+/// Most messages of one conversation.
+const MAX_MESSAGES: usize = 10_000;
+
+/// The conversation, and what its parts need.
+pub(super) struct Read {
+    pub(super) messages: Vec<Message>,
+    pub(super) vision: bool,
+    pub(super) audio: bool,
+}
+
+#[derive(Deserialize)]
+struct WireMessage<'a> {
+    role: Option<String>,
+    #[serde(borrow)]
+    content: Option<&'a RawValue>,
+    name: Option<String>,
+    #[serde(default)]
+    tool_calls: Option<Vec<Value>>,
+    function_call: Option<Value>,
+    tool_call_id: Option<String>,
+    refusal: Option<String>,
+    #[serde(default)]
+    audio: Option<&'a RawValue>,
+}
+
+pub(super) fn read(raw: &RawValue) -> Result<Read, RequestError> {
+    let items: Vec<&RawValue> = serde_json::from_str(raw.get()).map_err(|_| {
+        RequestError::kind("messages", "Invalid type for 'messages': expected a list of objects.")
+    })?;
+    if items.is_empty() {
+        let message = "Invalid 'messages': the list is empty; at least one message is needed.";
+        return Err(RequestError::new("messages", "empty_array", message));
+    }
+    if items.len() > MAX_MESSAGES {
+        return Err(RequestError::value(
+            "messages",
+            format!("Invalid 'messages': at most {MAX_MESSAGES} items."),
+        ));
+    }
+    let mut calls = HashSet::new();
+    let mut read = Read { messages: Vec::with_capacity(items.len()), vision: false, audio: false };
+    for (index, item) in items.into_iter().enumerate() {
+        let path = format!("messages[{index}]");
+        let message = one(item, &path, &mut calls)?;
+        read.vision |= message.content.iter().any(|part| matches!(part, Part::Image | Part::File));
+        read.audio |= message.content.iter().any(|part| matches!(part, Part::Audio));
+        read.messages.push(message);
+    }
+    Ok(read)
+}
+
+/// Reads one message; `calls` holds the ids of the tool calls made so far.
+fn one(raw: &RawValue, path: &str, calls: &mut HashSet<String>) -> Result<Message, RequestError> {
+    let wire: WireMessage<'_> = serde_json::from_str(raw.get()).map_err(|error| {
+        let cause = if error.is_data() {
+            "a field has the wrong type or stands twice"
+        } else {
+            "it is not a valid message"
+        };
+        RequestError::kind(path, format!("Invalid '{path}': {cause}."))
+    })?;
+    let role = role(wire.role.as_deref(), path)?;
+    let mut content = content(wire.content, path)?;
+    if let Some(refusal) = wire.refusal {
+        content.push(Part::Refusal(refusal));
+    }
+    if wire.audio.is_some_and(|audio| audio.get() != "null") {
+        content.push(Part::Audio);
+    }
+    let mut tool_calls = wire.tool_calls.unwrap_or_default();
+    tool_calls.extend(
+        wire.function_call.map(|function| serde_json::json!({ "type": "function", "function": function })),
+    );
+    if content.is_empty()
+        && tool_calls.is_empty()
+        && wire.content.is_none_or(|content| content.get() == "null")
+    {
+        let path = format!("{path}.content");
+        return Err(RequestError::new(
+            &path,
+            "missing_required_parameter",
+            format!("Missing required parameter: '{path}'."),
+        ));
+    }
+    for call in &tool_calls {
+        calls.extend(call.get("id").and_then(Value::as_str).map(str::to_owned));
+        calls.extend(call.pointer("/function/name").and_then(Value::as_str).map(str::to_owned));
+    }
+    if role == Role::Tool {
+        let answered = wire.tool_call_id.as_deref().or(wire.name.as_deref());
+        answers_a_call(answered, path, calls)?;
+    }
+    Ok(Message { role, content, name: wire.name, tool_calls, tool_call_id: wire.tool_call_id })
+}
+
+fn role(name: Option<&str>, path: &str) -> Result<Role, RequestError> {
+    let path = format!("{path}.role");
+    match name {
+        Some("system") => Ok(Role::System),
+        Some("developer") => Ok(Role::Developer),
+        Some("user") => Ok(Role::User),
+        Some("assistant") => Ok(Role::Assistant),
+        Some("tool" | "function") => Ok(Role::Tool),
+        Some(_) => {
+            let message =
+                format!("Invalid '{path}': expected 'system', 'developer', 'user', 'assistant' or 'tool'.");
+            Err(RequestError::value(path, message))
+        }
+        None => {
+            let message = format!("Missing required parameter: '{path}'.");
+            Err(RequestError::new(path, "missing_required_parameter", message))
+        }
+    }
+}
+
+fn answers_a_call(id: Option<&str>, path: &str, calls: &HashSet<String>) -> Result<(), RequestError> {
+    let path = format!("{path}.tool_call_id");
+    match id {
+        Some(id) if calls.contains(id) => Ok(()),
+        Some(_) => {
+            let message = format!("Invalid '{path}': no earlier assistant message makes this tool call.");
+            Err(RequestError::value(path, message))
+        }
+        None => {
+            let message = format!("Missing required parameter: '{path}'.");
+            Err(RequestError::new(path, "missing_required_parameter", message))
+        }
+    }
+}
+
+fn content(raw: Option<&RawValue>, path: &str) -> Result<Vec<Part>, RequestError> {
+    let path = format!("{path}.content");
+    let Some(raw) = raw.filter(|raw| raw.get() != "null") else { return Ok(vec![]) };
+    match raw.get().as_bytes().first() {
+        Some(b'"') => {
+            let text = serde_json::from_str(raw.get()).map_err(|_| {
+                RequestError::value(&path, format!("Invalid '{path}': the string holds a broken escape."))
+            })?;
+            Ok(vec![Part::Text(text)])
+        }
+        Some(b'[') => {
+            let items: Vec<&RawValue> = serde_json::from_str(raw.get()).map_err(|_| {
+                RequestError::kind(&path, format!("Invalid '{path}': expected a list of parts."))
+            })?;
+            items
+                .into_iter()
+                .enumerate()
+                .map(|(index, item)| part(item, &format!("{path}[{index}]")))
+                .collect()
+        }
+        _ => Err(RequestError::kind(
+            &path,
+            format!("Invalid type for '{path}': expected a string or a list of parts."),
+        )),
+    }
+}
+
+fn part(raw: &RawValue, path: &str) -> Result<Part, RequestError> {
+    #[derive(Deserialize)]
+    struct WirePart {
+        r#type: Option<String>,
+        text: Option<String>,
+        refusal: Option<String>,
+    }
+    let wire: WirePart = serde_json::from_str(raw.get()).map_err(|_| {
+        RequestError::kind(path, format!("Invalid '{path}': expected an object with a 'type'."))
+    })?;
+    let lacks = |field: &str| {
+        let path = format!("{path}.{field}");
+        let message = format!("Missing required parameter: '{path}'.");
+        RequestError::new(path, "missing_required_parameter", message)
+    };
+    match wire.r#type.as_deref() {
+        Some("text") => wire.text.map(Part::Text).ok_or_else(|| lacks("text")),
+        Some("refusal") => wire.refusal.map(Part::Refusal).ok_or_else(|| lacks("refusal")),
+        Some("image_url") => Ok(Part::Image),
+        Some("input_audio") => Ok(Part::Audio),
+        Some("file") => Ok(Part::File),
+        Some(_) => Err(RequestError::value(
+            format!("{path}.type"),
+            format!(
+                "Invalid '{path}.type': expected 'text', 'refusal', 'image_url', 'input_audio' or 'file'."
+            ),
+        )),
+        None => Err(lacks("type")),
+    }
+}

@@ -1,0 +1,155 @@
+//! What is read, what is refused and with which field.
+
+use super::*;
+use crate::chat::Role;
+
+fn parse(body: &str) -> Result<ChatRequest, RequestError> {
+    parse_request(Bytes::copy_from_slice(body.as_bytes()))
+}
+
+/// A valid body with `extra` fields.
+fn with(extra: &str) -> Result<ChatRequest, RequestError> {
+    parse(&format!(r#"{{"model":"auto","messages":[{{"role":"user","content":"hi"}}]{extra}}}"#))
+}
+
+/// The field that `messages` are refused for.
+fn refused(messages: &str) -> String {
+    parse(&format!(r#"{{"model":"auto","messages":{messages}}}"#)).unwrap_err().param.unwrap()
+}
+
+#[test]
+fn reads_the_fields_and_keeps_the_places_to_rewrite() {
+    let body = r#"{"x_new": {"a":1}, "stream": true, "model" : "gpt-4o", "stream_options":{"include_usage":true,"z":1},
+        "messages":[{"role":"developer","content":"Be brief."},{"role":"user","content":[{"type":"text","text":"hi"}]}],
+        "n":3.0,"stop":"END","max_tokens":5,"max_completion_tokens":7,"seed":-4,"temperature":0}"#;
+    let request = parse(body).unwrap();
+    assert_eq!(&request.original.body[request.original.model.clone()], br#""gpt-4o""#);
+    let options = request.original.stream_options.clone().unwrap();
+    assert_eq!(&request.original.body[options], br#"{"include_usage":true,"z":1}"#);
+    assert_eq!((request.model.as_str(), request.stream, request.include_usage), ("gpt-4o", true, true));
+    assert_eq!(request.messages[0].role, Role::Developer);
+    assert_eq!(request.texts().collect::<Vec<_>>(), ["Be brief.", "hi"]);
+    assert_eq!(request.sampling.max_tokens, Some(7));
+    assert_eq!(
+        (request.sampling.n, request.sampling.seed, request.sampling.temperature),
+        (3, Some(-4), Some(0.0))
+    );
+    assert_eq!(request.sampling.stop, ["END"]);
+}
+
+#[test]
+fn needs_are_what_the_fields_say() {
+    assert_eq!(with("").unwrap().needs, Needs::default());
+    assert!(with(r#","tools":[{"type":"function"}]"#).unwrap().needs.tools);
+    assert!(!with(r#","tools":[]"#).unwrap().needs.tools);
+    assert!(with(r#","logprobs":true"#).unwrap().needs.logprobs);
+    assert!(with(r#","response_format":{"type":"json_object"}"#).unwrap().needs.structured);
+    assert!(!with(r#","response_format":{"type":"text"}"#).unwrap().needs.structured);
+    assert!(with(r#","presence_penalty":0.5"#).unwrap().needs.other_sampling);
+    let image = r#"{"model":"a","messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"file:///etc/passwd"}}]}]}"#;
+    assert!(parse(image).unwrap().needs.vision);
+}
+
+#[test]
+fn e1_what_is_no_json_object_is_refused() {
+    for body in ["", "{", "[]", "\"x\"", "3", "null", "{\"model\":\"a\"", "nonsense", "\u{feff}{}"] {
+        let error = parse(body).unwrap_err();
+        assert_eq!(error.code, "invalid_json", "{body}");
+    }
+    assert_eq!(parse("{}").unwrap_err().param.as_deref(), Some("model"));
+    assert_eq!(parse(r#"{"model":"a"}"#).unwrap_err().param.as_deref(), Some("messages"));
+}
+
+#[test]
+fn e3_broken_texts_are_refused_and_depth_is_survived() {
+    assert_eq!(parse_request(Bytes::from_static(b"{\"model\":\"\xff\"}")).unwrap_err().code, "invalid_json");
+    assert_eq!(refused(r#"[{"role":"user","content":"\ud800"}]"#), "messages[0].content");
+    assert!(parse(r#"{"model":"a","messages":[{"role":"user","content":"a\u0000b"}]}"#).is_ok());
+    let deep = format!(r#","x":{}{}"#, "[".repeat(10_000), "]".repeat(10_000));
+    assert!(with(&deep).is_ok());
+    let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
+    assert!(parse(&format!(r#"{{"model":"a","messages":{deep}}}"#)).is_err());
+    assert_eq!(with(r#","n":1e999"#).unwrap_err().param.as_deref(), Some("n"));
+    assert_eq!(with(r#","stream":"yes""#).unwrap_err().param.as_deref(), Some("stream"));
+}
+
+#[test]
+fn e5_e6_absurd_numbers_are_refused_by_name() {
+    for (field, value) in [
+        ("n", "1000000000"),
+        ("n", "0"),
+        ("n", "2.5"),
+        ("max_tokens", "1000000000000"),
+        ("max_tokens", "-1"),
+        ("max_completion_tokens", "9223372036854775808"),
+        ("top_logprobs", "21"),
+        ("best_of", "1000000000"),
+        ("temperature", "-0.1"),
+        ("temperature", "\"hot\""),
+        ("temperature", "1e999"),
+        ("top_p", "1.5"),
+        ("seed", "1e300"),
+        ("logprobs", "1000000000"),
+        ("presence_penalty", "3"),
+        ("stop", "[\"a\",\"b\",\"c\",\"d\",\"e\"]"),
+        ("stop", "[\"\"]"),
+        ("tools", "{}"),
+        ("logit_bias", "[]"),
+    ] {
+        let error = with(&format!(r#","{field}":{value}"#)).unwrap_err();
+        assert_eq!(error.param.as_deref(), Some(field), "{field}={value}");
+    }
+    let biases: Vec<String> = (0..2000).map(|token| format!("\"{token}\":1")).collect();
+    let error = with(&format!(r#","logit_bias":{{{}}}"#, biases.join(","))).unwrap_err();
+    assert_eq!(error.param.as_deref(), Some("logit_bias"));
+}
+
+#[test]
+fn e11_conversations_that_make_no_sense_are_refused_with_their_place() {
+    assert_eq!(refused("[]"), "messages");
+    assert_eq!(refused("{}"), "messages");
+    assert_eq!(refused(r#"["hi"]"#), "messages[0]");
+    assert_eq!(refused(r#"[{"content":"x"}]"#), "messages[0].role");
+    assert_eq!(refused(r#"[{"role":"alien","content":"x"}]"#), "messages[0].role");
+    assert_eq!(refused(r#"[{"role":"user"}]"#), "messages[0].content");
+    assert_eq!(refused(r#"[{"role":"user","content":3}]"#), "messages[0].content");
+    assert_eq!(
+        refused(r#"[{"role":"user","content":[{"type":"hologram"}]}]"#),
+        "messages[0].content[0].type"
+    );
+    assert_eq!(refused(r#"[{"role":"user","content":[{"type":"text"}]}]"#), "messages[0].content[0].text");
+    assert_eq!(
+        refused(r#"[{"role":"user","content":"a"},{"role":"tool","tool_call_id":"c","content":"1"}]"#),
+        "messages[1].tool_call_id"
+    );
+    let call = r#"{"role":"assistant","content":null,"tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}]}"#;
+    let whole = format!(
+        r#"{{"model":"a","messages":[{{"role":"user","content":"a"}},{call},{{"role":"tool","tool_call_id":"c","content":"1"}}]}}"#
+    );
+    assert_eq!(parse(&whole).unwrap().messages[1].tool_calls.len(), 1);
+}
+
+#[test]
+fn f1_e12_fields_that_would_steer_the_gateway_are_refused() {
+    for field in ["api_base", "base_url", "custom_host", "api_key", "user_role"] {
+        let error = with(&format!(r#","{field}":"http://evil.example""#)).unwrap_err();
+        assert_eq!((error.param.as_deref(), error.code), (Some(field), "unsupported_parameter"));
+    }
+    assert!(with(r#","metadata":{"user_role":"admin"},"extra_thing":1"#).is_ok());
+}
+
+#[test]
+fn e20_a_doubled_model_is_refused() {
+    let error = with(r#","model":"gpt-4o""#).unwrap_err();
+    assert_eq!(error.param.as_deref(), Some("model"));
+    assert!(with(r#","Model":"x""#).is_ok(), "another case is another, unknown field");
+}
+
+#[test]
+fn stream_options_need_a_stream() {
+    assert_eq!(
+        with(r#","stream_options":{"include_usage":true}"#).unwrap_err().param.as_deref(),
+        Some("stream_options")
+    );
+    assert!(!with(r#","stream":true,"stream_options":{}"#).unwrap().include_usage);
+}

@@ -1,0 +1,344 @@
+//! Golden sets: `suite.toml` says what a set is, `suite.jsonl` holds its rows `{id, messages, expected, scorer, task,
+//! tags, difficulty}`. Unknown keys are refused and every bad line is reported at once, with file and line.
+//! Reads data only: no answer is asked for here.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::scorer::{Scorer, ScorerSpec};
+
+/// Most tokens that an answer may take where the suite does not say.
+const DEFAULT_MAX_TOKENS: u32 = 256;
+
+/// One golden set, wholly checked.
+#[derive(Clone, Debug)]
+pub struct Suite {
+    /// Its name, as reports, metrics and file names show it.
+    pub name: String,
+    /// Its version; changes whenever a row does.
+    pub version: String,
+    /// What it measures.
+    pub about: String,
+    /// The licence of its rows.
+    pub licence: String,
+    /// Most tokens that an answer may take.
+    pub max_tokens: u32,
+    /// SHA-256 of `suite.jsonl`, in hex.
+    pub hash: String,
+    /// The rows, in the file's order.
+    pub samples: Vec<Sample>,
+}
+
+/// One row: a question, and what a right answer looks like.
+#[derive(Clone, Debug)]
+pub struct Sample {
+    /// Unique in its suite.
+    pub id: String,
+    /// The conversation, in OpenAI's form, sent as it is.
+    pub messages: Vec<Value>,
+    /// The right answer, in the form that the scorer reads.
+    pub expected: Value,
+    /// How an answer is graded.
+    pub scorer: ScorerSpec,
+    /// The kind of task, for slices of the report.
+    pub task: String,
+    /// Free tags.
+    pub tags: Vec<String>,
+    /// How hard it is, in the suite's own words.
+    pub difficulty: Option<String>,
+}
+
+impl Sample {
+    /// Characters of all texts of the conversation: the length that the length rule goes by.
+    pub fn prompt_chars(&self) -> usize {
+        self.messages.iter().flat_map(texts).map(|text| text.chars().count()).sum()
+    }
+}
+
+/// The texts of one message in OpenAI's form.
+fn texts(message: &Value) -> Vec<&str> {
+    match &message["content"] {
+        Value::String(text) => vec![text],
+        Value::Array(parts) => parts.iter().filter_map(|part| part["text"].as_str()).collect(),
+        _ => vec![],
+    }
+}
+
+/// `suite.toml`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct About {
+    name: String,
+    version: String,
+    about: String,
+    #[serde(alias = "license")]
+    licence: String,
+    scorer: Option<ScorerSpec>,
+    max_tokens: Option<u32>,
+}
+
+/// One line of `suite.jsonl`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    id: String,
+    messages: Vec<Value>,
+    expected: Value,
+    scorer: Option<ScorerSpec>,
+    task: String,
+    #[serde(default)]
+    tags: Vec<String>,
+    difficulty: Option<Difficulty>,
+}
+
+/// A level by number or by name.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Difficulty {
+    Level(u32),
+    Name(String),
+}
+
+/// One line that is not a golden row, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadLine {
+    /// The file.
+    pub file: PathBuf,
+    /// Counted from 1.
+    pub line: usize,
+    /// What is wrong with it.
+    pub problem: String,
+}
+
+impl fmt::Display for BadLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: {}", self.file.display(), self.line, self.problem)
+    }
+}
+
+/// Why a golden set cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DatasetError {
+    /// A file cannot be read.
+    #[error("cannot read {}: {source}", file.display())]
+    Unreadable {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// `suite.toml` is not what it should be.
+    #[error("{}: {problem}", file.display())]
+    About {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong, with line and key.
+        problem: String,
+    },
+    /// Lines that are not golden rows: all of them.
+    #[error("{} bad line(s):\n{}", .0.len(), .0.iter().map(|bad| format!("  {bad}")).collect::<Vec<_>>().join("\n"))]
+    BadLines(Vec<BadLine>),
+    /// There is nothing in it.
+    #[error("{} holds no rows", .0.display())]
+    Empty(PathBuf),
+}
+
+impl Suite {
+    /// Reads `suite.toml` and `suite.jsonl` in `folder`.
+    ///
+    /// # Errors
+    /// An unreadable or wrong file; every bad line at once.
+    pub fn read(folder: &Path) -> Result<Self, DatasetError> {
+        let about = read_about(&folder.join("suite.toml"))?;
+        let file = folder.join("suite.jsonl");
+        let bytes = read(&file)?;
+        let samples = read_lines(&file, &bytes, about.scorer.as_ref())?;
+        if samples.is_empty() {
+            return Err(DatasetError::Empty(file));
+        }
+        let hash = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(Self {
+            name: about.name,
+            version: about.version,
+            about: about.about,
+            licence: about.licence,
+            max_tokens: about.max_tokens.unwrap_or(DEFAULT_MAX_TOKENS),
+            hash,
+            samples,
+        })
+    }
+
+    /// Keeps `limit` rows, spread evenly over the file because suites are often sorted by task or difficulty.
+    pub fn limit(&mut self, limit: usize) {
+        let len = self.samples.len();
+        if limit < len {
+            let mut kept = (0..limit).map(|step| step * len / limit).peekable();
+            let mut index = 0;
+            self.samples.retain(|_| {
+                let keep = kept.next_if_eq(&index).is_some();
+                index += 1;
+                keep
+            });
+        }
+    }
+}
+
+fn read(file: &Path) -> Result<Vec<u8>, DatasetError> {
+    std::fs::read(file).map_err(|source| DatasetError::Unreadable { file: file.to_owned(), source })
+}
+
+fn read_about(file: &Path) -> Result<About, DatasetError> {
+    let wrong = |problem: String| DatasetError::About { file: file.to_owned(), problem };
+    let bytes = read(file)?;
+    let text = str::from_utf8(&bytes).map_err(|error| wrong(error.to_string()))?;
+    let about: About = toml::from_str(text).map_err(|error| wrong(error.to_string()))?;
+    let plain = |it: char| it.is_ascii_alphanumeric() || it == '_' || it == '-';
+    if about.name.is_empty() || !about.name.chars().all(plain) {
+        return Err(wrong("`name` must be made of letters, digits, `_` and `-`".to_owned()));
+    }
+    if about.version.is_empty() {
+        return Err(wrong("`version` is empty".to_owned()));
+    }
+    match about.max_tokens {
+        Some(0) => Err(wrong("`max-tokens` is 0".to_owned())),
+        _ => Ok(about),
+    }
+}
+
+fn read_lines(file: &Path, bytes: &[u8], default: Option<&ScorerSpec>) -> Result<Vec<Sample>, DatasetError> {
+    let mut samples = vec![];
+    let mut bad = vec![];
+    let mut first_seen = BTreeMap::new();
+    for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
+        if line.trim_ascii().is_empty() {
+            continue;
+        }
+        let number = index + 1;
+        match read_line(line, default) {
+            Ok(sample) => match first_seen.insert(sample.id.clone(), number) {
+                None => samples.push(sample),
+                Some(first) => bad.push((number, format!("id `{}` is already on line {first}", sample.id))),
+            },
+            Err(problem) => bad.push((number, problem)),
+        }
+    }
+    if bad.is_empty() {
+        return Ok(samples);
+    }
+    let at = |(line, problem)| BadLine { file: file.to_owned(), line, problem };
+    Err(DatasetError::BadLines(bad.into_iter().map(at).collect()))
+}
+
+fn read_line(line: &[u8], default: Option<&ScorerSpec>) -> Result<Sample, String> {
+    let line: Line = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+    if line.id.is_empty() {
+        return Err("`id` is empty".to_owned());
+    }
+    if line.task.is_empty() {
+        return Err("`task` is empty".to_owned());
+    }
+    check_messages(&line.messages)?;
+    let scorer =
+        line.scorer.or_else(|| default.cloned()).ok_or("no `scorer`, and the suite has no default")?;
+    scorer.check(&line.expected)?;
+    Ok(Sample {
+        id: line.id,
+        messages: line.messages,
+        expected: line.expected,
+        scorer,
+        task: line.task,
+        tags: line.tags,
+        difficulty: line.difficulty.map(|difficulty| match difficulty {
+            Difficulty::Level(level) => level.to_string(),
+            Difficulty::Name(name) => name,
+        }),
+    })
+}
+
+/// What every gateway would refuse is refused here, before anything is asked.
+fn check_messages(messages: &[Value]) -> Result<(), String> {
+    const ROLES: [&str; 5] = ["system", "developer", "user", "assistant", "tool"];
+    if messages.is_empty() {
+        return Err("`messages` is empty".to_owned());
+    }
+    for (index, message) in messages.iter().enumerate() {
+        if !message["role"].as_str().is_some_and(|role| ROLES.contains(&role)) {
+            return Err(format!("`messages[{index}].role` is none of {}", ROLES.join(", ")));
+        }
+        let silent = message["content"].is_null() && message["tool_calls"].is_array();
+        if !(silent || message["content"].is_string() || message["content"].is_array()) {
+            return Err(format!("`messages[{index}].content` is neither a text nor a list of parts"));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ABOUT: &str = "name = \"tiny\"\nversion = \"1.0.0\"\nabout = \"a test\"\nlicence = \"Apache-2.0\"\nscorer = \"exact\"\n";
+    const ROW: &str =
+        r#"{"id":"a","messages":[{"role":"user","content":"2+2?"}],"expected":"4","task":"arithmetic"}"#;
+
+    fn suite(about: &str, rows: &str) -> Result<Suite, DatasetError> {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("suite.toml"), about).unwrap();
+        std::fs::write(folder.path().join("suite.jsonl"), rows).unwrap();
+        Suite::read(folder.path())
+    }
+
+    #[test]
+    fn reads_rows_with_the_default_scorer_and_hashes_the_file() {
+        let suite = suite(ABOUT, ROW).unwrap();
+        assert_eq!(suite.samples.len(), 1);
+        assert_eq!(suite.samples[0].prompt_chars(), 4);
+        // As `sha256sum` prints it.
+        assert_eq!(suite.hash, "b935b8b7c55bd91998076c69d89bfe7329f9839ae5ad9df21d11bc00c2b30b17");
+    }
+
+    #[test]
+    fn reports_every_bad_line_with_its_number() {
+        let rows = [
+            ROW,
+            r#"{"id":"a","messages":[{"role":"user","content":"again"}],"expected":"4","task":"arithmetic"}"#,
+            "{not json",
+            "",
+            r#"{"id":"c","messages":[],"expected":"4","task":"arithmetic"}"#,
+            r#"{"id":"d","messages":[{"role":"user","content":"x"}],"expected":"4","task":"t","colour":"red"}"#,
+            r#"{"id":"e","messages":[{"role":"boss","content":"x"}],"expected":"4","task":"t"}"#,
+            r#"{"id":"f","messages":[{"role":"user","content":"x"}],"expected":4,"task":"t"}"#,
+            r#"{"id":"g","messages":[{"role":"user","content":"x"}],"expected":"4","task":"t","scorer":"vibes"}"#,
+        ];
+        let Err(DatasetError::BadLines(bad)) = suite(ABOUT, &rows.join("\n")) else { panic!("accepted") };
+        assert_eq!(bad.iter().map(|bad| bad.line).collect::<Vec<_>>(), [2, 3, 5, 6, 7, 8, 9]);
+        assert!(bad[0].to_string().contains("suite.jsonl:2: id `a` is already on line 1"));
+        assert!(bad[3].problem.contains("colour"));
+        assert!(bad[6].problem.contains("vibes"), "{}", bad[6].problem);
+    }
+
+    #[test]
+    fn refuses_an_empty_set_and_unknown_keys_of_the_suite() {
+        assert!(matches!(suite(ABOUT, "\n\n"), Err(DatasetError::Empty(_))));
+        let error = suite(&format!("{ABOUT}colour = \"red\"\n"), ROW).unwrap_err().to_string();
+        assert!(error.contains("suite.toml") && error.contains("colour"), "{error}");
+        let error = suite(&ABOUT.replace("tiny", "../tiny"), ROW).unwrap_err().to_string();
+        assert!(error.contains("`name`"), "{error}");
+    }
+
+    #[test]
+    fn a_limit_spreads_over_the_file() {
+        let rows =
+            (0..10).map(|id| ROW.replace("\"a\"", &format!("\"{id}\""))).collect::<Vec<_>>().join("\n");
+        let mut suite = suite(ABOUT, &rows).unwrap();
+        suite.limit(3);
+        assert_eq!(suite.samples.iter().map(|row| row.id.as_str()).collect::<Vec<_>>(), ["0", "3", "6"]);
+        suite.limit(30);
+        assert_eq!(suite.samples.len(), 3);
+    }
+}

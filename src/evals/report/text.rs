@@ -1,0 +1,186 @@
+//! The report as aligned text for a terminal.
+
+use std::fmt::{self, Write as _};
+
+use super::{Kind, Report, SubjectReport, slices::Slice};
+use crate::chat::Micros;
+
+/// Where a value is not known.
+const UNKNOWN: &str = "-";
+/// Where a price is not known; loud, because it is not 0.
+const UNPRICED: &str = "unknown";
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hash = &self.hashes.suite[..self.hashes.suite.len().min(12)];
+        writeln!(
+            f,
+            "{} {} ({hash}), {} of {} rows",
+            self.suite.name, self.suite.version, self.done, self.of
+        )?;
+        if self.done < self.of {
+            writeln!(f, "STOPPED EARLY: the figures hold for these {} rows only", self.done)?;
+        }
+        if let Some(remote) = &self.remote {
+            let prices = match &remote.prices_of {
+                Some(model) => format!("at the prices of {model}"),
+                None => "at a price that is not known".to_owned(),
+            };
+            match remote.upper_bound {
+                true => writeln!(
+                    f,
+                    "remote tier: {}, the expected answer itself: an upper bound, not a model; {prices}",
+                    remote.name
+                )?,
+                false => writeln!(f, "remote tier: {}; {prices}", remote.name)?,
+            }
+        }
+        writeln!(f)?;
+        subjects(&self.subjects).fmt(f)?;
+        if !self.versus.is_empty() {
+            writeln!(f)?;
+            versus(self).fmt(f)?;
+        }
+        writeln!(f)?;
+        sliced("backend", &self.subjects, |subject| &subject.by_backend).fmt(f)?;
+        writeln!(f)?;
+        sliced("task", &self.subjects, |subject| &subject.by_task).fmt(f)?;
+        for subject in &self.subjects {
+            if let Some(note) = subject.note {
+                writeln!(f, "{}: {note}", subject.name)?;
+            }
+        }
+        writeln!(f, "intervals are 95 %; latency counts measured answers only; apgr: random is 0.5")
+    }
+}
+
+fn subjects(all: &[SubjectReport]) -> Grid {
+    let mut grid = Grid::new(&[
+        "subject",
+        "quality",
+        "95 %",
+        "n",
+        "unscored",
+        "local",
+        "cost",
+        "first p50",
+        "p50",
+        "p95",
+        "apgr",
+    ]);
+    for subject in all {
+        grid.row([
+            subject.name.clone(),
+            number(subject.quality),
+            interval(subject.ci),
+            subject.n.to_string(),
+            subject.unscored.to_string(),
+            subject.local_share.map_or(UNKNOWN.to_owned(), |share| format!("{:.0} %", share * 100.0)),
+            dollars(subject.cost_micros),
+            ms(subject.ttft_ms_p50),
+            ms(subject.total_ms_p50),
+            ms(subject.total_ms_p95),
+            number(subject.apgr),
+        ]);
+    }
+    grid
+}
+
+fn versus(report: &Report) -> Grid {
+    let mut grid = Grid::new(&["judged against", "difference", "95 %", "n", ""]);
+    for versus in &report.versus {
+        let verdict = match versus.ci {
+            [lo, _] if lo > 0.0 => "better",
+            [_, hi] if hi < 0.0 => "WORSE",
+            _ => "no clear difference",
+        };
+        let [lo, hi] = versus.ci;
+        grid.row([
+            versus.rival.clone(),
+            format!("{:+.3}", versus.difference),
+            format!("[{lo:+.3}, {hi:+.3}]"),
+            versus.n.to_string(),
+            verdict.to_owned(),
+        ]);
+    }
+    grid
+}
+
+/// Slices of what was asked; rivals are mixtures of the tiers' rows and would only repeat them.
+fn sliced<'a>(by: &str, all: &'a [SubjectReport], of: impl Fn(&'a SubjectReport) -> &'a Vec<Slice>) -> Grid {
+    let mut grid = Grid::new(&["subject", by, "quality", "95 %", "n", "cost", "p50"]);
+    for subject in all.iter().filter(|subject| subject.kind != Kind::Rival) {
+        for slice in of(subject) {
+            grid.row([
+                subject.name.clone(),
+                slice.name.clone(),
+                number(Some(slice.quality)),
+                interval(slice.ci),
+                format!("{:.0}", slice.n),
+                dollars(slice.cost_micros),
+                ms(slice.total_ms_p50),
+            ]);
+        }
+    }
+    grid
+}
+
+fn number(value: Option<f64>) -> String {
+    value.map_or(UNKNOWN.to_owned(), |value| format!("{value:.3}"))
+}
+
+fn interval(ci: Option<[f64; 2]>) -> String {
+    ci.map_or(UNKNOWN.to_owned(), |[lo, hi]| format!("[{lo:.3}, {hi:.3}]"))
+}
+
+fn dollars(micros: Option<i64>) -> String {
+    micros.map_or(UNPRICED.to_owned(), |micros| Micros(micros).to_string())
+}
+
+fn ms(time: Option<f64>) -> String {
+    match time {
+        None => UNKNOWN.to_owned(),
+        Some(time) if time < 10.0 => format!("{time:.1} ms"),
+        Some(time) if time < 10_000.0 => format!("{time:.0} ms"),
+        Some(time) => format!("{:.1} s", time / 1e3),
+    }
+}
+
+/// Columns as wide as their widest cell: names to the left, figures to the right.
+struct Grid {
+    rows: Vec<Vec<String>>,
+}
+
+impl Grid {
+    fn new(headers: &[&str]) -> Self {
+        Self { rows: vec![headers.iter().map(|&header| header.to_owned()).collect()] }
+    }
+
+    fn row<const N: usize>(&mut self, cells: [String; N]) {
+        self.rows.push(cells.into());
+    }
+}
+
+impl fmt::Display for Grid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let columns = self.rows.first().map_or(0, Vec::len);
+        let wide = |column: usize| self.rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+        let widths: Vec<usize> = (0..columns).map(wide).collect();
+        let words = |column: usize| {
+            let mut cells = self.rows.iter().skip(1).map(|row| &row[column]);
+            cells.all(|cell| cell.starts_with(char::is_alphabetic) && cell != UNPRICED)
+        };
+        let left: Vec<bool> = (0..columns).map(|column| column == 0 || words(column)).collect();
+        for row in &self.rows {
+            let mut line = String::new();
+            for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
+                match left[column] {
+                    true => write!(line, "{cell:<width$}  ")?,
+                    false => write!(line, "{cell:>width$}  ")?,
+                }
+            }
+            writeln!(f, "{}", line.trim_end())?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,163 @@
+//! The trivial rivals that a router must beat, made from the two tiers' answers without asking anyone again: the
+//! length rule, random at equal spend, and the oracle. Each is a chance of staying local for every row.
+
+use super::runner::{Row, SubjectRun};
+use super::statistics::{Estimate, bootstrap_mean, mean_estimate};
+use super::subject::{ServedBy, Transcript};
+use rand::RngExt;
+
+/// What one tier made of one row.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Side<'a> {
+    pub(super) score: f64,
+    pub(super) answer: &'a Transcript,
+}
+
+/// One row that both tiers answered and that could be graded for both.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pair<'a> {
+    pub(super) sample: usize,
+    pub(super) local: Side<'a>,
+    pub(super) remote: Side<'a>,
+}
+
+/// The rows that both tiers have.
+pub(super) fn pairs<'a>(local: &'a SubjectRun, remote: &'a SubjectRun) -> Vec<Pair<'a>> {
+    local
+        .rows
+        .iter()
+        .zip(&remote.rows)
+        .filter_map(|(local, remote)| {
+            Some(Pair { sample: local.sample, local: side(local)?, remote: side(remote)? })
+        })
+        .collect()
+}
+
+fn side(row: &Row) -> Option<Side<'_>> {
+    Some(Side { score: row.score.value()?, answer: row.answer.as_ref()? })
+}
+
+/// A rival: for every pair, the chance that it is answered locally.
+#[derive(Clone, Debug)]
+pub(super) struct Mix<'a> {
+    pub(super) pairs: Vec<Pair<'a>>,
+    pub(super) local: Vec<f64>,
+}
+
+impl Mix<'_> {
+    /// Expected quality. Where chance decides, the interval is a bootstrap over rows and draws together.
+    pub(super) fn quality(&self) -> Option<Estimate> {
+        let expected: Vec<f64> = self.values();
+        if self.local.iter().all(|chance| *chance == 0.0 || *chance == 1.0) {
+            return mean_estimate(&expected);
+        }
+        let drawn = bootstrap_mean(self.pairs.len(), |rng, row| {
+            let pair = &self.pairs[row];
+            if rng.random_bool(self.local[row].clamp(0.0, 1.0)) {
+                pair.local.score
+            } else {
+                pair.remote.score
+            }
+        })?;
+        Some(Estimate { mean: expected.iter().sum::<f64>() / expected.len() as f64, ..drawn })
+    }
+
+    /// Expected score of every row.
+    pub(super) fn values(&self) -> Vec<f64> {
+        self.each(|side| side.score).collect()
+    }
+
+    /// Expected cost in micro-dollars; `None` when a price is not known.
+    pub(super) fn cost(&self) -> Option<f64> {
+        self.pairs.iter().zip(&self.local).map(|(pair, chance)| mixed_cost(pair, *chance)).sum()
+    }
+
+    /// Expected share that is answered locally.
+    pub(super) fn local_share(&self) -> Option<f64> {
+        (!self.local.is_empty()).then(|| self.local.iter().sum::<f64>() / self.local.len() as f64)
+    }
+
+    fn each(&self, of: impl Fn(&Side<'_>) -> f64) -> impl Iterator<Item = f64> {
+        let chances = self.pairs.iter().zip(&self.local);
+        chances.map(move |(pair, local)| local * of(&pair.local) + (1.0 - local) * of(&pair.remote))
+    }
+}
+
+/// A tier that gets nothing of a row costs nothing there, whether or not its price is known.
+fn mixed_cost(pair: &Pair<'_>, local: f64) -> Option<f64> {
+    let of = |side: &Side<'_>| side.answer.cost.map(|cost| cost.0 as f64);
+    let home = if local > 0.0 { local * of(&pair.local)? } else { 0.0 };
+    let out = if local < 1.0 { (1.0 - local) * of(&pair.remote)? } else { 0.0 };
+    Some(home + out)
+}
+
+/// A judged subject on the pairs that it answered, as the same kind of mix (chances of 0 and 1). `None` where some
+/// answer does not say which tier gave it.
+pub(super) fn choices<'a>(judged: &SubjectRun, pairs: &[Pair<'a>]) -> Option<Mix<'a>> {
+    let mut mix = Mix { pairs: vec![], local: vec![] };
+    let mut rows = judged.rows.iter().peekable();
+    for pair in pairs {
+        while rows.next_if(|row| row.sample < pair.sample).is_some() {}
+        let Some(row) = rows.next_if(|row| row.sample == pair.sample) else { continue };
+        let (Some(answer), Some(_)) = (&row.answer, row.score.value()) else { continue };
+        mix.local.push(match answer.served_by {
+            ServedBy::Local => 1.0,
+            ServedBy::Remote => 0.0,
+            ServedBy::None => return None,
+        });
+        mix.pairs.push(*pair);
+    }
+    (!mix.pairs.is_empty()).then_some(mix)
+}
+
+/// The shortest prompts stay local, as many as the router kept. Prompts that tie at the cut share what is left.
+pub(super) fn length_rule<'a>(router: &Mix<'a>, lengths: &[usize]) -> Mix<'a> {
+    let mut left = router.local.iter().sum::<f64>();
+    let mut order: Vec<usize> = (0..router.pairs.len()).collect();
+    let length = |at: &usize| lengths[router.pairs[*at].sample];
+    order.sort_by_key(length);
+    let mut local = vec![0.0; order.len()];
+    for tie in order.chunk_by(|a, b| length(a) == length(b)) {
+        let chance = (left / tie.len() as f64).clamp(0.0, 1.0);
+        tie.iter().for_each(|at| local[*at] = chance);
+        left -= chance * tie.len() as f64;
+    }
+    Mix { pairs: router.pairs.clone(), local }
+}
+
+/// Every row stays local by the same chance, so that the expected cost is the router's: with all-local cost `L`,
+/// all-remote cost `R` and the router's cost `C`, the chance is `(R - C) / (R - L)`. Where costs are not known or do
+/// not differ, the router's own local share; the flag says which.
+pub(super) fn random<'a>(router: &Mix<'a>) -> (Mix<'a>, bool) {
+    let all = |chance: f64| {
+        let pairs = router.pairs.iter();
+        pairs.map(|pair| mixed_cost(pair, chance)).sum::<Option<f64>>()
+    };
+    let by_cost = match (all(1.0), all(0.0), router.cost()) {
+        (Some(home), Some(out), Some(spent)) if (out - home).abs() > 0.5 => {
+            Some((out - spent) / (out - home)).filter(|chance| (-1e-9..=1.0 + 1e-9).contains(chance))
+        }
+        _ => None,
+    };
+    let chance = by_cost.or(router.local_share()).unwrap_or_default().clamp(0.0, 1.0);
+    (Mix { pairs: router.pairs.clone(), local: vec![chance; router.pairs.len()] }, by_cost.is_some())
+}
+
+/// The better answer of every row; of equally good ones the cheaper, and the local one where prices are not known.
+/// It knows the scores, so no router can beat it.
+pub(super) fn oracle<'a>(pairs: &[Pair<'a>]) -> Mix<'a> {
+    let home = |pair: &Pair<'_>| {
+        let (local, remote) = (&pair.local, &pair.remote);
+        let cheaper = match (local.answer.cost, remote.answer.cost) {
+            (Some(local), Some(remote)) => local <= remote,
+            _ => true,
+        };
+        local.score > remote.score || local.score == remote.score && cheaper
+    };
+    let local = pairs.iter().map(|pair| f64::from(u8::from(home(pair)))).collect();
+    Mix { pairs: pairs.to_vec(), local }
+}
+
+#[cfg(test)]
+#[path = "rivals/tests.rs"]
+mod tests;

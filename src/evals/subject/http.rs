@@ -1,0 +1,314 @@
+//! A running gateway, or anything that speaks OpenAI's chat completions, asked over HTTP as a client would.
+//! Streams, so that the time to the first content is measured; a stream that breaks off is no answer.
+//! Never retries: a failed row is reported as unscored.
+
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt;
+use futures_util::future::{BoxFuture, FutureExt};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use serde_json::Value;
+
+use super::{Price, Question, ServedBy, Subject, SubjectError, Transcript};
+use crate::chat::{Control, Micros, Usage};
+use crate::config::Secret;
+use crate::evals::dataset::Sample;
+
+/// Time to connect.
+const CONNECT: Duration = Duration::from_secs(10);
+/// Longest silence, also before the first token.
+const SILENCE: Duration = Duration::from_secs(120);
+/// Most bytes that are read of one reply.
+const LONGEST_REPLY: usize = 8 << 20;
+
+/// Where to ask, and with which connections.
+#[derive(Clone)]
+pub struct Endpoint {
+    client: reqwest::Client,
+    base_url: String,
+    authorization: Option<HeaderValue>,
+}
+
+impl Endpoint {
+    /// An endpoint; `base_url` goes up to and including `/v1`.
+    ///
+    /// # Errors
+    /// When `base_url` is no HTTP URL, or the key cannot be sent in a header.
+    pub fn new(base_url: &str, key: Option<&Secret>) -> Result<Self, SubjectError> {
+        let fault = |problem: &str| SubjectError::Unreachable(problem.to_owned());
+        let url = reqwest::Url::parse(base_url).map_err(|_| fault("the base URL is no URL"))?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(fault("the base URL is neither http nor https"));
+        }
+        // Fails only when a provider is installed already, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut client = reqwest::Client::builder().connect_timeout(CONNECT).read_timeout(SILENCE);
+        if matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]")) {
+            client = client.no_proxy();
+        }
+        let client = client.build().map_err(|_| fault("no HTTP client"))?;
+        let authorization = match key {
+            None => None,
+            Some(key) => {
+                let mut value = HeaderValue::from_str(&format!("Bearer {}", key.expose()))
+                    .map_err(|_| fault("the key cannot be sent in a header"))?;
+                value.set_sensitive(true);
+                Some(value)
+            }
+        };
+        Ok(Self { client, base_url: base_url.trim_end_matches('/').to_owned(), authorization })
+    }
+
+    /// Whether it is a Crossover gateway: it lists a model called `local`.
+    ///
+    /// # Errors
+    /// When nobody answers.
+    pub async fn is_crossover(&self) -> Result<bool, SubjectError> {
+        let request = self.client.get(format!("{}/models", self.base_url)).headers(self.headers());
+        let reply = request.send().await.map_err(|error| unreachable_by(&error))?;
+        let body = reply.bytes().await.map_err(|error| unreachable_by(&error))?;
+        let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+        let models = body["data"].as_array().map_or(&[][..], Vec::as_slice);
+        Ok(models.iter().any(|model| model["id"] == "local"))
+    }
+
+    fn headers(&self) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert("x-crossover-debug", HeaderValue::from_static("true"));
+        if let Some(authorization) = &self.authorization {
+            headers.insert(AUTHORIZATION, authorization.clone());
+        }
+        headers
+    }
+}
+
+/// Without the URL: it may hold what nobody should read.
+fn unreachable_by(error: &reqwest::Error) -> SubjectError {
+    let what = match () {
+        () if error.is_connect() => "no connection",
+        () if error.is_timeout() => "silence for too long",
+        () => "the connection broke",
+    };
+    SubjectError::Unreachable(what.to_owned())
+}
+
+/// One model of an endpoint.
+pub struct Http {
+    endpoint: Endpoint,
+    name: String,
+    model: String,
+    control: Control,
+    max_tokens: u32,
+    price: Option<Price>,
+}
+
+impl Http {
+    /// Asks `endpoint` for `model`; the report calls it `name`.
+    pub fn new(endpoint: Endpoint, name: &str, model: &str, max_tokens: u32) -> Self {
+        let (name, model) = (name.to_owned(), model.to_owned());
+        Self { endpoint, name, model, control: Control::Auto, max_tokens, price: None }
+    }
+
+    /// The local tier of a Crossover gateway.
+    pub fn always_local(endpoint: Endpoint, max_tokens: u32) -> Self {
+        Self { control: Control::OnlyLocal, ..Self::new(endpoint, "always-local", "local", max_tokens) }
+    }
+
+    /// The remote tier of a Crossover gateway, really asked: this costs money.
+    pub fn always_remote(endpoint: Endpoint, max_tokens: u32) -> Self {
+        Self { control: Control::OnlyRemote, ..Self::new(endpoint, "always-remote", "remote", max_tokens) }
+    }
+
+    /// Prices for the answers that the remote gives, where the gateway does not say what they cost.
+    #[must_use]
+    pub fn priced(self, price: Option<Price>) -> Self {
+        Self { price, ..self }
+    }
+
+    async fn asked(&self, sample: &Sample) -> Result<Transcript, SubjectError> {
+        let question = Question {
+            messages: &sample.messages,
+            model: &self.model,
+            control: self.control,
+            max_tokens: self.max_tokens,
+        };
+        let mut headers = self.endpoint.headers();
+        let route = match self.control {
+            Control::OnlyLocal => Some("only-local"),
+            Control::OnlyRemote => Some("only-remote"),
+            Control::Auto | Control::PreferLocal | Control::PreferRemote => None,
+        };
+        if let Some(route) = route {
+            headers.insert("x-crossover-route", HeaderValue::from_static(route));
+        }
+        let url = format!("{}/chat/completions", self.endpoint.base_url);
+        let started = Instant::now();
+        let request = self.endpoint.client.post(url).headers(headers).body(question.body());
+        let reply = request.send().await.map_err(|error| unreachable_by(&error))?;
+        let status = reply.status();
+        let mut answer = announced(reply.headers());
+        let streamed = (reply.headers().get(CONTENT_TYPE))
+            .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
+        let mut reading = Reading::default();
+        let mut body = reply.bytes_stream();
+        while let Some(bytes) = body.next().await {
+            reading.take(
+                &bytes.map_err(|error| unreachable_by(&error))?,
+                streamed && status.is_success(),
+                started,
+            )?;
+        }
+        if !status.is_success() {
+            return Err(SubjectError::Refused(refusal(status.as_u16(), &reading.raw)));
+        }
+        reading.end(streamed)?;
+        answer.text = reading.text;
+        answer.ttft = reading.ttft;
+        answer.total = Some(started.elapsed());
+        answer.usage = reading.usage.unwrap_or_default();
+        if let (Some(price), Some(usage)) = (&self.price, &reading.usage) {
+            let cost = price.of(usage);
+            answer.cost_if_remote = cost;
+            answer.cost = answer.cost.or(if answer.served_by == ServedBy::Remote { cost } else { None });
+        }
+        Ok(answer)
+    }
+}
+
+impl Subject for Http {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn ask<'a>(&'a self, sample: &'a Sample) -> BoxFuture<'a, Result<Transcript, SubjectError>> {
+        self.asked(sample).boxed()
+    }
+}
+
+/// What the gateway's own headers say; anyone else's answer says nothing.
+fn announced(headers: &HeaderMap) -> Transcript {
+    let read = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    Transcript {
+        served_by: match read("x-crossover-route") {
+            Some("local") => ServedBy::Local,
+            Some("remote") => ServedBy::Remote,
+            _ => ServedBy::None,
+        },
+        reason: read("x-crossover-reason").map(str::to_owned),
+        cost: read("x-crossover-cost-usd").and_then(micros),
+        local_ok: read("x-crossover-score")
+            .and_then(|score| score.parse().ok())
+            .filter(|score| (0.0..=1.0).contains(score)),
+        ..Transcript::default()
+    }
+}
+
+/// Dollars with up to six decimals, as a header writes them.
+fn micros(dollars: &str) -> Option<Micros> {
+    let (whole, fraction) = dollars.split_once('.').unwrap_or((dollars, ""));
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if fraction.len() > 6 || !digits(fraction) || whole.is_empty() || !digits(whole) {
+        return None;
+    }
+    let fraction: i64 = format!("{fraction:0<6}").parse().ok()?;
+    Some(Micros(whole.parse::<i64>().ok()?.checked_mul(1_000_000)?.checked_add(fraction)?))
+}
+
+/// Status and stable code of a refusal; its message may repeat the prompt and stays out.
+fn refusal(status: u16, body: &[u8]) -> String {
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let plain =
+        |code: &&str| code.len() <= 64 && code.bytes().all(|it| it.is_ascii_lowercase() || it == b'_');
+    match body["error"]["code"].as_str().filter(plain) {
+        Some(code) => format!("{status} {code}"),
+        None => status.to_string(),
+    }
+}
+
+/// An answer as it comes in.
+#[derive(Default)]
+struct Reading {
+    raw: Vec<u8>,
+    length: usize,
+    text: String,
+    ttft: Option<Duration>,
+    usage: Option<Usage>,
+    ended: bool,
+}
+
+impl Reading {
+    fn take(&mut self, bytes: &[u8], streamed: bool, started: Instant) -> Result<(), SubjectError> {
+        self.length += bytes.len();
+        if self.length > LONGEST_REPLY {
+            return Err(SubjectError::Broken("too long".to_owned()));
+        }
+        self.raw.extend_from_slice(bytes);
+        if streamed {
+            // Frames of chat completions are one `data:` line each, so lines are enough.
+            while let Some(end) = self.raw.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = self.raw.drain(..=end).collect();
+                self.line(line.trim_ascii(), started)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn line(&mut self, line: &[u8], started: Instant) -> Result<(), SubjectError> {
+        let Some(data) = line.strip_prefix(b"data:") else { return Ok(()) };
+        let data = data.trim_ascii();
+        if data == b"[DONE]" {
+            self.ended = true;
+            return Ok(());
+        }
+        let frame: Value = serde_json::from_slice(data)
+            .map_err(|_| SubjectError::Broken("a frame is not JSON".to_owned()))?;
+        if !frame["error"].is_null() {
+            return Err(SubjectError::Broken("failed in mid-stream".to_owned()));
+        }
+        let choice = &frame["choices"][0];
+        if let Some(text) = choice["delta"]["content"].as_str().filter(|text| !text.is_empty()) {
+            self.ttft.get_or_insert_with(|| started.elapsed());
+            self.text.push_str(text);
+        }
+        self.ended |= choice["finish_reason"].is_string();
+        self.usage = usage(&frame).or(self.usage);
+        Ok(())
+    }
+
+    fn end(&mut self, streamed: bool) -> Result<(), SubjectError> {
+        if streamed {
+            return if self.ended {
+                Ok(())
+            } else {
+                Err(SubjectError::Broken("the stream broke off".to_owned()))
+            };
+        }
+        let whole: Value = serde_json::from_slice(&self.raw)
+            .map_err(|_| SubjectError::Broken("the body is not JSON".to_owned()))?;
+        let message = &whole["choices"][0]["message"];
+        if !message.is_object() {
+            return Err(SubjectError::Broken("the body is no chat completion".to_owned()));
+        }
+        self.text = message["content"].as_str().unwrap_or_default().to_owned();
+        self.usage = usage(&whole);
+        Ok(())
+    }
+}
+
+fn usage(frame: &Value) -> Option<Usage> {
+    let usage = frame["usage"].as_object()?;
+    let count = |of: &Value| of.as_u64().unwrap_or_default();
+    let part = |group: &str, key: &str| usage.get(group).map_or(0, |group| count(&group[key]));
+    Some(Usage {
+        prompt: count(usage.get("prompt_tokens")?),
+        cached_prompt: part("prompt_tokens_details", "cached_tokens"),
+        completion: usage.get("completion_tokens").map_or(0, count),
+        reasoning: part("completion_tokens_details", "reasoning_tokens"),
+        estimated: false,
+    })
+}
+
+#[cfg(test)]
+#[path = "http/tests.rs"]
+mod tests;

@@ -1,0 +1,134 @@
+//! Asks a small server on a real socket.
+
+use axum::Router;
+use axum::http::{HeaderMap as Headers, StatusCode};
+use axum::response::IntoResponse;
+use axum::routing::{get, post};
+use serde_json::json;
+
+use super::*;
+use crate::evals::scorer::testing::sample;
+
+async fn serve(app: Router) -> Endpoint {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    Endpoint::new(&format!("http://{address}/v1/"), Some(&Secret::new("sk-test".into()))).unwrap()
+}
+
+fn answering<R: IntoResponse + Clone + Send + Sync + 'static>(reply: R) -> Router {
+    Router::new().route("/v1/chat/completions", post(move || async move { reply }))
+}
+
+async fn ask(app: Router) -> Result<Transcript, SubjectError> {
+    let subject = Http::new(serve(app).await, "balanced", "balanced", 16);
+    subject.ask(&sample(json!("exact"), json!("four"))).await
+}
+
+const STREAM: &str = concat!(
+    ": a comment\r\n\r\n",
+    "data: {\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\r\n\r\n",
+    "data: {\"choices\":[{\"delta\":{\"content\":\"fo\"}}]}\n\n",
+    "data:{\"choices\":[{\"delta\":{\"content\":\"ur\"},\"finish_reason\":\"stop\"}]}\n\n",
+    "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":2,",
+    "\"prompt_tokens_details\":{\"cached_tokens\":3}}}\n\n",
+    "data: [DONE]\n\n",
+);
+const SSE: (&str, &str) = ("content-type", "text/event-stream; charset=utf-8");
+
+#[tokio::test]
+async fn reads_a_stream_and_the_gateways_headers() {
+    let headers = [
+        SSE,
+        ("x-crossover-route", "local"),
+        ("x-crossover-reason", "good_enough"),
+        ("x-crossover-score", "0.75"),
+        ("x-crossover-cost-usd", "0.000012"),
+    ];
+    let answer = ask(answering((headers, STREAM))).await.unwrap();
+    assert_eq!(answer.text, "four");
+    assert_eq!(answer.served_by, ServedBy::Local);
+    assert_eq!(answer.reason.as_deref(), Some("good_enough"));
+    assert_eq!((answer.local_ok, answer.cost), (Some(0.75), Some(Micros(12))));
+    assert_eq!((answer.usage.prompt, answer.usage.cached_prompt, answer.usage.completion), (7, 3, 2));
+    assert!(answer.ttft.unwrap() <= answer.total.unwrap());
+}
+
+#[tokio::test]
+async fn reads_a_whole_answer_from_a_server_that_does_not_stream() {
+    let body = json!({"choices": [{"message": {"role": "assistant", "content": "four"}}],
+        "usage": {"prompt_tokens": 7, "completion_tokens": 1}});
+    let answer = ask(answering(axum::Json(body))).await.unwrap();
+    assert_eq!((answer.text.as_str(), answer.served_by), ("four", ServedBy::None));
+    assert_eq!((answer.ttft, answer.cost), (None, None));
+}
+
+#[tokio::test]
+async fn a_stream_that_breaks_off_or_fails_is_no_answer() {
+    let cut = &STREAM[..STREAM.find("data:{").unwrap()];
+    let broken = ask(answering(([SSE], cut))).await.unwrap_err();
+    assert_eq!(broken, SubjectError::Broken("the stream broke off".into()));
+    let failed = format!("{cut}data: {{\"error\":{{\"message\":\"canary\"}}}}\n\n");
+    let failed = ask(answering(([SSE], failed))).await.unwrap_err();
+    assert_eq!(failed, SubjectError::Broken("failed in mid-stream".into()));
+}
+
+#[tokio::test]
+async fn a_refusal_keeps_its_code_and_not_its_message() {
+    let body = axum::Json(json!({"error": {"message": "canary", "code": "no_remote"}}));
+    let error = ask(answering((StatusCode::SERVICE_UNAVAILABLE, body))).await.unwrap_err();
+    assert_eq!(error, SubjectError::Refused("503 no_remote".into()));
+}
+
+#[tokio::test]
+async fn asks_greedily_with_its_key_and_keeps_a_local_question_local() {
+    let app = Router::new().route(
+        "/v1/chat/completions",
+        post(|headers: Headers, body: String| async move {
+            let body: Value = serde_json::from_str(&body).unwrap();
+            assert_eq!(headers["authorization"], "Bearer sk-test");
+            assert_eq!(headers["x-crossover-route"], "only-local");
+            assert_eq!((&body["model"], &body["temperature"]), (&json!("local"), &json!(0)));
+            assert_eq!(body["messages"][0]["content"], "?");
+            ([SSE], STREAM)
+        }),
+    );
+    let subject = Http::always_local(serve(app).await, 16);
+    assert_eq!(subject.ask(&sample(json!("exact"), json!("four"))).await.unwrap().text, "four");
+}
+
+#[tokio::test]
+async fn knows_a_crossover_by_its_models() {
+    let models = |id: &str| {
+        let body = axum::Json(json!({"data": [{"id": id}]}));
+        Router::new().route("/v1/models", get(move || async move { body }))
+    };
+    assert!(serve(models("local")).await.is_crossover().await.unwrap());
+    assert!(!serve(models("gpt-4o")).await.is_crossover().await.unwrap());
+}
+
+#[tokio::test]
+async fn prices_what_the_remote_answered() {
+    let price = Price::new("m", |usage| Some(Micros(usage.prompt as i64)));
+    let app = answering(([SSE, ("x-crossover-route", "remote")], STREAM));
+    let subject = Http::new(serve(app).await, "auto", "auto", 16).priced(Some(price));
+    assert_eq!(subject.ask(&sample(json!("exact"), json!("four"))).await.unwrap().cost, Some(Micros(7)));
+}
+
+#[test]
+fn a_bad_base_url_is_refused_without_echo() {
+    for url in ["not a url", "ftp://canary/v1"] {
+        let error = Endpoint::new(url, None).err().unwrap().to_string();
+        assert!(!error.contains("canary"), "{error}");
+    }
+}
+
+#[test]
+fn dollars_become_micros_exactly() {
+    assert_eq!(micros("0.000150"), Some(Micros(150)));
+    assert_eq!(micros("12.5"), Some(Micros(12_500_000)));
+    assert_eq!(micros("1"), Some(Micros(1_000_000)));
+    for bad in ["", ".5", "-1", "0.0000001", "1e3", "x"] {
+        assert_eq!(micros(bad), None, "{bad}");
+    }
+}

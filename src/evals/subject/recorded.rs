@@ -1,0 +1,234 @@
+//! Answers read from a JSONL file, so that graders, statistics and gates run again without asking anyone.
+//! One line is one answer of one subject; every bad line is reported at once.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use futures_util::future::{BoxFuture, FutureExt, ready};
+use serde::{Deserialize, Serialize};
+
+use super::{ServedBy, Subject, SubjectError, Transcript};
+use crate::chat::{Micros, Usage};
+use crate::evals::dataset::{BadLine, Sample};
+
+/// One line of a file of recorded answers. Times are in milliseconds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecordedLine {
+    /// The suite's hash when it was recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suite: Option<String>,
+    /// The row's id.
+    pub id: String,
+    /// Whose answer it is.
+    pub subject: String,
+    /// The answer.
+    pub text: String,
+    /// Which tier gave it.
+    #[serde(default)]
+    pub served_by: ServedBy,
+    /// Why it went there.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// Tokens it took.
+    #[serde(default)]
+    pub usage: Usage,
+    /// What it cost.
+    #[serde(default)]
+    pub cost_micros: Option<Micros>,
+    /// What the remote model would have cost.
+    #[serde(default)]
+    pub cost_if_remote_micros: Option<Micros>,
+    /// Time to the first content.
+    #[serde(default)]
+    pub ttft_ms: Option<f64>,
+    /// Time to the end.
+    #[serde(default)]
+    pub total_ms: Option<f64>,
+    /// The classifier's score.
+    #[serde(default)]
+    pub local_ok: Option<f32>,
+    /// The prompt's length in tokens.
+    #[serde(default)]
+    pub prompt_tokens: Option<u32>,
+}
+
+impl RecordedLine {
+    /// The line that keeps `answer`.
+    pub fn of(suite: &str, id: &str, subject: &str, answer: &Transcript) -> Self {
+        let ms = |time: Option<Duration>| time.map(|time| time.as_secs_f64() * 1e3);
+        Self {
+            suite: Some(suite.to_owned()),
+            id: id.to_owned(),
+            subject: subject.to_owned(),
+            text: answer.text.clone(),
+            served_by: answer.served_by,
+            reason: answer.reason.clone(),
+            usage: answer.usage,
+            cost_micros: answer.cost,
+            cost_if_remote_micros: answer.cost_if_remote,
+            ttft_ms: ms(answer.ttft),
+            total_ms: ms(answer.total),
+            local_ok: answer.local_ok,
+            prompt_tokens: answer.prompt_tokens,
+        }
+    }
+
+    fn transcript(self) -> Result<Transcript, String> {
+        let time = |ms: Option<f64>| match ms {
+            None => Ok(None),
+            Some(ms) => Duration::try_from_secs_f64(ms / 1e3).map(Some).map_err(|error| error.to_string()),
+        };
+        if self.local_ok.is_some_and(|score| !(0.0..=1.0).contains(&score)) {
+            return Err("`local_ok` is not in 0 to 1".to_owned());
+        }
+        Ok(Transcript {
+            text: self.text,
+            served_by: self.served_by,
+            reason: self.reason,
+            usage: self.usage,
+            cost: self.cost_micros,
+            cost_if_remote: self.cost_if_remote_micros,
+            ttft: time(self.ttft_ms)?,
+            total: time(self.total_ms)?,
+            local_ok: self.local_ok,
+            prompt_tokens: self.prompt_tokens,
+        })
+    }
+}
+
+/// Why recorded answers cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordedError {
+    /// The file cannot be read.
+    #[error("cannot read {}: {source}", file.display())]
+    Unreadable {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Lines that are no recorded answers: all of them.
+    #[error("{}", listed(.0))]
+    BadLines(Vec<BadLine>),
+    /// There is nothing in it.
+    #[error("{} holds no answers", .0.display())]
+    Empty(PathBuf),
+}
+
+fn listed(bad: &[BadLine]) -> String {
+    let mut text = format!("{} bad line(s):", bad.len());
+    for line in bad {
+        let _ = write!(text, "\n  {line}");
+    }
+    text
+}
+
+/// One subject whose answers were recorded.
+#[derive(Debug)]
+pub struct Recorded {
+    name: String,
+    answers: BTreeMap<String, Transcript>,
+}
+
+impl Recorded {
+    /// Reads every subject of `file`, sorted by name. `suite` is the hash of the suite that will be run: a line that
+    /// names another one is refused.
+    ///
+    /// # Errors
+    /// An unreadable or empty file; every bad line at once.
+    pub fn read(file: &Path, suite: &str) -> Result<Vec<Self>, RecordedError> {
+        let bytes = std::fs::read(file)
+            .map_err(|source| RecordedError::Unreadable { file: file.to_owned(), source })?;
+        let mut subjects: BTreeMap<String, BTreeMap<String, Transcript>> = BTreeMap::new();
+        let mut bad = vec![];
+        for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
+            if line.trim_ascii().is_empty() {
+                continue;
+            }
+            if let Err(problem) = read_line(line, suite, &mut subjects) {
+                bad.push(BadLine { file: file.to_owned(), line: index + 1, problem });
+            }
+        }
+        if !bad.is_empty() {
+            return Err(RecordedError::BadLines(bad));
+        }
+        if subjects.is_empty() {
+            return Err(RecordedError::Empty(file.to_owned()));
+        }
+        Ok(subjects.into_iter().map(|(name, answers)| Self { name, answers }).collect())
+    }
+}
+
+fn read_line(
+    line: &[u8],
+    suite: &str,
+    subjects: &mut BTreeMap<String, BTreeMap<String, Transcript>>,
+) -> Result<(), String> {
+    let line: RecordedLine = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+    if line.suite.as_ref().is_some_and(|recorded| recorded != suite) {
+        return Err("was recorded for another version of the suite: record it again".to_owned());
+    }
+    let (id, subject) = (line.id.clone(), line.subject.clone());
+    if id.is_empty() || subject.is_empty() {
+        return Err("`id` or `subject` is empty".to_owned());
+    }
+    let answer = line.transcript()?;
+    match subjects.entry(subject).or_default().insert(id, answer) {
+        None => Ok(()),
+        Some(_) => Err("this subject has already answered this row".to_owned()),
+    }
+}
+
+impl Subject for Recorded {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn ask<'a>(&'a self, sample: &'a Sample) -> BoxFuture<'a, Result<Transcript, SubjectError>> {
+        ready(self.answers.get(&sample.id).cloned().ok_or(SubjectError::Missing)).boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Vec<Recorded>, RecordedError> {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("answers.jsonl");
+        std::fs::write(&file, text).unwrap();
+        Recorded::read(&file, "abc")
+    }
+
+    #[test]
+    fn what_is_written_can_be_read() {
+        let answer = Transcript {
+            text: "four".into(),
+            served_by: ServedBy::Local,
+            cost: Some(Micros(3)),
+            total: Some(Duration::from_millis(12)),
+            local_ok: Some(0.5),
+            ..Transcript::default()
+        };
+        let line = serde_json::to_string(&RecordedLine::of("abc", "a", "always-local", &answer)).unwrap();
+        let subjects = read(&line).unwrap();
+        assert_eq!(subjects[0].name(), "always-local");
+        assert_eq!(subjects[0].answers["a"], answer);
+    }
+
+    #[test]
+    fn every_bad_line_is_reported() {
+        let good = r#"{"id":"a","subject":"s","text":"x"}"#;
+        let other = r#"{"id":"b","subject":"s","text":"x","suite":"old"}"#;
+        let late = r#"{"id":"c","subject":"s","text":"x","ttft_ms":-1}"#;
+        let odd = r#"{"id":"d","subject":"s","text":"x","local_ok":1.5}"#;
+        let Err(RecordedError::BadLines(bad)) = read(&[good, good, other, late, odd, "{"].join("\n")) else {
+            panic!("accepted")
+        };
+        assert_eq!(bad.iter().map(|bad| bad.line).collect::<Vec<_>>(), [2, 3, 4, 5, 6]);
+        assert!(matches!(read(""), Err(RecordedError::Empty(_))));
+    }
+}

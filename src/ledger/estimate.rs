@@ -1,0 +1,58 @@
+//! What following a decision would cost, before anything is called. An estimate, and each says what it assumes.
+
+use serde::Serialize;
+
+use super::Prices;
+use crate::chat::{BackendId, Micros, Usage};
+use crate::config::LocalConfig;
+use crate::routing::{Explanation, LOCAL};
+
+/// Tokens of an answer whose length nobody limits or predicts.
+const ANSWER_TOKENS: u32 = 256;
+/// Speed that local answers are assumed to be generated at, in tokens per second.
+const LOCAL_TOKENS_PER_SECOND: f64 = 100.0;
+
+/// What one target would cost.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Estimate {
+    /// Who would answer.
+    pub target: BackendId,
+    /// With which model.
+    pub model: String,
+    /// The cost, in micro-dollars; `None` when the model has no known price.
+    pub cost_micros: Option<Micros>,
+    /// What the estimate assumes.
+    pub assumes: String,
+}
+
+/// One estimate for each target of a decision, in its order.
+pub fn estimate(
+    prices: &Prices,
+    local: &LocalConfig,
+    remote_model: &str,
+    explanation: &Explanation,
+) -> Vec<Estimate> {
+    let predicted = explanation.verdict.as_ref().and_then(|verdict| verdict.expected_output_tokens);
+    let answer = predicted.or(explanation.signals.max_tokens).unwrap_or(ANSWER_TOKENS);
+    let prompt = explanation.signals.prompt_tokens;
+    let one = |target: &BackendId| {
+        if target.as_str() == LOCAL {
+            let seconds = f64::from(answer) / LOCAL_TOKENS_PER_SECOND;
+            let micros = (local.hourly_usd() / 3600.0 * seconds * 1e6).ceil().max(1.0);
+            return Estimate {
+                target: target.clone(),
+                model: local.model.clone(),
+                cost_micros: Some(Micros(micros as i64)),
+                assumes: format!("{answer} answer tokens at {LOCAL_TOKENS_PER_SECOND} tokens/s"),
+            };
+        }
+        let usage = Usage { prompt: u64::from(prompt), completion: u64::from(answer), ..Usage::default() };
+        Estimate {
+            target: target.clone(),
+            model: remote_model.to_owned(),
+            cost_micros: prices.cost(remote_model, &usage),
+            assumes: format!("{prompt} prompt tokens (upper estimate) and {answer} answer tokens"),
+        }
+    };
+    explanation.targets.iter().map(one).collect()
+}

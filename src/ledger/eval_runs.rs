@@ -1,0 +1,179 @@
+//! Results of eval runs, one row a subject, in the same SQLite file: evals insert them, serve exports the newest as
+//! metrics. Holds summaries only; samples and scores stay in the run's own JSON.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use rusqlite::{Row, named_params};
+
+use super::{LedgerError, schema};
+use crate::chat::Micros;
+use crate::metrics::Metrics;
+
+/// Most subjects that become metric series, over all suites.
+const MOST_SERIES: usize = 200;
+
+const LATEST: &str = "
+SELECT run_id, at_ms, suite, version, subject, quality, ci_low, ci_high, local_share, cost_micros, n, hashes
+FROM eval_runs AS run
+WHERE run_id = (SELECT run_id FROM eval_runs WHERE suite = run.suite ORDER BY at_ms DESC, rowid DESC LIMIT 1)
+ORDER BY suite, rowid";
+
+/// What one subject (a policy, or a trivial rival such as always-local) reached in one run of one suite.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EvalRun {
+    /// The run; the same for all its subjects.
+    pub run_id: String,
+    /// When it ended, in milliseconds since 1970.
+    pub at_ms: i64,
+    /// The golden set's name.
+    pub suite: String,
+    /// The golden set's version.
+    pub version: String,
+    /// Who was tried.
+    pub subject: String,
+    /// Mean score in `[0, 1]`; `None` when nothing could be scored, which is not 0.
+    pub quality: Option<f64>,
+    /// Lower end of the quality's interval.
+    pub ci_low: Option<f64>,
+    /// Upper end of the quality's interval.
+    pub ci_high: Option<f64>,
+    /// Share of samples answered locally, in `[0, 1]`.
+    pub local_share: Option<f64>,
+    /// What the answers cost; `None` when a price is not known.
+    pub cost: Option<Micros>,
+    /// Samples scored.
+    pub n: u64,
+    /// Hashes of what was tried: suite, policy, classifier, model.
+    pub hashes: BTreeMap<String, String>,
+}
+
+/// Writes the subjects of one run, all or none, creating the file where there is none. Blocks.
+///
+/// # Errors
+/// When the file cannot be opened or written.
+pub fn insert_eval_runs(path: &Path, runs: &[EvalRun]) -> Result<(), LedgerError> {
+    let blame =
+        |error: rusqlite::Error| LedgerError::file(path, format!("eval runs cannot be written: {error}"));
+    let mut connection = schema::open(path)?;
+    let transaction = connection.transaction().map_err(blame)?;
+    for run in runs {
+        let hashes = serde_json::json!(run.hashes).to_string();
+        transaction
+            .execute(
+                "INSERT INTO eval_runs VALUES (:run_id, :at_ms, :suite, :version, :subject, :quality, :ci_low, :ci_high,
+                 :local_share, :cost_micros, :n, :hashes)",
+                named_params! {
+                    ":run_id": run.run_id,
+                    ":at_ms": run.at_ms,
+                    ":suite": run.suite,
+                    ":version": run.version,
+                    ":subject": run.subject,
+                    ":quality": run.quality,
+                    ":ci_low": run.ci_low,
+                    ":ci_high": run.ci_high,
+                    ":local_share": run.local_share,
+                    ":cost_micros": run.cost.map(|cost| cost.0),
+                    ":n": run.n as i64,
+                    ":hashes": hashes,
+                },
+            )
+            .map_err(blame)?;
+    }
+    transaction.commit().map_err(blame)
+}
+
+/// The newest run of every suite, all its subjects; nothing where there is no file yet. Blocks.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn latest_eval_runs(path: &Path) -> Result<Vec<EvalRun>, LedgerError> {
+    let blame =
+        |error: rusqlite::Error| LedgerError::file(path, format!("eval runs cannot be read: {error}"));
+    let Some(connection) = schema::open_to_read(path)? else { return Ok(vec![]) };
+    let mut statement = connection.prepare(LATEST).map_err(blame)?;
+    let rows = statement.query_map([], read).map_err(blame)?;
+    rows.collect::<rusqlite::Result<_>>().map_err(blame)
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<EvalRun> {
+    let hashes: String = row.get("hashes")?;
+    Ok(EvalRun {
+        run_id: row.get("run_id")?,
+        at_ms: row.get("at_ms")?,
+        suite: row.get("suite")?,
+        version: row.get("version")?,
+        subject: row.get("subject")?,
+        quality: row.get("quality")?,
+        ci_low: row.get("ci_low")?,
+        ci_high: row.get("ci_high")?,
+        local_share: row.get("local_share")?,
+        cost: row.get::<_, Option<i64>>("cost_micros")?.map(Micros),
+        n: row.get::<_, i64>("n")?.unsigned_abs(),
+        hashes: serde_json::from_str(&hashes).unwrap_or_default(),
+    })
+}
+
+/// Sets the eval gauges from the newest run of every suite. The ledger's writer calls it at start and every ten seconds.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn export_evals(path: &Path, metrics: &Metrics) -> Result<(), LedgerError> {
+    for run in latest_eval_runs(path)?.iter().take(MOST_SERIES) {
+        let labels = [run.suite.as_str(), run.subject.as_str()];
+        if let Some(quality) = run.quality {
+            metrics.eval_quality.with_label_values(&labels).set(quality);
+        }
+        if let Some(share) = run.local_share {
+            metrics.eval_local_share.with_label_values(&labels).set(share);
+        }
+        if let Some(cost) = run.cost {
+            metrics.eval_cost_usd.with_label_values(&labels).set(cost.as_dollars());
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(run_id: &str, at_ms: i64, suite: &str, subject: &str, quality: Option<f64>) -> EvalRun {
+        EvalRun {
+            run_id: run_id.to_owned(),
+            at_ms,
+            suite: suite.to_owned(),
+            version: "1".to_owned(),
+            subject: subject.to_owned(),
+            quality,
+            ci_low: quality.map(|q| q - 0.1),
+            ci_high: quality.map(|q| q + 0.1),
+            local_share: Some(0.5),
+            cost: Some(Micros(1_250)),
+            n: 60,
+            hashes: BTreeMap::from([("suite".to_owned(), "abc".to_owned())]),
+        }
+    }
+
+    #[test]
+    fn the_newest_run_of_each_suite_becomes_gauges() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.sqlite");
+        assert_eq!(latest_eval_runs(&path).unwrap(), []);
+        insert_eval_runs(&path, &[run("a", 1, "intent", "balanced", Some(0.7))]).unwrap();
+        let newest =
+            [run("b", 2, "intent", "balanced", Some(0.8)), run("b", 2, "intent", "always-local", None)];
+        insert_eval_runs(&path, &newest).unwrap();
+        let other = run("c", 1, "slots", "balanced", Some(0.6));
+        insert_eval_runs(&path, std::slice::from_ref(&other)).unwrap();
+        let latest = latest_eval_runs(&path).unwrap();
+        assert_eq!(latest, [newest[0].clone(), newest[1].clone(), other]);
+
+        let metrics = Metrics::new().unwrap();
+        export_evals(&path, &metrics).unwrap();
+        let text = String::from_utf8(metrics.render().unwrap()).unwrap();
+        assert!(text.contains("crossover_eval_quality{subject=\"balanced\",suite=\"intent\"} 0.8"), "{text}");
+        assert!(!text.contains("crossover_eval_quality{subject=\"always-local\""), "unscored is not 0");
+        assert!(text.contains("crossover_eval_cost_usd{subject=\"always-local\",suite=\"intent\"} 0.00125"));
+    }
+}

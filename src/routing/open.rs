@@ -1,0 +1,129 @@
+//! Builds the router that the settings describe: policies with their own tests passed, and the classifier.
+//! Reports every problem of every file at once; binds nothing and asks nobody.
+
+use std::sync::Arc;
+
+use super::classifier::{Classifier, LoadError, OnnxClassifier};
+use super::policy::Policy;
+use super::router::Router;
+use crate::config::{Config, Paths, Problem};
+use crate::metrics::Metrics;
+
+/// Loads all policies, runs their tests, and loads the classifier.
+///
+/// # Errors
+/// Every problem of every policy, a policy in charge that does not exist, and a classifier that cannot be used.
+pub fn open(config: &Config, paths: &Paths, metrics: Arc<Metrics>) -> Result<Router, Vec<Problem>> {
+    let mut problems = vec![];
+    let policies = Policy::load_folder(&paths.policies).unwrap_or_else(|found| {
+        problems.extend(found);
+        vec![]
+    });
+    problems.extend(policies.iter().flat_map(Policy::run_tests));
+    if problems.is_empty() && !policies.iter().any(|policy| policy.name() == config.policy) {
+        let known: Vec<&str> = policies.iter().map(Policy::name).collect();
+        let message = format!("there is no policy `{}`; known: {}", config.policy, known.join(", "));
+        problems.push(Problem::key("policy", message));
+    }
+    let classifier = load_classifier(config, paths).unwrap_or_else(|problem| {
+        problems.push(problem);
+        None
+    });
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    Ok(Router::new(policies, classifier, config.classifier.deadline(), metrics))
+}
+
+fn load_classifier(config: &Config, paths: &Paths) -> Result<Option<Box<dyn Classifier>>, Problem> {
+    if !config.classifier.enabled {
+        return Ok(None);
+    }
+    match OnnxClassifier::load(&paths.model(&config.classifier.model)) {
+        Ok(classifier) => Ok(Some(Box::new(classifier))),
+        Err(error) => Err(Problem {
+            // A file's own error names it already; the library's error does so too.
+            file: None,
+            key: Some("classifier.model".to_owned()),
+            message: match error {
+                LoadError::File { .. } => error.to_string(),
+                LoadError::Onnx(error) => error.to_string(),
+            },
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn paths(policies: &Path) -> Paths {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        Paths { state: root.join("state"), models: root.join("models"), policies: policies.to_path_buf() }
+    }
+
+    fn shipped() -> Paths {
+        paths(&Path::new(env!("CARGO_MANIFEST_DIR")).join("policies"))
+    }
+
+    fn metrics() -> Arc<Metrics> {
+        Arc::new(Metrics::new().unwrap())
+    }
+
+    #[test]
+    fn the_shipped_house_opens() {
+        let router = open(&Config::default(), &shipped(), metrics()).unwrap();
+        let names: Vec<&str> = router.policies().collect();
+        assert_eq!(names, ["balanced", "local-first", "offline", "private", "remote-first"]);
+    }
+
+    #[test]
+    fn every_problem_is_reported_with_its_file_or_key() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("a.toml"), "name = 3").unwrap();
+        std::fs::write(folder.path().join("b.toml"), "not toml").unwrap();
+        std::fs::write(folder.path().join("c.txt"), "no policy").unwrap();
+        let mut config = Config::default();
+        config.classifier.model = "nowhere".to_owned();
+        let problems = open(&config, &paths(folder.path()), metrics()).err().unwrap();
+        let all: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        let all = all.join("\n");
+        for word in ["a.toml: name", "b.toml", "classifier.model", "nowhere/config.json", "git checkout"] {
+            assert!(all.contains(word), "{word} is missing in\n{all}");
+        }
+    }
+
+    #[test]
+    fn a_missing_policy_and_folder_are_named() {
+        let config = Config { policy: "poetry".to_owned(), ..Config::default() };
+        let problems = open(&config, &shipped(), metrics()).err().unwrap();
+        assert_eq!(problems.len(), 1);
+        assert!(problems[0].to_string().contains("policy: there is no policy `poetry`; known: balanced"));
+        let problems = open(&config, &paths(Path::new("/nowhere")), metrics()).err().unwrap();
+        assert!(problems[0].to_string().contains("policies-dir"), "{}", problems[0]);
+    }
+
+    #[test]
+    fn a_policy_whose_own_test_fails_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = "schema-version = 1\nname = \"balanced\"\n[[rule]]\nto = [\"local\"]\n\
+                    [[test]]\nname = \"wrong\"\ngiven = {}\nexpect = \"remote\"\n";
+        std::fs::write(folder.path().join("p.toml"), text).unwrap();
+        let problems = open(&Config::default(), &paths(folder.path()), metrics()).err().unwrap();
+        assert!(
+            problems[0].to_string().contains("p.toml: test[1]: the test `wrong` fails"),
+            "{}",
+            problems[0]
+        );
+    }
+
+    #[test]
+    fn a_classifier_that_is_off_is_not_looked_for() {
+        let mut config = Config::default();
+        config.classifier.enabled = false;
+        config.classifier.model = "nowhere".to_owned();
+        assert!(open(&config, &shipped(), metrics()).is_ok());
+    }
+}

@@ -1,0 +1,183 @@
+//! The router: policies and classifier together. One decision is: read the signals, ask the classifier under the
+//! deadline, evaluate the policy. The verdict is recorded whether or not it steers.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::classifier::{Classifier, ClassifierError, Desk, Verdict};
+use super::decision::{Decision, Plan, PolicyVersion, Reason};
+use super::explanation::Explanation;
+use super::policy::{Dropped, Facts, Policy};
+use super::signals::Signals;
+use super::view::View;
+use crate::chat::{ChatRequest, Control};
+use crate::metrics::Metrics;
+
+/// What is asked of routing.
+pub struct Question<'a> {
+    /// The request.
+    pub request: &'a ChatRequest,
+    /// The policy in charge.
+    pub policy: &'a str,
+    /// Where the caller wants it to go (from the model name or the header).
+    pub control: Control,
+    /// The backends now.
+    pub view: &'a View,
+}
+
+/// All policies, and the classifier that they may read.
+pub struct Router {
+    policies: BTreeMap<String, Arc<Policy>>,
+    desk: Option<Desk>,
+    deadline: Duration,
+    threshold: Option<f32>,
+    metrics: Arc<Metrics>,
+}
+
+/// What came of asking the classifier: a verdict, or why there is none.
+type Heard = Result<Verdict, Silence>;
+
+/// Why there is no verdict.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Silence {
+    /// No classifier is configured.
+    #[error("the classifier is off")]
+    Off,
+    /// It was asked in vain.
+    #[error(transparent)]
+    Failed(ClassifierError),
+}
+
+impl Router {
+    /// Puts policies and classifier together; the classifier gets a thread of its own. A request waits at most
+    /// `deadline` for a verdict. Without a classifier every verdict is unknown.
+    pub fn new(
+        policies: Vec<Policy>,
+        classifier: Option<Box<dyn Classifier>>,
+        deadline: Duration,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let policies =
+            policies.into_iter().map(|policy| (policy.name().to_owned(), Arc::new(policy))).collect();
+        let desk = classifier.map(|classifier| Desk::open(classifier, Arc::clone(&metrics)));
+        Self { policies, desk, deadline, threshold: None, metrics }
+    }
+
+    /// The same router with a calibrated threshold. Without one, `[uncalibrated]` steers.
+    #[must_use]
+    pub fn with_threshold(self, threshold: f32) -> Self {
+        Self { threshold: Some(threshold), ..self }
+    }
+
+    /// Names of all policies, sorted.
+    pub fn policies(&self) -> impl Iterator<Item = &str> {
+        self.policies.keys().map(String::as_str)
+    }
+
+    /// The policy of that name.
+    pub fn policy(&self, name: &str) -> Option<&Policy> {
+        self.policies.get(name).map(Arc::as_ref)
+    }
+
+    /// Decides. Never fails: an unknown policy name is the caller's check, here it refuses.
+    pub async fn decide(&self, question: Question<'_>) -> Decision {
+        let started = Instant::now();
+        let signals = Arc::new(Signals::read(question.request));
+        let heard = self.ask(&signals).await;
+        self.settle(&question, &signals, heard.ok(), started).0
+    }
+
+    /// Decides and tells everything that the decision was made from.
+    pub async fn explain(&self, question: Question<'_>) -> Explanation {
+        let started = Instant::now();
+        let signals = Arc::new(Signals::read(question.request));
+        let heard = self.ask(&signals).await;
+        self.tell(&question, &signals, heard, started)
+    }
+
+    /// As [`Self::explain`], waiting for the classifier for as long as it takes. Blocks its thread: only for commands,
+    /// never inside the async runtime.
+    pub fn explain_patiently(&self, question: &Question<'_>) -> Explanation {
+        let started = Instant::now();
+        let signals = Arc::new(Signals::read(question.request));
+        let heard = match &self.desk {
+            Some(desk) => desk.ask_patiently(Arc::clone(&signals)).map_err(Silence::Failed),
+            None => Err(self.off()),
+        };
+        self.tell(question, &signals, heard, started)
+    }
+
+    async fn ask(&self, signals: &Arc<Signals>) -> Heard {
+        match &self.desk {
+            Some(desk) => desk.ask(Arc::clone(signals), self.deadline).await.map_err(Silence::Failed),
+            None => Err(self.off()),
+        }
+    }
+
+    fn off(&self) -> Silence {
+        self.metrics.classifier_outcomes_total.with_label_values(&["off"]).inc();
+        Silence::Off
+    }
+
+    fn tell(
+        &self,
+        question: &Question<'_>,
+        signals: &Signals,
+        heard: Heard,
+        started: Instant,
+    ) -> Explanation {
+        let (verdict, silence) = match heard {
+            Ok(verdict) => (Some(verdict), None),
+            Err(silence) => (None, Some(silence)),
+        };
+        let (decision, dropped) = self.settle(question, signals, verdict, started);
+        Explanation::of(&decision, &dropped, signals, silence.as_ref())
+    }
+
+    fn settle(
+        &self,
+        question: &Question<'_>,
+        signals: &Signals,
+        verdict: Option<Verdict>,
+        started: Instant,
+    ) -> (Decision, Vec<Dropped>) {
+        let Some(policy) = self.policies.get(question.policy) else {
+            return (unknown_policy(question.policy, signals, verdict, started), vec![]);
+        };
+        let ruling = policy.evaluate(&Facts {
+            signals,
+            verdict: verdict.as_ref(),
+            threshold: self.threshold,
+            control: question.control,
+            view: question.view,
+        });
+        let decision = Decision {
+            plan: ruling.plan,
+            reason: ruling.reason,
+            rule: ruling.rule,
+            policy: policy.version().clone(),
+            verdict,
+            threshold: ruling.threshold,
+            prompt_tokens: signals.prompt_tokens,
+            decided_in: started.elapsed(),
+        };
+        (decision, ruling.dropped)
+    }
+}
+
+fn unknown_policy(name: &str, signals: &Signals, verdict: Option<Verdict>, started: Instant) -> Decision {
+    Decision {
+        plan: Plan::Refuse,
+        reason: Reason::NotPermitted,
+        rule: "unknown policy".to_owned(),
+        policy: PolicyVersion { name: name.to_owned(), hash: String::new() },
+        verdict,
+        threshold: None,
+        prompt_tokens: signals.prompt_tokens,
+        decided_in: started.elapsed(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

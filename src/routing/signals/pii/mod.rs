@@ -1,0 +1,125 @@
+//! Whether a conversation holds personal data: e-mail addresses, phone numbers, payment cards, IBANs, US social
+//! security numbers. Hand-written scanners, one pass, bounded look-around, so linear on any input. Precise rather than
+//! complete: a check digit or a written form must confirm each find. IP addresses are left out (versions look alike).
+
+mod card;
+mod digits;
+mod email;
+mod iban;
+mod phone;
+mod ssn;
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+
+use crate::chat::ChatRequest;
+
+/// More text than this is not scanned, and what was not scanned counts as personal data.
+const MAX_BYTES: usize = 8 * 1024 * 1024;
+
+/// What was found. Says the kind, never the data.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Pii {
+    /// Nothing.
+    #[default]
+    Absent,
+    /// An e-mail address.
+    Email,
+    /// A phone number.
+    Phone,
+    /// A payment card's number.
+    PaymentCard,
+    /// A bank account's number.
+    Iban,
+    /// A US social security number.
+    SocialSecurity,
+    /// It could not be looked at. Counts as present.
+    Unknown,
+}
+
+impl Pii {
+    /// Whether rules must treat it as present: found, or not known to be absent.
+    pub fn counts_as_present(self) -> bool {
+        self != Self::Absent
+    }
+}
+
+/// Scans every text, speaker's name and tool call of the conversation.
+pub(super) fn scan_request(request: &ChatRequest) -> Pii {
+    let names = request.messages.iter().filter_map(|message| message.name.as_deref()).map(Cow::Borrowed);
+    let calls = request.messages.iter().flat_map(|message| &message.tool_calls);
+    let calls = calls.map(|call| Cow::<str>::Owned(call.to_string()));
+    scan_all(request.texts().map(Cow::Borrowed).chain(names).chain(calls), MAX_BYTES)
+}
+
+fn scan_all<'a>(texts: impl Iterator<Item = Cow<'a, str>>, most: usize) -> Pii {
+    let mut left = most;
+    for text in texts {
+        match left.checked_sub(text.len()) {
+            Some(rest) => left = rest,
+            None => return Pii::Unknown,
+        }
+        let found = scan(text.as_bytes());
+        if found.counts_as_present() {
+            return found;
+        }
+    }
+    Pii::Absent
+}
+
+/// The first kind found in one text.
+fn scan(text: &[u8]) -> Pii {
+    let mut at = 0;
+    while at < text.len() {
+        let byte = text[at];
+        if byte == b'@' && email::is_at(text, at) {
+            return Pii::Email;
+        }
+        if byte == b'+' && phone::is_international(text, at) {
+            return Pii::Phone;
+        }
+        if byte.is_ascii_uppercase() && begins_word(text, at) && iban::is_iban(&text[at..]) {
+            return Pii::Iban;
+        }
+        if !byte.is_ascii_digit() {
+            at += 1;
+            continue;
+        }
+        if let Some(found) = begins_number(text, at).then(|| number(text, at)).flatten() {
+            return found;
+        }
+        at += text[at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+    }
+    Pii::Absent
+}
+
+/// What the digit groups that begin here write, if anything.
+fn number(text: &[u8], at: usize) -> Option<Pii> {
+    let groups = digits::Groups::read(&text[at..]);
+    if ssn::is_ssn(&groups) {
+        return Some(Pii::SocialSecurity);
+    }
+    if card::is_card(&groups) {
+        return Some(Pii::PaymentCard);
+    }
+    phone::is_national(text, at, &groups).then_some(Pii::Phone)
+}
+
+fn begins_word(text: &[u8], at: usize) -> bool {
+    at == 0 || !text[at - 1].is_ascii_alphanumeric()
+}
+
+/// A number begins here: not the rest of a word, of a decimal fraction or of a longer number with signs in it.
+fn begins_number(text: &[u8], at: usize) -> bool {
+    match at.checked_sub(1).map(|before| text[before]) {
+        None => true,
+        Some(before) if before.is_ascii_alphanumeric() || before == b'_' => false,
+        Some(b'.' | b',' | b'-' | b'/') => at < 2 || !text[at - 2].is_ascii_digit(),
+        Some(_) => true,
+    }
+}
+
+#[cfg(test)]
+mod tests;

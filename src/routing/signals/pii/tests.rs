@@ -1,0 +1,181 @@
+//! Personal data that must be found, and everyday text that must not be taken for it.
+
+use super::*;
+
+fn kind(text: &str) -> Pii {
+    scan(text.as_bytes())
+}
+
+fn all_are(expected: Pii, texts: &[&str]) {
+    for text in texts {
+        assert_eq!(kind(text), expected, "{text}");
+        assert_eq!(kind(&format!("Please note: {text}, thanks.")), expected, "in a sentence: {text}");
+        assert_eq!(kind(&format!("first line\n{text}\nlast line")), expected, "on its own line: {text}");
+    }
+}
+
+#[test]
+fn finds_email_addresses() {
+    all_are(
+        Pii::Email,
+        &[
+            "ana@example.org",
+            "ana.maria+news@mail.example.co.uk",
+            "<o'brien@example.com>",
+            "jörg@bücher.example",
+            "mailto:a@b.de",
+            "ANA@EXAMPLE.ORG",
+        ],
+    );
+}
+
+#[test]
+fn finds_phone_numbers() {
+    all_are(
+        Pii::Phone,
+        &[
+            "+49 170 1234567",
+            "+1 (212) 555-0123",
+            "+442079460958",
+            "(212) 555-0123",
+            "212-555-0123",
+            "212.555.0123",
+            "1-212-555-0123",
+            "030 12345678",
+            "0170/1234567",
+            "07911 123456",
+            "0049 170 1234567",
+            "06 12 34 56 78",
+            "phone: 5551234567",
+            "Tel. 4412345",
+        ],
+    );
+}
+
+#[test]
+fn finds_payment_cards() {
+    all_are(
+        Pii::PaymentCard,
+        &[
+            "4111111111111111",
+            "4111 1111 1111 1111",
+            "4111-1111-1111-1111",
+            "5555555555554444",
+            "3782 822463 10005",
+            "378282246310005",
+            "3056 930902 5904",
+            "6011111111111117",
+            "4111 1111 1111 1111 12/27",
+        ],
+    );
+}
+
+#[test]
+fn finds_ibans() {
+    all_are(
+        Pii::Iban,
+        &[
+            "DE89370400440532013000",
+            "DE89 3704 0044 0532 0130 00",
+            "GB82 WEST 1234 5698 7654 32",
+            "FR14 2004 1010 0505 0001 3M02 606",
+            "NL91ABNA0417164300",
+            "NO93 8601 1117 947",
+            "SA0380000000608010167519",
+            "DE89 3704 0044 0532 0130 00 EUR",
+        ],
+    );
+}
+
+#[test]
+fn finds_social_security_numbers() {
+    all_are(Pii::SocialSecurity, &["078-05-1120", "SSN 219-09-9999"]);
+}
+
+#[test]
+fn leaves_other_text_alone() {
+    all_are(
+        Pii::Absent,
+        &[
+            "",
+            "What is the capital of France?",
+            // signs that are no address
+            "@override fn and user@localhost and a @ b and @@@@",
+            "git@github.com:owner/name.git",
+            "x@y and a@b.c and a@.com and a@b..com",
+            // cards: wrong check digit, no issuer, part of a longer number, a fraction
+            "4111111111111112",
+            "1234567890123456",
+            "411111111111111111111111",
+            "0.4111111111111111",
+            "id4111111111111111",
+            "0000000000000000",
+            "4444 4444 4444 444",
+            // IBANs: wrong remainder, too short, lower case
+            "DE89370400440532013001",
+            "DE89 3704",
+            "AB12 CD34",
+            // social security numbers: never given out, or another form
+            "000-12-3456",
+            "666-12-3456",
+            "912-12-3456",
+            "123-00-4567",
+            "123-45-0000",
+            "123-45-67890",
+            "123-45-6789-1",
+            // numbers of everyday life
+            "2024-01-15 12:30:00",
+            "01-02-2024",
+            "01.02.2024 08:15",
+            "1,234,567.89",
+            "3.14159265358979",
+            "192.168.100.200",
+            "version 1.2.3.4",
+            "1 2 3 4 5 6 7 8 9 10 11 12",
+            "100 200 3000 40000",
+            "0101 1010 0110 1111",
+            "0123456789",
+            "5551234567",
+            "1700000000",
+            "x = 5+12345678",
+            "2 + 2 = 4, 12 +34",
+            "order no. 88-1293/B of 3 licences",
+            "call 555",
+            "the hotel has 1234567 rooms",
+            "978-3-16-148410-0",
+            "123 456 7890",
+        ],
+    );
+}
+
+#[test]
+fn too_much_text_counts_as_present() {
+    let texts = || ["short", "and more"].into_iter().map(Cow::Borrowed);
+    assert_eq!(scan_all(texts(), 13), Pii::Absent);
+    assert_eq!(scan_all(texts(), 12), Pii::Unknown);
+    assert!(Pii::Unknown.counts_as_present());
+    assert!(!Pii::Absent.counts_as_present());
+}
+
+/// No input may panic, and every cut of a find is handled: the scanners look around, so ends are where they break.
+#[test]
+fn every_cut_of_every_find_is_safe() {
+    let text = "DE89 3704 0044 0532 0130 00, a@b.de, +49 170 1234567, (212) 555-0123, 078-05-1120, 3782 822463 10005";
+    for start in 0..text.len() {
+        for end in start..=text.len() {
+            let _ = scan(&text.as_bytes()[start..end]);
+        }
+    }
+}
+
+/// Look-around is bounded: ten times the text takes about ten times as long, also where every byte is a trigger.
+#[test]
+fn hostile_texts_stay_linear() {
+    for unit in ["@", "a@", "+1", "1 ", "4111 ", "A", "DE89 ", "(212)", "0", "tel 1"] {
+        let text = unit.repeat(400_000 / unit.len());
+        let started = std::time::Instant::now();
+        let _ = scan(text.as_bytes());
+        // A quadratic scan of 400 kB would take minutes.
+        assert!(started.elapsed().as_secs() < 5, "{unit:?}");
+    }
+}

@@ -1,0 +1,217 @@
+//! Guesses the task by its keywords, for `task-any`, as long as the classifier has no task head of its own.
+//! Precision before recall: what it does not recognise is no task. It is a list of English phrases, nothing learned.
+
+use std::fmt;
+
+use memchr::memmem;
+use serde::{Serialize, Serializer};
+
+/// A task that policies may name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Task {
+    /// Choose one of given labels.
+    Classification,
+    /// Copy given fields out of a text.
+    Extraction,
+}
+
+impl Task {
+    /// Every task.
+    pub const ALL: [Self; 2] = [Self::Classification, Self::Extraction];
+
+    /// The name in policies.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Classification => "classification",
+            Self::Extraction => "extraction",
+        }
+    }
+
+    /// The task of that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|task| task.label() == name)
+    }
+}
+
+impl fmt::Display for Task {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.label())
+    }
+}
+
+impl Serialize for Task {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.label())
+    }
+}
+
+/// Instructions stand at a prompt's beginning or end: so many bytes of each are read.
+const WINDOW: usize = 768;
+
+const CLASSIFICATION: &[&str] = &[
+    "classify",
+    "categorize",
+    "categorise",
+    "sentiment of",
+    "the sentiment",
+    "sentiment (",
+    "which label",
+    "which category",
+    "which intent",
+    "which of the following intents",
+    "which of the following labels",
+    "which of these intents",
+    "what is the intent",
+    "intent detection",
+    "labels:",
+    "label:",
+    "intents:",
+    "intent:",
+    "categories:",
+    "category:",
+    "exactly one category",
+    "exactly one label",
+    "one of these labels",
+    "one of the labels",
+    "one of the following labels",
+    "one of the following categories",
+    "detect the language",
+    "positive or negative",
+    "positive, negative",
+    "spam or not",
+];
+
+const EXTRACTION: &[&str] = &[
+    "extract",
+    "pull out",
+    "named entities",
+    "json object with the keys",
+    "json with the keys",
+    "json with keys",
+    "with the fields",
+    "fields:",
+    "slots:",
+    "slot filling",
+    "fill the slots",
+    "find all names",
+    "find every name",
+    "mentioned above",
+    "mentioned in the text",
+];
+
+/// Beginnings that ask to make something, whatever words follow: "write a program that can classify ...".
+const OTHER_WORK: &[&str] = &[
+    "write ",
+    "explain ",
+    "prove ",
+    "implement ",
+    "design ",
+    "describe ",
+    "why ",
+    "how ",
+    "create ",
+    "build ",
+    "compare ",
+    "summarize ",
+    "summarise ",
+    "translate ",
+    "draft ",
+    "develop ",
+];
+
+/// The task whose phrase stands first, or `None`.
+pub(super) fn guess(text: &str) -> Option<Task> {
+    let trimmed = text.trim_ascii_start();
+    let head = window(trimmed.as_bytes(), true);
+    if OTHER_WORK.iter().any(|start| head.starts_with(start.as_bytes())) {
+        return None;
+    }
+    first_phrase(&head).or_else(|| {
+        let tail = if trimmed.len() > WINDOW { window(trimmed.as_bytes(), false) } else { vec![] };
+        first_phrase(&tail)
+    })
+}
+
+fn window(text: &[u8], head: bool) -> Vec<u8> {
+    let part = if text.len() <= WINDOW {
+        text
+    } else if head {
+        &text[..WINDOW]
+    } else {
+        &text[text.len() - WINDOW..]
+    };
+    part.to_ascii_lowercase()
+}
+
+fn first_phrase(text: &[u8]) -> Option<Task> {
+    let at = |phrases: &[&str]| phrases.iter().filter_map(|phrase| find_word(text, phrase.as_bytes())).min();
+    match (at(CLASSIFICATION), at(EXTRACTION)) {
+        (Some(label), Some(field)) if field < label => Some(Task::Extraction),
+        (Some(_), _) => Some(Task::Classification),
+        (None, Some(_)) => Some(Task::Extraction),
+        (None, None) => None,
+    }
+}
+
+/// Where `phrase` begins a word.
+fn find_word(text: &[u8], phrase: &[u8]) -> Option<usize> {
+    memmem::find_iter(text, phrase).find(|&at| at == 0 || !text[at - 1].is_ascii_alphanumeric())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn recognises_labelling() {
+        for text in [
+            "Classify the message into one of these labels: a, b.\n\nMessage: my card is gone\nLabel:",
+            "Is the sentiment of this text good? I loved it",
+            "You label support messages. Allowed labels: refund, card. Answer with the label only.",
+            "my card is gone\n\nChoose exactly one category (card, refund) for the text above.",
+            "  WHICH OF THE FOLLOWING INTENTS fits best?",
+        ] {
+            assert_eq!(guess(text), Some(Task::Classification), "{text}");
+        }
+    }
+
+    #[test]
+    fn recognises_extraction() {
+        for text in [
+            "Extract name and date from the text and return JSON.\n\nText: Ana comes on Monday.",
+            "Return a JSON object with the keys name, date. Use null when a value is missing.",
+            "From the sentence below pull out the city.",
+        ] {
+            assert_eq!(guess(text), Some(Task::Extraction), "{text}");
+        }
+    }
+
+    #[test]
+    fn reads_the_end_of_a_long_text() {
+        let text = format!("{}\n\nChoose exactly one label: spam, ham.", "lorem ipsum ".repeat(500));
+        assert_eq!(guess(&text), Some(Task::Classification));
+    }
+
+    #[test]
+    fn leaves_other_work_alone() {
+        for text in [
+            "",
+            "What is the capital of France?",
+            "Write a program that can classify images.",
+            "Explain how to extract features from audio.",
+            "How do I extract a zip file?",
+            "The reclassify button is broken, what now?",
+            "Prove that the labels: a, b are distinct.",
+        ] {
+            assert_eq!(guess(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn names_round_trip() {
+        for task in Task::ALL {
+            assert_eq!(Task::parse(task.label()), Some(task));
+        }
+        assert_eq!(Task::parse("poetry"), None);
+    }
+}

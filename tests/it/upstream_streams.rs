@@ -1,0 +1,267 @@
+//! The remote backend's streams: whole ones, and those that break off, fall silent or speak odd SSE.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossover::backends::{Backend, Call, Fault, Kind, Readiness, Retry};
+use crossover::chat::{Delta, Event, FinishReason, Usage};
+use futures_util::StreamExt;
+use serde_json::json;
+use tokio::time::timeout;
+
+use crate::support::fault_proxy::{FaultProxy, Mode};
+use crate::support::raw_peer::{RawUpstream, Then};
+use crate::support::remote_house::{House, STREAM, WHOLE, request, until};
+use crate::support::scripted_upstream::{ScriptedUpstream, TEXT};
+
+#[tokio::test]
+async fn answers_are_relayed_whole_and_streamed_with_usage_and_unknown_fields() {
+    let upstream = ScriptedUpstream::start().await;
+    let house = House::new(&upstream.base_url());
+    for stream in [WHOLE, STREAM] {
+        let answer = house.ask("ok", stream).await.whole();
+        assert_eq!(answer.text(), TEXT);
+        let usage = Usage { prompt: 11, cached_prompt: 4, completion: 7, reasoning: 0, estimated: false };
+        assert_eq!(answer.usage(), [usage]);
+        assert!(answer.raws()[0].windows(9).any(|window| window == b"x_unknown"));
+        assert!(
+            answer.events().any(|event| *event == Event::Finish { index: 0, reason: FinishReason::Stop })
+        );
+    }
+    until(|| house.remote.load().active == 0).await;
+}
+
+#[tokio::test]
+async fn connections_are_used_again_after_whole_answers_and_streams() {
+    let upstream = ScriptedUpstream::start().await;
+    let house = House::new(&upstream.base_url());
+    for stream in [STREAM, STREAM, WHOLE, STREAM, WHOLE] {
+        house.ask("ok", stream).await.whole();
+        // The rest of the stream is read in the background.
+        until(|| upstream.answers_live() == 0).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(upstream.connections(), 1);
+}
+
+#[tokio::test]
+async fn b6_c5_silence_in_mid_stream_ends_at_the_idle_timeout() {
+    let upstream = ScriptedUpstream::start().await;
+    let house = House::new(&upstream.base_url());
+    let answer = house.ask("fault:stall", STREAM).await;
+    assert_eq!(answer.text(), "Two words");
+    assert_eq!(answer.error.unwrap().kind, Kind::IdleTimeout);
+    until(|| upstream.connections_live() == 0).await;
+
+    let proxy = FaultProxy::start(upstream.address, Mode::Half(700)).await;
+    let answer = House::new(&proxy.base_url()).ask("slowstream", STREAM).await;
+    assert_eq!(answer.error.unwrap().kind, Kind::IdleTimeout);
+}
+
+#[tokio::test]
+async fn b7_b8_b9_slow_and_sliced_connections_change_nothing() {
+    let upstream = ScriptedUpstream::start().await;
+    let direct = House::new(&upstream.base_url()).ask("ok", STREAM).await.whole();
+    let modes = [
+        Mode::Pass,
+        Mode::Latency(Duration::from_millis(50)),
+        Mode::Bandwidth(16 * 1024),
+        Mode::Slicer(7),
+        Mode::Slicer(1),
+    ];
+    for mode in modes {
+        let proxy = FaultProxy::start(upstream.address, mode).await;
+        let house = House::new(&proxy.base_url());
+        let answer = house.ask("ok", STREAM).await.whole();
+        assert_eq!(answer.raws(), direct.raws(), "{mode:?}");
+        assert_eq!(house.ask("ok", WHOLE).await.whole().text(), TEXT);
+    }
+}
+
+#[tokio::test]
+async fn c1_c3_a_cut_stream_is_never_a_whole_one() {
+    let upstream = ScriptedUpstream::start().await;
+    let house = House::new(&upstream.base_url());
+    let answer = house.ask("fault:cut", STREAM).await;
+    assert_eq!(answer.text(), "Two words");
+    assert_eq!(answer.error.unwrap().kind, Kind::Truncated);
+    assert_eq!(house.metric(r#"upstream_failures_total{backend="remote",kind="upstream_truncated"}"#), 1);
+    for mode in [Mode::Reset(900), Mode::Limit(900)] {
+        let proxy = FaultProxy::start(upstream.address, mode).await;
+        let answer = House::new(&proxy.base_url()).ask("slowstream", STREAM).await;
+        assert!(answer.chunks.len() > 1, "{mode:?}");
+        assert_eq!(answer.error.unwrap().kind, Kind::Truncated, "{mode:?}");
+    }
+}
+
+#[tokio::test]
+async fn c1_the_end_counts_when_every_choice_has_its_finish_reason() {
+    let upstream = ScriptedUpstream::start().await;
+    House::new(&upstream.base_url()).ask("fault:nodone", STREAM).await.whole();
+    let one_of_two = concat!(
+        "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"}},{\"index\":1,\"delta\":{\"content\":\"b\"}}]}\n\n",
+        "data: {\"choices\":[{\"index\":1,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n",
+    );
+    let upstream = RawUpstream::events(one_of_two, Then::Close).await;
+    assert_eq!(House::new(&upstream.base_url()).fails("m", STREAM).await.kind, Kind::Truncated);
+}
+
+#[tokio::test]
+async fn c1_a_stream_of_nothing_is_no_answer() {
+    let upstream = ScriptedUpstream::start().await;
+    let error = House::new(&upstream.base_url()).fails("fault:empty", STREAM).await;
+    assert_eq!((error.kind, error.retry), (Kind::InvalidResponse, Retry::Elsewhere));
+    let upstream = RawUpstream::events("", Then::Close).await;
+    assert_eq!(House::new(&upstream.base_url()).fails("m", STREAM).await.kind, Kind::Truncated);
+}
+
+#[tokio::test]
+async fn c2_an_error_in_mid_stream_is_the_last_item() {
+    let upstream = ScriptedUpstream::start().await;
+    let answer = House::new(&upstream.base_url()).ask("fault:errmid", STREAM).await;
+    assert_eq!(answer.text(), "Two words");
+    let error = answer.error.unwrap();
+    assert_eq!((error.kind, error.fault), (Kind::StreamError, Fault::Upstream));
+    assert!(!format!("{error:?}").contains("canary"));
+    let named = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\nevent: error\ndata: {\"message\":\"x\"}\n\n";
+    let upstream = RawUpstream::events(named, Then::Hold).await;
+    assert_eq!(House::new(&upstream.base_url()).fails("m", STREAM).await.kind, Kind::StreamError);
+}
+
+#[tokio::test]
+async fn c6_odd_but_legal_sse_is_read() {
+    let events = concat!(
+        "\u{feff}: keep-alive\r\n\r\nid: 7\r\nretry: 10\r\nevent: message\r\n",
+        "data: {\"choices\":\r\ndata: [{\"index\":0,\"delta\":{\"content\":\"ä\"}}]}\r\n\r\n",
+        "data:{\"choices\":[{\"index\":0,\"delta\":{\"content\":\"b\"}}]}\r\r",
+        "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\r\n\r\n",
+    );
+    let upstream = RawUpstream::events(events, Then::Hold).await;
+    let proxy = FaultProxy::start(upstream.address, Mode::Slicer(1)).await;
+    for base_url in [upstream.base_url(), proxy.base_url()] {
+        let answer = House::new(&base_url).ask("m", STREAM).await.whole();
+        assert_eq!(answer.text(), "äb");
+        assert!(answer.raws().iter().all(|raw| !raw.contains(&b'\n')));
+    }
+}
+
+#[tokio::test]
+async fn c7_a_line_without_end_is_refused() {
+    let start = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\ndata: x";
+    let upstream = RawUpstream::events(start, Then::Flood).await;
+    let answer = House::new(&upstream.base_url()).ask("m", STREAM).await;
+    assert_eq!(answer.text(), "a");
+    assert_eq!(answer.error.unwrap().kind, Kind::InvalidResponse);
+}
+
+#[tokio::test]
+async fn c8_c9_c10_c11_usage_in_every_form() {
+    let upstream = ScriptedUpstream::start().await;
+    let house = House::new(&upstream.base_url());
+    assert_eq!(house.ask("usage:never", STREAM).await.whole().usage(), []);
+    assert_eq!(house.ask("usage:never", WHOLE).await.whole().usage(), []);
+
+    let cumulative = house.ask("usage:always", STREAM).await.whole();
+    assert!(cumulative.usage().len() > 2);
+    assert_eq!(cumulative.usage().last().map(|usage| (usage.prompt, usage.cached_prompt)), Some((11, 4)));
+
+    let beside = house.ask("usage:choices", STREAM).await.whole();
+    assert_eq!(beside.usage().last().map(|usage| usage.cached_prompt), Some(4));
+    assert!(beside.chunks.iter().all(|chunk| !chunk.hidden));
+
+    for asked in [false, true] {
+        let ask = request(json!({ "model": "auto", "stream": true }), asked);
+        let answer = house.ask_for(ask, "ok").await.whole();
+        assert_eq!(answer.chunks.iter().filter(|chunk| chunk.hidden).count(), usize::from(!asked));
+        assert_eq!(answer.usage().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn c12_leaving_closes_the_upstreams_request_at_once() {
+    let upstream = ScriptedUpstream::start().await;
+    let house = House::new(&upstream.base_url());
+    let cases = [
+        ("slowstream", STREAM, 3),
+        ("fault:stall", STREAM, 3),
+        ("fault:slow", STREAM, 1),
+        ("fault:hang", STREAM, 0),
+        ("fault:hang", WHOLE, 0),
+    ];
+    for (model, stream, chunks_taken) in cases {
+        let ask = request(json!({ "model": "auto", "stream": stream }), false);
+        let mut chunks = house.remote.answer(Call { request: Arc::new(ask), model: model.into() });
+        for _ in 0..chunks_taken {
+            chunks.next().await.unwrap().unwrap();
+        }
+        if chunks_taken == 0 {
+            assert!(timeout(Duration::from_millis(100), chunks.next()).await.is_err());
+        }
+        until(|| upstream.answers_live() == 1).await;
+        assert_eq!(house.remote.load().active, 1);
+        drop(chunks);
+        let took = until(|| upstream.answers_live() == 0 && upstream.connections_live() == 0).await;
+        assert!(took < Duration::from_secs(1), "{model}: {took:?}");
+        assert_eq!(house.remote.load().active, 0);
+    }
+    assert_eq!(house.remote.readiness(), Readiness::Ready);
+}
+
+#[tokio::test]
+async fn c17_tool_calls_in_pieces_add_up() {
+    let upstream = ScriptedUpstream::start().await;
+    let proxy = FaultProxy::start(upstream.address, Mode::Slicer(1)).await;
+    let answer = House::new(&proxy.base_url()).ask("tools", STREAM).await.whole();
+    let arguments: String = answer
+        .events()
+        .filter_map(|event| match event {
+            Event::Delta { delta: Delta::ToolCalls(calls), .. } => calls[0]["function"]["arguments"].as_str(),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(arguments, "{\"city\":\"Köln\"}");
+}
+
+#[tokio::test]
+async fn c18_duplicate_empty_and_early_chunks_are_tolerated() {
+    let events = concat!(
+        "data: {\"choices\":[],\"prompt_filter_results\":[]}\n\ndata:\n\ndata: \n\n",
+        "data: {\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\n",
+        "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"}}]}\n\n",
+        "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"\"}}]}\n\n",
+        "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n",
+        "data: {\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\"},\"finish_reason\":\"stop\"}]}\n\n",
+    );
+    let upstream = RawUpstream::events(events, Then::Close).await;
+    let answer = House::new(&upstream.base_url()).ask("m", STREAM).await.whole();
+    assert_eq!((answer.text().as_str(), answer.raws().len()), ("a", 6));
+}
+
+#[tokio::test]
+async fn c19_choices_keep_their_indices() {
+    let upstream = ScriptedUpstream::start().await;
+    let house = House::new(&upstream.base_url());
+    let ask = request(json!({ "model": "auto", "stream": true, "n": 3 }), false);
+    let answer = house.ask_for(ask, "ok").await.whole();
+    for wanted in 0..3 {
+        let text: String = answer
+            .events()
+            .filter_map(|event| match event {
+                Event::Delta { index, delta: Delta::Text(text) } if *index == wanted => Some(text.as_str()),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(text, TEXT);
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_sent_before_the_first_poll() {
+    let upstream = ScriptedUpstream::start().await;
+    let house = House::new(&upstream.base_url());
+    let ask = Arc::new(request(json!({ "model": "auto", "stream": true }), false));
+    let chunks = house.remote.answer(Call { request: ask, model: "ok".into() });
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!((upstream.connections(), house.remote.load().active), (0, 0));
+    drop(chunks);
+}
