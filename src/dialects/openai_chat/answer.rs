@@ -126,7 +126,7 @@ impl Fold {
                     }
                 }
                 Event::Finish { index, reason } => {
-                    self.choices.entry(index).or_default().finish = Some(reason)
+                    self.choices.entry(index).or_default().finish = Some(reason);
                 }
                 Event::Usage(usage) => self.usage = Some(usage),
                 Event::Whole { .. } => self.raw.clone_from(&chunk.raw),
