@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod dashboards;
 #[cfg(test)]
+mod doctor;
+#[cfg(test)]
 mod sdk;
 #[cfg(test)]
 mod support;
