@@ -146,7 +146,7 @@ impl Pipeline {
         if decision.plan == Plan::Refuse {
             return Err(refuse(Why::Routing(decision.reason), Some(decision), recorder));
         }
-        self.try_targets(request, destination, decision, recorder, permit).await
+        self.try_targets(Asked { request, destination }, decision, recorder, permit).await
     }
 
     /// Decides without calling anyone.
@@ -191,8 +191,7 @@ impl Pipeline {
 
     async fn try_targets(
         &self,
-        request: Arc<ChatRequest>,
-        destination: Destination,
+        asked: Asked,
         mut decision: Decision,
         mut recorder: Recorder,
         permit: OwnedSemaphorePermit,
@@ -202,7 +201,7 @@ impl Pipeline {
         for (position, target) in targets.iter().enumerate() {
             let Some(backend) = self.backend(target) else { continue };
             let is_last = position + 1 == targets.len();
-            let call = destination.call(Arc::clone(&request), backend.profile());
+            let call = asked.destination.call(Arc::clone(&asked.request), backend.profile());
             match self.try_backend(backend, call, &mut recorder, is_last).await {
                 Ok(opened) => {
                     if position > 0 {
@@ -223,6 +222,12 @@ impl Pipeline {
         let why = last_error.map_or(Why::Routing(Reason::NoRemote), Why::Backend);
         Err(refuse(why, Some(decision), recorder))
     }
+}
+
+/// One request, with what its names mean.
+struct Asked {
+    request: Arc<ChatRequest>,
+    destination: Destination,
 }
 
 fn question<'a>(request: &'a ChatRequest, destination: &'a Destination, view: &'a View) -> Question<'a> {

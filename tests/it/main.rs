@@ -2,6 +2,12 @@
 
 // Marked as tests, so that helpers may take the short ways that tests may.
 #[cfg(test)]
+mod dashboards;
+#[cfg(test)]
+mod doctor;
+#[cfg(test)]
+mod sdk;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod upstream_faults;

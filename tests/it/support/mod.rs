@@ -2,6 +2,8 @@
 //! breaks connections, and raw sockets for what no HTTP library would send.
 
 pub(crate) mod fault_proxy;
+pub(crate) mod prometheus;
 pub(crate) mod raw_peer;
 pub(crate) mod remote_house;
 pub(crate) mod scripted_upstream;
+pub(crate) mod tools;
