@@ -27,8 +27,10 @@ const MATH: &[u8] = b"+-*/=<>^\\$%|";
 pub(super) fn compute(text: &str, cut: &str, code_marks: &[String]) -> [f32; NAMES.len()] {
     let part = Counts::of(cut);
     // Nearly every text is its own cut: count once.
-    let whole = if text.len() <= window::CUT_ABOVE { None } else { Some(Counts::of(text)) };
-    let whole = whole.as_ref().unwrap_or(&part);
+    let [chars, words, newlines] = match text.len() <= window::CUT_ABOVE {
+        true => [part.chars, part.words, part.newlines],
+        false => sizes(text),
+    };
     let share = |count: u32| f64::from(count) / f64::from(part.chars.max(1));
     let word_length = match part.words {
         0 => 0.0,
@@ -37,9 +39,9 @@ pub(super) fn compute(text: &str, cut: &str, code_marks: &[String]) -> [f32; NAM
     let code = code_marks.iter().any(|mark| memmem::find(cut.as_bytes(), mark.as_bytes()).is_some());
     let question = text.trim_ascii_end().ends_with('?');
     [
-        f64::from(whole.chars).ln_1p(),
-        f64::from(whole.words).ln_1p(),
-        f64::from(whole.newlines).ln_1p(),
+        f64::from(chars).ln_1p(),
+        f64::from(words).ln_1p(),
+        f64::from(newlines).ln_1p(),
         f64::from(u8::from(question)),
         share(part.digits),
         share(part.punctuation),
@@ -89,6 +91,15 @@ impl Counts {
     }
 }
 
+/// Characters, words and newlines alone: what a long text is asked for, at a few bytes a clock tick.
+fn sizes(text: &str) -> [u32; 3] {
+    let bytes = text.as_bytes();
+    let begins = |pair: &&[u8]| pair[0].is_ascii_whitespace() & !pair[1].is_ascii_whitespace();
+    let first = bytes.first().is_some_and(|byte| !byte.is_ascii_whitespace());
+    let words = usize::from(first) + bytes.windows(2).filter(begins).count();
+    [text.chars().count(), words, memchr_iter(b'\n', bytes).count()].map(|count| count as u32)
+}
+
 /// Lines that begin like an option of a multiple-choice question: `A.` to `J)`.
 fn option_lines(text: &[u8]) -> u32 {
     let is_option = |line: &[u8]| matches!(line, [b'A'..=b'J', b'.' | b')', ..]);
@@ -103,6 +114,14 @@ mod tests {
     #[test]
     fn an_empty_text_is_all_zero() {
         assert_eq!(compute("", "", &[]), [0.0; 12]);
+    }
+
+    #[test]
+    fn a_long_text_s_sizes_are_counted_as_a_short_one_s() {
+        for text in ["", " ", "a", " a", "a b\n\tcé 日本\n", "\x0c x\r\n y\u{a0}z ", "\n\n"] {
+            let counts = Counts::of(text);
+            assert_eq!(sizes(text), [counts.chars, counts.words, counts.newlines], "{text:?}");
+        }
     }
 
     #[test]
