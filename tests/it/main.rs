@@ -2,6 +2,32 @@
 
 // Marked as tests, so that helpers may take the short ways that tests may.
 #[cfg(test)]
+mod cancel;
+#[cfg(test)]
+mod failures;
+#[cfg(test)]
+mod fallback;
+#[cfg(test)]
+mod ledger;
+#[cfg(test)]
+mod limits;
+#[cfg(test)]
+mod local;
+#[cfg(test)]
+mod names;
+#[cfg(test)]
+mod parse;
+#[cfg(test)]
+mod privacy;
+#[cfg(test)]
+mod retry;
+#[cfg(test)]
+mod shutdown;
+#[cfg(test)]
+mod startup;
+#[cfg(test)]
+mod stream;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod upstream_faults;

@@ -156,7 +156,10 @@ impl Fold {
 }
 
 fn whole_choice(index: u32, choice: Choice) -> Value {
-    let mut message = json!({ "role": "assistant", "content": choice.text, "refusal": choice.refusal });
+    // `content` is null where something else stands in its place.
+    let replaced = choice.text.is_empty() && (choice.refusal.is_some() || !choice.tool_calls.is_empty());
+    let content = (!replaced).then_some(choice.text);
+    let mut message = json!({ "role": "assistant", "content": content, "refusal": choice.refusal });
     if let (false, Some(object)) = (choice.tool_calls.is_empty(), message.as_object_mut()) {
         object.insert("tool_calls".to_owned(), Value::Array(choice.tool_calls));
     }
