@@ -27,15 +27,11 @@ fn set(controls: &mut Controls, name: &str, value: &HeaderValue) -> Result<(), R
         value.to_str().map_err(|_| Refusal::header(name, "holds characters outside visible ASCII."))?.trim();
     match &name[PREFIX.len()..] {
         "route" => {
-            controls.route = route(text).ok_or_else(|| {
-                Refusal::header(
-                    name,
-                    "expected auto, prefer-local, only-local, prefer-remote or only-remote.",
-                )
-            })?
+            let wanted = "expected auto, prefer-local, only-local, prefer-remote or only-remote.";
+            controls.route = route(text).ok_or_else(|| Refusal::header(name, wanted))?;
         }
         "debug" => {
-            controls.debug = text.parse().map_err(|_| Refusal::header(name, "expected true or false."))?
+            controls.debug = text.parse().map_err(|_| Refusal::header(name, "expected true or false."))?;
         }
         "session" if is_name(text) => controls.session = Some(text.to_owned()),
         "session" => {

@@ -49,7 +49,7 @@ impl Stream for Events {
         while let Some(answer) = &mut this.answer {
             match Pin::new(answer).poll_next(context) {
                 Poll::Ready(Some(Ok(chunk))) => {
-                    write_chunk(&mut out, &chunk, &this.header, this.include_usage)
+                    write_chunk(&mut out, &chunk, &this.header, this.include_usage);
                 }
                 Poll::Ready(Some(Err(error))) => {
                     write_event(&mut out, &Refusal::backend(&error).body());

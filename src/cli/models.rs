@@ -85,7 +85,12 @@ struct Row {
 fn rows(models: &Path) -> anyhow::Result<Vec<Row>> {
     let manifest = Manifest::read(models)?;
     let mut folders: Vec<PathBuf> = std::fs::read_dir(models)
-        .with_context(|| format!("{}: the models folder cannot be read", models.display()))?
+        .with_context(|| {
+            format!(
+                "{}: the models folder cannot be read; set `models-dir` in the configuration",
+                models.display()
+            )
+        })?
         .filter_map(|entry| entry.ok().map(|entry| entry.path()))
         .filter(|path| path.is_dir())
         .collect();

@@ -15,6 +15,7 @@ use serde::Serialize;
 use super::Context;
 use crate::chat::{BackendId, BoundaryBackendId, ChatRequest, Needs};
 use crate::config::{Config, ConfigError, Paths};
+use crate::ledger::{Estimate, Prices, estimate};
 use crate::metrics::Metrics;
 use crate::routing::{self, Explanation, LOCAL, Presence, Question, REMOTE, Router, Seat, View};
 
@@ -46,8 +47,8 @@ pub(crate) struct Args {
 struct Told {
     #[serde(flatten)]
     explanation: Explanation,
-    /// What the answer is expected to cost, where a price is known.
-    cost_estimate: Option<String>,
+    /// What following it would cost, for each target.
+    cost_estimates: Vec<Estimate>,
 }
 
 /// Everything that decides: the same for one prompt and for a file of them.
@@ -55,6 +56,8 @@ struct Desk {
     router: Router,
     policy: String,
     view: View,
+    prices: Prices,
+    config: Config,
 }
 
 impl Desk {
@@ -74,7 +77,9 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
         let known: Vec<&str> = router.policies().collect();
         bail!("there is no policy `{policy}`; known: {}", known.join(", "));
     }
-    let desk = Desk { router, policy, view: assumed_view(&config, &paths) };
+    let prices =
+        Prices::load(config.ledger.prices.as_deref()).map_err(|problems| ConfigError { problems })?;
+    let desk = Desk { router, policy, view: assumed_view(&config, &paths), prices, config };
     match (&args.jsonl, &args.prompt) {
         (Some(file), _) => {
             let input =
@@ -95,18 +100,14 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
 
 fn one(desk: &Desk, request: &ChatRequest, json: bool) -> anyhow::Result<ExitCode> {
     let explanation = desk.explain(request);
-    let told = Told { cost_estimate: cost_estimate(&explanation), explanation };
+    let cost_estimates = estimate(&desk.prices, &desk.config.local, &desk.config.remote.model, &explanation);
+    let told = Told { cost_estimates, explanation };
     if json {
         println!("{}", serde_json::to_string_pretty(&told)?);
     } else {
-        print!("{}", table::of(&told.explanation, told.cost_estimate.as_deref()));
+        print!("{}", table::of(&told.explanation, &told.cost_estimates));
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// HOOK: the ledger's prices fill this in; until then no price is known here.
-fn cost_estimate(_explanation: &Explanation) -> Option<String> {
-    None
 }
 
 /// Both backends as configured, present and ready.

@@ -12,7 +12,7 @@ pub struct LocalConfig {
     pub enabled: bool,
     /// A folder below the models folder, or a path.
     pub model: String,
-    /// Threads of the decode pool; 0 means one per physical core.
+    /// Threads of the decode pool; 0 means one per physical core, fewer for a model too small to share.
     pub threads: usize,
     /// Answers generated at the same time.
     pub max_streams: usize,

@@ -83,11 +83,11 @@ impl RemoteConfig {
                         "remote.base-url",
                         "holds a user name or password: put the key in the variable that api-key-env names"
                             .to_owned(),
-                    ))
+                    ));
                 }
                 Ok(_) => {}
                 Err(error) => {
-                    problems.push(Problem::key("remote.base-url", format!("is not a URL: {error}")))
+                    problems.push(Problem::key("remote.base-url", format!("is not a URL: {error}")));
                 }
             }
         }

@@ -25,6 +25,21 @@ pub struct Listed {
     pub licence: String,
     /// SHA-256 in lower-case hexadecimal digits, by file name.
     pub files: BTreeMap<String, String>,
+    /// What it was trained on.
+    #[serde(default)]
+    pub data: Vec<DataSet>,
+}
+
+/// A data set that a model was trained on.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct DataSet {
+    /// Its name.
+    pub name: String,
+    /// Its licence.
+    pub licence: String,
+    /// Whom to credit.
+    pub attribution: String,
 }
 
 /// All models that ship.

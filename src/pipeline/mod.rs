@@ -148,7 +148,7 @@ impl Pipeline {
             let why = Why::Routing(decision.reason, self.wait_for(decision.reason));
             return Err(refuse(why, Some(decision), recorder));
         }
-        self.try_targets(request, destination, decision, recorder, permit).await
+        self.try_targets(Asked { request, destination }, decision, recorder, permit).await
     }
 
     /// Decides without calling anyone.
@@ -208,8 +208,7 @@ impl Pipeline {
 
     async fn try_targets(
         &self,
-        request: Arc<ChatRequest>,
-        destination: Destination,
+        asked: Asked,
         mut decision: Decision,
         mut recorder: Recorder,
         permit: OwnedSemaphorePermit,
@@ -219,7 +218,7 @@ impl Pipeline {
         for (position, target) in targets.iter().enumerate() {
             let Some(backend) = self.backend(target) else { continue };
             let is_last = position + 1 == targets.len();
-            let call = destination.call(Arc::clone(&request), backend.profile());
+            let call = asked.destination.call(Arc::clone(&asked.request), backend.profile());
             match self.try_backend(backend, call, &mut recorder, is_last).await {
                 Ok(opened) => {
                     if position > 0 {
@@ -240,6 +239,12 @@ impl Pipeline {
         let why = last_error.map_or(Why::Routing(Reason::NoRemote, None), Why::Backend);
         Err(refuse(why, Some(decision), recorder))
     }
+}
+
+/// One request, with what its names mean.
+struct Asked {
+    request: Arc<ChatRequest>,
+    destination: Destination,
 }
 
 fn question<'a>(request: &'a ChatRequest, destination: &'a Destination, view: &'a View) -> Question<'a> {

@@ -100,7 +100,9 @@ async fn e3_broken_text_deep_nesting_and_odd_numbers_are_handled() {
     assert_eq!(gateway.post(&with(&json!({ "n": 3.0, "temperature": 1 }))).await.status, 200);
     for odd in [r#""stream":"yes""#, r#""n":1e999"#, r#""n":3.5"#, r#""temperature":1e999"#, r#""n":NaN"#] {
         let body = format!(r#"{{"model":"ok","messages":[{{"role":"user","content":"a"}}],{odd}}}"#);
-        gateway.send(&[], body).await.error(400);
+        let reply = gateway.send(&[], body).await;
+        assert_eq!(reply.status, 400, "{odd}");
+        reply.error(400);
     }
 }
 

@@ -6,10 +6,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::cache::Cache;
 use super::graph::Graph;
 use super::queue::{End, Queue, Step, Ticket};
 use super::sequence::{Ending, Limits, Offer, Sequence};
+use super::slab::Cache;
 
 /// Prompt tokens in one run, so that a long prompt does not hold up the answers under way for long.
 const PREFILL_CHUNK: usize = 256;

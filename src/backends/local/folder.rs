@@ -153,6 +153,14 @@ impl Folder {
         }
         Ok(folder)
     }
+
+    /// Bytes of the graph and of the weights beside it.
+    pub(super) fn weights(&self) -> u64 {
+        let size = |path: &Path| std::fs::metadata(path).map_or(0, |data| data.len());
+        let mut data = self.graph.clone().into_os_string();
+        data.push(".data");
+        size(&self.graph) + size(Path::new(&data))
+    }
 }
 
 fn read_json<T: DeserializeOwned>(file: &Path) -> Result<T, LocalError> {

@@ -7,8 +7,8 @@ use ort::session::Session;
 use ort::value::{Outlet, TensorElementType};
 
 use super::LocalError;
-use super::cache::Cache;
 use super::folder::{Folder, Names};
+use super::slab::Cache;
 use crate::onnx::{self, SessionSpec};
 
 /// Names, shapes and limits that a cache needs.

@@ -2,7 +2,6 @@
 //! Promises: nothing leaves the process; a full queue says so at once; a broken model is refused at load, by file.
 //! Reads GenAI-style folders whose graph shares its KV cache; calls no tools, sees no images, enforces no schema.
 
-mod cache;
 mod cores;
 mod detokenize;
 mod engine;
@@ -14,6 +13,7 @@ mod refusal;
 mod reply;
 mod sampler;
 mod sequence;
+mod slab;
 mod stop;
 mod template;
 
@@ -88,7 +88,7 @@ impl Local {
     ) -> Result<Self, LocalError> {
         let files = Folder::read(folder)?;
         Manifest::check(folder)?;
-        let spec = SessionSpec { intra_threads: cores::threads(config.threads), spin: SPIN };
+        let spec = SessionSpec { intra_threads: cores::threads(config.threads, files.weights()), spin: SPIN };
         let mut graph = Graph::open(&files, &spec)?;
         graph.try_out().map_err(|error| {
             LocalError::model(&files.graph, &format!("the graph does not run: {}", error.message()))

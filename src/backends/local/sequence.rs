@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{OwnedPermit, Sender};
 
-use super::cache::Cache;
 use super::queue::{End, Step, Ticket};
 use super::sampler::Sampler;
+use super::slab::Cache;
 
 /// Answer tokens that a new cache has room for from the start.
 const FIRST_ROOM: usize = 128;

@@ -3,10 +3,11 @@
 use std::fmt::Write as _;
 
 use crate::chat::BackendId;
+use crate::ledger::Estimate;
 use crate::routing::{Explanation, Pii, Reason};
 
 /// A few lines: where, why, score, facts, cost.
-pub(super) fn of(told: &Explanation, cost: Option<&str>) -> String {
+pub(super) fn of(told: &Explanation, costs: &[Estimate]) -> String {
     let mut text = String::new();
     let mut line = |label: &str, value: String| {
         // Writing to a String cannot fail.
@@ -20,7 +21,10 @@ pub(super) fn of(told: &Explanation, cost: Option<&str>) -> String {
     }
     line("score", score(told));
     line("prompt", facts(told));
-    line("cost", cost.unwrap_or("not known").to_owned());
+    for cost in costs {
+        let price = cost.cost_micros.map_or_else(|| "price not known".to_owned(), |price| price.to_string());
+        line("cost", format!("{} with {}: {price}, for {}", cost.target, cost.model, cost.assumes));
+    }
     line("decided", format!("in {} us", told.decided_in_us));
     text
 }

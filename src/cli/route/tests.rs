@@ -18,7 +18,8 @@ fn desk(policy: &str) -> Desk {
         policies: root().join("policies"),
     };
     let router = routing::open(&config, &paths, Arc::new(Metrics::new().unwrap())).unwrap();
-    Desk { router, policy: policy.to_owned(), view: assumed_view(&config, &paths) }
+    let prices = Prices::load(None).unwrap();
+    Desk { router, policy: policy.to_owned(), view: assumed_view(&config, &paths), prices, config }
 }
 
 fn decide(input: &str) -> (Vec<Value>, ExitCode) {
@@ -107,19 +108,20 @@ fn an_explanation_reads_well_and_never_holds_the_prompt() {
     let mut request = request::of_prompt("My secret plan: call +49 170 1234567 at noon.").unwrap();
     request.controls.tags = vec!["team-a".to_owned()];
     let told = desk.explain(&request);
-    let text = table::of(&told, Some("$0.000150 at remote"));
+    let costs = estimate(&desk.prices, &desk.config.local, &desk.config.remote.model, &told);
+    let text = table::of(&told, &costs);
     for word in [
         "goes to   local, within the boundary only",
         "private: a rule keeps it within the boundary",
         "`private stays here` of policy balanced",
         "holds a phone number",
         "tags team-a",
-        "$0.000150 at remote",
+        "local with starter: $0.0000",
     ] {
         assert!(text.contains(word), "{word} is missing in\n{text}");
     }
-    let json = serde_json::to_string(&Told { explanation: told, cost_estimate: None }).unwrap();
-    assert!(json.contains("\"pii\":\"phone\"") && json.contains("\"cost_estimate\":null"), "{json}");
+    let json = serde_json::to_string(&Told { explanation: told, cost_estimates: costs }).unwrap();
+    assert!(json.contains("\"pii\":\"phone\"") && json.contains("\"cost_micros\":"), "{json}");
     assert!(!json.contains("secret plan") && !text.contains("secret plan"));
 }
 

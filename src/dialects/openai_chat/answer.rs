@@ -126,7 +126,7 @@ impl Fold {
                     }
                 }
                 Event::Finish { index, reason } => {
-                    self.choices.entry(index).or_default().finish = Some(reason)
+                    self.choices.entry(index).or_default().finish = Some(reason);
                 }
                 Event::Usage(usage) => self.usage = Some(usage),
                 Event::Whole { .. } => self.raw.clone_from(&chunk.raw),
@@ -156,9 +156,8 @@ impl Fold {
 }
 
 fn whole_choice(index: u32, choice: Choice) -> Value {
-    // `content` is null where something else stands in its place.
-    let replaced = choice.text.is_empty() && (choice.refusal.is_some() || !choice.tool_calls.is_empty());
-    let content = (!replaced).then_some(choice.text);
+    let silent = choice.text.is_empty() && (choice.refusal.is_some() || !choice.tool_calls.is_empty());
+    let content = (!silent).then_some(choice.text);
     let mut message = json!({ "role": "assistant", "content": content, "refusal": choice.refusal });
     if let (false, Some(object)) = (choice.tool_calls.is_empty(), message.as_object_mut()) {
         object.insert("tool_calls".to_owned(), Value::Array(choice.tool_calls));

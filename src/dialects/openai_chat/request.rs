@@ -127,12 +127,9 @@ pub fn parse_request(body: Bytes) -> Result<ChatRequest, RequestError> {
     let needs = needs(&fields, read.vision, read.audio)?;
     let stream = fields.stream.flag("stream")?.unwrap_or(false);
     let include_usage = stream_options(&fields, stream)?;
-    let original = Original {
-        dialect: Dialect::OpenAiChat,
-        model: fields.model.span(text).ok_or_else(|| missing("model"))?,
-        stream_options: fields.stream_options.span(text),
-        body: body.clone(),
-    };
+    let model_span = fields.model.span(text).ok_or_else(|| missing("model"))?;
+    let stream_options = fields.stream_options.span(text);
+    let original = Original { dialect: Dialect::OpenAiChat, body, model: model_span, stream_options };
     let controls = Controls::default();
     Ok(ChatRequest {
         model,

@@ -1,0 +1,78 @@
+#!/usr/bin/env python3
+"""Writes models/manifest.toml: the files of each shipped model with their SHA-256, and what it was trained on.
+
+Run after an export: `python3 scripts/manifest.py`. With `--check`, changes nothing and fails where the file is not true.
+"""
+
+import hashlib
+import pathlib
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent / "models"
+
+CLINC = ("CLINC150", "CC BY 3.0", "Larson et al., clinc/oos-eval")
+BANKING = ("BANKING77", "CC BY 4.0", "Casanueva et al., PolyAI")
+HWU = ("HWU64", "CC BY 4.0", "Liu et al., Heriot-Watt University")
+SNIPS = ("SNIPS", "CC0-1.0", "Coucke et al., Snips")
+RESTAURANTS = ("RESTAURANTS-8K", "CC BY 4.0", "Coope et al., PolyAI")
+WNUT = ("WNUT 2017", "CC BY 4.0", "Derczynski et al.")
+TLDR = ("tldr-pages", "CC BY 4.0", "tldr-pages contributors")
+
+MODELS = [
+    {
+        "name": "classifier",
+        "kind": "classifier",
+        "source": "trained by training/classifier",
+        "files": ["config.json", "model.onnx", "tokenizer.json"],
+        "data": [
+            ("MMLU-Pro", "Apache-2.0", "Wang et al., TIGER-AI-Lab"),
+            ("LLMRouter", "MIT", "ulab-uiuc"),
+            ("ZeroEval", "Apache-2.0", "WildEval"),
+            CLINC, BANKING, HWU, SNIPS, RESTAURANTS, WNUT, TLDR,
+            ("GSM8K, train split", "MIT", "Cobbe et al., OpenAI"),
+            ("QuaRel", "CC BY 4.0", "Tafjord et al., AI2"),
+            ("QuaRTz", "CC BY 4.0", "Tafjord et al., AI2"),
+            ("CosmosQA", "CC BY 4.0", "Huang et al."),
+            ("CommonGen", "MIT", "Lin et al."),
+        ],
+    },
+    {
+        "name": "starter",
+        "kind": "language",
+        "source": "trained by training/starter",
+        "files": [
+            "chat_template.jinja", "config.json", "genai_config.json", "generation_config.json", "model.onnx",
+            "model.onnx.data", "tokenizer.json", "tokenizer_config.json",
+        ],
+        "data": [CLINC, BANKING, HWU, SNIPS, RESTAURANTS, WNUT, TLDR],
+    },
+]
+
+
+def render() -> str:
+    lines = ["# Which model files ship, and where they come from. Written by scripts/manifest.py.", "", "schema-version = 1"]
+    for model in MODELS:
+        lines += ["", "[[model]]"]
+        lines += [f'{key} = "{model[key]}"' for key in ("name", "kind", "source")]
+        lines += ['licence = "Apache-2.0"', "", "[model.files]"]
+        for file in model["files"]:
+            digest = hashlib.sha256((ROOT / model["name"] / file).read_bytes()).hexdigest()
+            lines.append(f'"{file}" = "{digest}"')
+        for name, licence, attribution in model["data"]:
+            lines += ["", "[[model.data]]", f'name = "{name}"', f'licence = "{licence}"', f'attribution = "{attribution}"']
+    return "\n".join(lines) + "\n"
+
+
+def main() -> int:
+    target, text = ROOT / "manifest.toml", render()
+    if "--check" in sys.argv[1:]:
+        if target.exists() and target.read_text() == text:
+            return 0
+        print(f"{target.relative_to(ROOT.parent)} is not true: run python3 scripts/manifest.py", file=sys.stderr)
+        return 1
+    target.write_text(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
