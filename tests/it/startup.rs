@@ -35,12 +35,12 @@ async fn refused_for(harm: impl FnOnce(&Path)) -> String {
 async fn d20_a_missing_model_file_is_named() {
     let message =
         refused_for(|models| std::fs::remove_file(models.join("starter/model.onnx")).unwrap()).await;
-    assert_names(&message, &["starter/model.onnx", "local.model", "git checkout models/"]);
+    assert_names(&message, &["starter/model.onnx", "local.model", "git checkout"]);
     let message =
         refused_for(|models| std::fs::remove_file(models.join("starter/tokenizer.json")).unwrap()).await;
-    assert_names(&message, &["starter/tokenizer.json", "local.model", "git checkout models/"]);
+    assert_names(&message, &["starter/tokenizer.json", "local.model", "git checkout"]);
     let message = refused_for(|models| std::fs::remove_dir_all(models.join("starter")).unwrap()).await;
-    assert_names(&message, &["models/starter", "local.model", "git checkout models/"]);
+    assert_names(&message, &["models/starter", "local.model", "git checkout"]);
 }
 
 #[tokio::test]
@@ -48,13 +48,13 @@ async fn d20_a_corrupt_model_file_is_named() {
     let garbage =
         |file: &'static str| move |models: &Path| std::fs::write(models.join(file), b"garbage").unwrap();
     let message = refused_for(garbage("starter/model.onnx")).await;
-    assert_names(&message, &["starter/model.onnx", "local.model", "git checkout models/"]);
-    let message = refused_for(garbage("starter/config.json")).await;
-    assert_names(&message, &["starter/config.json", "local.model"]);
+    assert_names(&message, &["starter/model.onnx", "local.model", "git checkout"]);
+    let message = refused_for(garbage("starter/genai_config.json")).await;
+    assert_names(&message, &["starter/genai_config.json", "local.model"]);
     let message = refused_for(garbage("classifier/model.onnx")).await;
-    assert_names(&message, &["classifier/model.onnx", "classifier.model", "git checkout models/"]);
+    assert_names(&message, &["classifier/model.onnx", "classifier.model", "git checkout"]);
     let message = refused_for(garbage("classifier/tokenizer.json")).await;
-    assert_names(&message, &["classifier/tokenizer.json", "classifier.model", "git checkout models/"]);
+    assert_names(&message, &["classifier/tokenizer.json", "classifier.model", "git checkout"]);
 }
 
 #[tokio::test]
@@ -69,7 +69,7 @@ async fn d20_a_model_file_with_another_hash_is_named() {
             std::fs::write(models.join("manifest.toml"), listed).unwrap();
         })
         .await;
-        assert_names(&message, &[&format!("{name}/model.onnx"), "manifest.toml", "git checkout models/"]);
+        assert_names(&message, &[&format!("{name}/model.onnx"), "manifest.toml", "git checkout"]);
     }
 }
 
