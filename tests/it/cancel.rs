@@ -97,6 +97,15 @@ async fn c12_leaving_a_local_stream_stops_the_engine_and_is_billed() {
         row["completion_tokens"].as_i64().unwrap() > 0 && row["cost_micros"].as_i64().unwrap() > 0,
         "{row}"
     );
+    // A client of a whole answer that leaves stops the engine too.
+    let mut whole = ask.clone();
+    whole["stream"] = json!(false);
+    tokio::select! {
+        _ = gateway.open(&[], whole.to_string()) => panic!("an answer"),
+        _ = gateway.until("local_active", &[], 8.0) => {}
+    }
+    let took = gateway.until("local_active", &[], 0.0).await;
+    assert!(took < Duration::from_secs(1), "{took:?}");
     assert_eq!(upstream.bytes_received(), 0);
     let next =
         json!({ "model": "local", "max_tokens": 3, "messages": [{ "role": "user", "content": "hi" }] });

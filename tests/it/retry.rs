@@ -92,7 +92,7 @@ async fn a6_lasting_server_errors_open_the_breaker_which_fails_fast_and_closes_a
     let upstream = ScriptedUpstream::start().await;
     let gateway = Gateway::with(&upstream.base_url(), |config| {
         config.remote.breaker_failures = 4;
-        config.remote.breaker_open_ms = 1_500;
+        config.remote.breaker_open_ms = 3_000;
     })
     .await;
     for _ in 0..2 {
@@ -103,7 +103,7 @@ async fn a6_lasting_server_errors_open_the_breaker_which_fails_fast_and_closes_a
         let start = Instant::now();
         let reply = gateway.post(&chat("ok", stream)).await;
         assert_eq!(reply.code(503), "no_remote");
-        assert!(matches!(reply.retry_after(), Some(1..=2)), "{:?}", reply.retry_after());
+        assert!(matches!(reply.retry_after(), Some(1..=4)), "{:?}", reply.retry_after());
         assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
     }
     assert_eq!(upstream.seen().len(), 4, "an open breaker sends nothing");

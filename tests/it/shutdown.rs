@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+
 use crate::support::gateway::{Gateway, chat, client};
 use crate::support::process::Setup;
 use crate::support::reply::Reply;
@@ -22,12 +25,12 @@ async fn d13_a_stop_lets_live_streams_finish_and_writes_every_row() {
     // Readiness fails at once, while the streams go on; nobody new gets in.
     let refused =
         async { while client().get(format!("http://{}/v1/models", gateway.address)).send().await.is_ok() {} };
-    tokio::time::timeout(Duration::from_secs(1), refused).await.expect("new connections are refused");
+    tokio::time::timeout(Duration::from_secs(2), refused).await.expect("new connections are refused");
     let ready = gateway.admin("/health/ready").await;
     assert_eq!((ready.status, ready.json()["draining"].as_bool()), (503, Some(true)));
     assert_eq!(gateway.admin("/health/live").await.status, 200);
     for stream in streams {
-        assert!(Reply::read(stream).await.chunks().len() > 70, "the whole answer came");
+        assert!(Reply::read(stream).await.chunks().len() > 170, "the whole answer came");
     }
     let ended = gateway.ended().await;
     assert_eq!(ended.status.code(), Some(0), "{ended:?}");
@@ -64,6 +67,22 @@ async fn d13_a_stopped_gateway_in_process_ends_by_itself() {
     let (reply, clean) = tokio::join!(Reply::read(stream), gateway.stopped());
     reply.chunks();
     assert!(clean);
+}
+
+#[tokio::test]
+async fn d13_connections_without_a_request_do_not_hold_up_the_stop() {
+    let upstream = ScriptedUpstream::start().await;
+    let gateway = Gateway::start(&upstream.base_url()).await;
+    assert_eq!(gateway.ask("ok").await.status, 200, "and its connection is kept alive");
+    let silent = TcpStream::connect(gateway.address).await.unwrap();
+    let mut begun = TcpStream::connect(gateway.address).await.unwrap();
+    begun.write_all(b"POST /v1/chat").await.unwrap();
+    // Both are accepted by the time that a later one is answered.
+    assert_eq!(Reply::read(client().get(gateway.url("/v1/models")).send().await.unwrap()).await.status, 200);
+    gateway.stop();
+    let clean = tokio::time::timeout(Duration::from_secs(5), gateway.stopped()).await;
+    assert_eq!(clean.expect("the stop is not held up"), true);
+    drop((silent, begun));
 }
 
 #[tokio::test]

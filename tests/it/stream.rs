@@ -193,7 +193,7 @@ async fn c16_a_silent_stream_is_kept_alive_by_comments_but_never_committed_by_th
     let (silent, uncommitted) =
         tokio::join!(gateway.ask_stream("fault:stall"), gateway.ask_stream("fault:slow"));
     let comments = silent.string().matches(": keep-alive\n\n").count();
-    assert_eq!(comments, 2, "{silent:?}");
+    assert!((1..=2).contains(&comments), "{silent:?}");
     assert_eq!(silent.broken().1["code"], "idle_timeout");
     assert_eq!(uncommitted.code(504), "first_token_timeout");
 }

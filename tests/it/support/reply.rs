@@ -99,7 +99,10 @@ pub(crate) fn text(chunks: &[Value]) -> String {
 }
 
 /// The samples of one scrape.
-pub(crate) struct Samples(Vec<(String, Vec<(String, String)>, f64)>);
+pub(crate) struct Samples(Vec<Sample>);
+
+/// Name, labels and value of one series.
+type Sample = (String, Vec<(String, String)>, f64);
 
 impl Samples {
     pub(crate) fn read(text: &str) -> Self {
@@ -131,7 +134,7 @@ impl Samples {
 }
 
 /// `name{label="value",...} number`, with every escape undone.
-fn sample(line: &str) -> Option<(String, Vec<(String, String)>, f64)> {
+fn sample(line: &str) -> Option<Sample> {
     let (head, value) = line.rsplit_once(' ')?;
     let value = value.parse().ok()?;
     let Some((name, rest)) = head.split_once('{') else { return Some((head.to_owned(), vec![], value)) };

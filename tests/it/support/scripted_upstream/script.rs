@@ -151,7 +151,7 @@ fn good(ask: &Ask) -> Script {
 fn words(ask: &Ask) -> Vec<Value> {
     let times = match ask.model.as_str() {
         "slowstream" => 100,
-        "shortstream" => 10,
+        "shortstream" => 25,
         _ => 1,
     };
     let words = TEXT.split_inclusive(' ').map(|word| json!({ "content": word }));
