@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
 use crate::support::gateway::{Gateway, chat};
+use crate::support::raw_peer::{RawUpstream, Then};
 use crate::support::remote_house::until;
 use crate::support::scripted_upstream::ScriptedUpstream;
 use crate::support::small_model::endless;
@@ -110,4 +113,30 @@ async fn c12_leaving_a_local_stream_stops_the_engine_and_is_billed() {
     let next =
         json!({ "model": "local", "max_tokens": 3, "messages": [{ "role": "user", "content": "hi" }] });
     assert_eq!(timeout(Duration::from_secs(20), gateway.post(&next)).await.unwrap().status, 200);
+}
+
+#[tokio::test]
+async fn c13_a_client_that_reads_nothing_is_given_up_and_holds_nobody_else() {
+    let piece = json!({ "choices": [{ "index": 0, "delta": { "content": "x".repeat(60_000) } }] });
+    let events = format!("data: {piece}\n\n").repeat(1_000);
+    let upstream = RawUpstream::events(events, Then::Hold).await;
+    let gateway = Gateway::with(&upstream.base_url(), |config| {
+        config.server.write_timeout_seconds = 1;
+        config.remote.idle_timeout_ms = 60_000;
+    })
+    .await;
+    let body = chat("m", true).to_string();
+    let head = format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    let mut deaf = TcpStream::connect(gateway.address).await.unwrap();
+    deaf.write_all(&[head.as_bytes(), body.as_bytes()].concat()).await.unwrap();
+    gateway.until("requests_in_flight", &[], 1.0).await;
+    assert_eq!(gateway.ask("nobody").await.status, 404, "others are answered");
+    gateway.until("requests_in_flight", &[], 0.0).await;
+    let row = gateway.rows().into_iter().find(|row| row["model"] == "m").unwrap();
+    assert_eq!((&row["status"], &row["error"]), (&json!(499), &json!("client_closed")));
+    assert!(row["completion_tokens"].as_i64().unwrap() < 60_000_000 / 4, "the rest stayed with the upstream");
+    drop(deaf);
 }

@@ -18,6 +18,8 @@ mod names;
 #[cfg(test)]
 mod parse;
 #[cfg(test)]
+mod patience;
+#[cfg(test)]
 mod privacy;
 #[cfg(test)]
 mod retry;
