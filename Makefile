@@ -1,7 +1,7 @@
 # Two commands: `make run` starts a working gateway, `make test` checks everything CI checks.
 # What is fetched lands in .local/, what is built in target/; both are ignored and safe to delete.
 
-.PHONY: help setup run test test-setup bench train
+.PHONY: help setup run test test-setup docs bench train
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,6 +17,9 @@ test:  ## Everything .ci/run runs: format, lints, tests, docs, policies, example
 
 test-setup: setup  ## Fetch what the tests drive the gateway with: OpenAI SDKs, Prometheus
 	@scripts/test-tools.sh
+
+docs:  ## Write docs/CONFIG.md, METRICS.md and API.md anew from the code
+	@scripts/docs.sh
 
 bench: setup  ## Whole-system benchmarks; writes target/bench/*.json
 	@scripts/bench.sh $(ARGS)

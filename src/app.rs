@@ -8,12 +8,12 @@ use std::sync::Arc;
 
 use crate::backends::local::Local;
 use crate::backends::remote::Remote;
-use crate::backends::{Backend, Readiness};
+use crate::backends::{Backend, Kind, Readiness};
 use crate::config::{Config, ConfigError, Paths, Problem, RemoteConfig, Secret};
 use crate::ledger::{self, Ledger, Prices};
-use crate::metrics::Metrics;
+use crate::metrics::{ClosedSets, Metrics};
 use crate::pipeline::{Names, Parts, Pipeline};
-use crate::routing;
+use crate::routing::{self, LOCAL, REMOTE, Reason};
 
 pub use evaluate::EvalHouse;
 
@@ -66,6 +66,7 @@ impl House {
             return Err(ConfigError { problems });
         };
         let ledger = Arc::new(ledger);
+        seed(ledger.metrics(), &router);
         let parts = Parts { router, backends, names, ledger: Arc::clone(&ledger), config: config.clone() };
         Ok(Self { config, pipeline: Arc::new(Pipeline::new(parts)), ledger, ledger_file })
     }
@@ -83,6 +84,17 @@ impl House {
         };
         self.pipeline.backends().iter().map(line).collect()
     }
+}
+
+/// Lets every series of the closed sets exist, so that no first event is missed.
+fn seed(metrics: &Metrics, router: &routing::Router) {
+    metrics.seed(&ClosedSets {
+        policies: &router.policies().collect::<Vec<_>>(),
+        backends: &[LOCAL, REMOTE],
+        reasons: &Reason::ALL.map(Reason::label),
+        passed_over: &[Reason::NoRemote, Reason::NoLocal, Reason::LocalBusy].map(Reason::label),
+        failures: &Kind::ALL.map(Kind::label),
+    });
 }
 
 /// The value, or `None` with its problems put aside.

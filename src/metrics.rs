@@ -1,11 +1,17 @@
 //! Every metric, declared once. Labels are closed sets: backend names from the configuration, enums, status codes.
 //! Series are seeded at start, so that a dashboard shows 0 instead of nothing.
 
+mod seed;
+
+use std::cell::RefCell;
+
 use prometheus::{Counter, CounterVec, Gauge};
 use prometheus::{
     Encoder, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts,
     Registry, TextEncoder, core::Collector,
 };
+
+pub use seed::ClosedSets;
 
 use crate::chat::SCORE_BINS;
 
@@ -18,6 +24,7 @@ const SHORT: &[f64] =
 /// All metrics of one gateway, with the registry that exposes them.
 pub struct Metrics {
     registry: Registry,
+    families: Vec<Family>,
     /// Requests answered, by policy, answering backend, HTTP status and error (`none` when there was none).
     pub requests_total: IntCounterVec,
     /// Requests that are being answered now.
@@ -76,13 +83,33 @@ pub struct Metrics {
     pub build_info: IntGaugeVec,
 }
 
+/// What one metric is, as declared; for the docs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Family {
+    /// Its whole name.
+    pub name: String,
+    /// `counter`, `gauge` or `histogram`.
+    pub kind: String,
+    /// Its labels' names, in order of declaration.
+    pub labels: Vec<String>,
+    /// Its help text.
+    pub help: String,
+}
+
 /// Registers a metric; a name declared twice is a bug that the first test finds.
-struct Registrar(Registry);
+struct Registrar(Registry, RefCell<Vec<Family>>);
 
 impl Registrar {
     fn add<C: Collector + Clone + 'static>(&self, collector: prometheus::Result<C>) -> prometheus::Result<C> {
         let collector = collector?;
         self.0.register(Box::new(collector.clone()))?;
+        let labels = collector.desc().first().map(|desc| desc.variable_labels.clone()).unwrap_or_default();
+        self.1.borrow_mut().extend(collector.collect().iter().map(|family| Family {
+            name: family.name().to_owned(),
+            kind: format!("{:?}", family.get_field_type()).to_lowercase(),
+            labels: labels.clone(),
+            help: family.help().to_owned(),
+        }));
         Ok(collector)
     }
 
@@ -127,12 +154,12 @@ impl Metrics {
     /// Only when two metrics share a name, which a test excludes.
     #[expect(clippy::too_many_lines, reason = "one line a metric: the list is the point")]
     pub fn new() -> prometheus::Result<Self> {
-        let r = Registrar(Registry::new());
+        let r = Registrar(Registry::new(), RefCell::default());
         let bins = (1..SCORE_BINS).map(|bin| bin as f64 / SCORE_BINS as f64).chain([1.0]).collect();
         let metrics = Self {
             requests_total: r.counters(
                 "requests_total",
-                "Requests answered, by policy, answering backend, HTTP status and error.",
+                "Requests answered, by policy, answering backend, HTTP status and error (none when there was none).",
                 &["policy", "backend", "status", "error"],
             )?,
             requests_in_flight: r.gauge("requests_in_flight", "Requests that are being answered now.")?,
@@ -143,48 +170,48 @@ impl Metrics {
             )?,
             request_duration_seconds: r.histograms(
                 "request_duration_seconds",
-                "Time from a request's first byte to its answer's last.",
+                "Time from a request's first byte to its answer's last, in seconds.",
             )?,
             first_chunk_seconds: r.histograms(
                 "first_chunk_seconds",
-                "Time from a request's first byte to its answer's first content.",
+                "Time from a request's first byte to its answer's first content, in seconds.",
             )?,
             decision_seconds: r.histogram(
                 "decision_seconds",
-                "Time to decide where a request goes.",
+                "Time to decide where a request goes, classifier included, in seconds.",
                 SHORT.to_vec(),
             )?,
             tokens_total: r.counters(
                 "tokens_total",
-                "Tokens taken and generated.",
+                "Tokens, by backend, kind (prompt, cached_prompt, completion) and whether we counted them ourselves.",
                 &["backend", "kind", "estimated"],
             )?,
             cost_usd_total: r
-                .add(CounterVec::new(opts("cost_usd_total", "Cost of answers in dollars."), &["backend"]))?,
+                .add(CounterVec::new(opts("cost_usd_total", "Cost of answers, in dollars."), &["backend"]))?,
             cost_if_remote_usd_total: r.add(Counter::with_opts(opts(
                 "cost_if_remote_usd_total",
-                "Estimated cost in dollars had the remote model answered everything.",
+                "Estimated cost had the remote model answered everything, in dollars.",
             )))?,
             saved_usd: r
-                .float_gauge("saved_usd", "Estimated saving since start in dollars; may be negative.")?,
+                .float_gauge("saved_usd", "cost_if_remote less cost since start, in dollars; negative when routing cost money.")?,
             unpriced_requests_total: r.counters(
                 "unpriced_requests_total",
-                "Requests whose model has no known price.",
+                "Requests whose model has no known price; their cost is missing from the sums.",
                 &["backend"],
             )?,
             classifier_seconds: r.histogram(
                 "classifier_seconds",
-                "Time the classifier took.",
+                "Time the classifier took, queueing included, in seconds.",
                 SHORT.to_vec(),
             )?,
             classifier_score: r.histogram(
                 "classifier_score",
-                "Probability that the local answer is good enough.",
+                "Probability that the local answer is good enough, as the classifier put it.",
                 bins,
             )?,
             classifier_outcomes_total: r.counters(
                 "classifier_outcomes_total",
-                "Classifier calls.",
+                "Classifier calls, by outcome: ok, late, broken, off.",
                 &["outcome"],
             )?,
             local_queue_depth: r.gauge("local_queue_depth", "Requests that wait for the local engine.")?,
@@ -195,65 +222,49 @@ impl Metrics {
             )?,
             upstream_failures_total: r.counters(
                 "upstream_failures_total",
-                "Failed attempts, by kind.",
+                "Failed attempts, by backend and kind of failure.",
                 &["backend", "kind"],
             )?,
-            retries_total: r.counters("retries_total", "Retries at the same backend.", &["reason"])?,
+            retries_total: r.counters("retries_total", "Retries at the same backend, by reason.", &["reason"])?,
             fallback_total: r.counters(
                 "fallback_total",
-                "Moves to another backend.",
+                "Requests that moved on to another backend, by reason.",
                 &["from", "to", "reason"],
             )?,
             attempts_total: r.counters(
                 "attempts_total",
-                "Attempts at a backend.",
+                "Attempts, by backend and outcome (ok or the kind of failure).",
                 &["backend", "outcome"],
             )?,
-            breaker_open: r.gauges("breaker_open", "1 while the circuit breaker is open.", &["backend"])?,
+            breaker_open: r.gauges("breaker_open", "1 while the backend's circuit breaker is open.", &["backend"])?,
             backend_ready: r.gauges("backend_ready", "1 while the backend takes requests.", &["backend"])?,
-            ledger_rows_total: r.counters("ledger_rows_total", "Ledger rows by fate.", &["state"])?,
+            ledger_rows_total: r.counters("ledger_rows_total", "Ledger rows, by fate: written, dropped.", &["state"])?,
             eval_quality: r.float_gauges(
                 "eval_quality",
-                "Quality of the last eval run, 0 to 1.",
+                "Quality of the last eval run, 0 to 1, by suite and subject.",
                 &["suite", "subject"],
             )?,
             eval_local_share: r.float_gauges(
                 "eval_local_share",
-                "Share answered locally in the last eval run.",
+                "Share answered locally in the last eval run, by suite and subject.",
                 &["suite", "subject"],
             )?,
             eval_cost_usd: r.float_gauges(
                 "eval_cost_usd",
-                "Cost of the last eval run in dollars.",
+                "Cost of the last eval run in dollars, by suite and subject.",
                 &["suite", "subject"],
             )?,
             build_info: r.gauges("build_info", "1, with the version as a label.", &["version"])?,
             registry: r.0,
+            families: r.1.into_inner(),
         };
-        metrics.seed();
+        metrics.seed_fixed();
         Ok(metrics)
     }
 
-    fn seed(&self) {
-        for backend in ["local", "remote"] {
-            self.request_duration_seconds.with_label_values(&[backend]);
-            self.first_chunk_seconds.with_label_values(&[backend]);
-            self.cost_usd_total.with_label_values(&[backend]);
-            self.unpriced_requests_total.with_label_values(&[backend]);
-            self.breaker_open.with_label_values(&[backend]);
-            self.backend_ready.with_label_values(&[backend]);
-            self.attempts_total.with_label_values(&[backend, "ok"]);
-            for kind in ["prompt", "cached_prompt", "completion"] {
-                self.tokens_total.with_label_values(&[backend, kind, "false"]);
-            }
-        }
-        for outcome in ["ok", "late", "broken", "off"] {
-            self.classifier_outcomes_total.with_label_values(&[outcome]);
-        }
-        for state in ["written", "dropped"] {
-            self.ledger_rows_total.with_label_values(&[state]);
-        }
-        self.build_info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+    /// Every metric that is declared, in order of declaration.
+    pub fn families(&self) -> &[Family] {
+        &self.families
     }
 
     /// Everything in Prometheus' text form.
@@ -276,5 +287,16 @@ mod tests {
         let text = String::from_utf8(Metrics::new().unwrap().render().unwrap()).unwrap();
         assert!(text.contains("crossover_cost_usd_total{backend=\"local\"} 0"));
         assert!(text.contains("crossover_classifier_score_bucket{le=\"0.05\"} 0"));
+    }
+
+    #[test]
+    fn a_family_says_what_it_is() {
+        let metrics = Metrics::new().unwrap();
+        let family = |name: &str| metrics.families().iter().find(|family| family.name == name).unwrap();
+        let requests = family("crossover_requests_total");
+        assert_eq!(requests.kind, "counter");
+        assert_eq!(requests.labels, ["policy", "backend", "status", "error"]);
+        assert_eq!(family("crossover_eval_quality").kind, "gauge");
+        assert_eq!(family("crossover_first_chunk_seconds").kind, "histogram");
     }
 }

@@ -3,6 +3,7 @@
 
 mod admin;
 mod chat;
+mod codes;
 mod controls;
 mod door;
 mod explain;
@@ -21,6 +22,7 @@ use axum::extract::State;
 use axum::response::Response;
 use axum::routing::{get, post};
 
+pub use codes::{ErrorCode, error_codes};
 pub use listen::{Listener, serve};
 
 use crate::chat::RequestId;

@@ -25,10 +25,10 @@ const OURS: &str = "server_error";
 #[derive(Debug)]
 pub(super) struct Refusal {
     pub(super) status: StatusCode,
-    family: &'static str,
-    code: String,
+    pub(super) family: &'static str,
+    pub(super) code: String,
     param: Option<String>,
-    message: String,
+    pub(super) message: String,
     retry_after: Option<Duration>,
     end: End,
 }

@@ -2,6 +2,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command's output is its purpose")]
 
 mod check;
+mod describe;
 mod doctor;
 mod eval;
 mod ledger;
@@ -63,6 +64,8 @@ enum Command {
     Models(models::Args),
     /// Look at this machine and say what is missing and how to mend it
     Doctor(doctor::Args),
+    /// Print a page of the reference, out of the code: settings, metrics, the API
+    Describe(describe::Args),
 }
 
 /// Runs the command that the arguments name.
@@ -76,6 +79,7 @@ pub fn main() -> ExitCode {
         Command::Ledger(args) => ledger::run(args, &cli.context),
         Command::Models(args) => models::run(args, &cli.context),
         Command::Doctor(args) => doctor::run(args, &cli.context),
+        Command::Describe(args) => describe::run(args),
     };
     result.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub struct LogConfig {
     /// `error`, `warn`, `info`, `debug`, `trace`, or a `tracing` filter such as `info,crossover::routing=debug`.
     pub level: String,
-    /// How lines look.
+    /// How lines look: `text` for people, or `json`, one object a line.
     pub format: LogFormat,
 }
 

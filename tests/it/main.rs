@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod cancel;
 #[cfg(test)]
+mod dashboards;
+#[cfg(test)]
 mod failures;
 #[cfg(test)]
 mod fallback;
@@ -23,6 +25,8 @@ mod patience;
 mod privacy;
 #[cfg(test)]
 mod retry;
+#[cfg(test)]
+mod sdk;
 #[cfg(test)]
 mod shutdown;
 #[cfg(test)]

@@ -26,7 +26,18 @@ pub struct RequestError {
 }
 
 impl RequestError {
+    /// Every code, with what it means; for the docs.
+    pub const CODES: [(&str, &str); 6] = [
+        ("invalid_json", "The body is no JSON object."),
+        ("invalid_type", "A field has the wrong type."),
+        ("invalid_value", "A field's value is out of its range or unknown."),
+        ("missing_required_parameter", "A field that must be there is not."),
+        ("empty_array", "A list that must hold something is empty."),
+        ("unsupported_parameter", "A field that would choose an upstream or a key: the configuration does."),
+    ];
+
     fn new(param: impl Into<String>, code: &'static str, message: impl Into<String>) -> Self {
+        debug_assert!(Self::CODES.iter().any(|(known, _)| *known == code), "{code} is not in CODES");
         Self { message: message.into(), param: Some(param.into()), code }
     }
 

@@ -4,8 +4,10 @@
 pub(crate) mod fault_proxy;
 pub(crate) mod gateway;
 pub(crate) mod process;
+pub(crate) mod prometheus;
 pub(crate) mod raw_peer;
 pub(crate) mod remote_house;
 pub(crate) mod reply;
 pub(crate) mod scripted_upstream;
 pub(crate) mod small_model;
+pub(crate) mod tools;

@@ -141,7 +141,8 @@ fn good(ask: &Ask) -> Script {
         last = vec![data(&json!({ "usage": usage,
             "choices": [{ "index": 0, "delta": {}, "finish_reason": reason }] }))];
     } else if ask.usage && ask.model != "usage:never" {
-        last.push(data(&json!({ "id": "chatcmpl-1", "choices": [], "usage": usage })));
+        last.push(data(&json!({ "id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1,
+            "model": "scripted", "choices": [], "usage": usage })));
     }
     steps.extend(last);
     steps.push(Step::Send("data: [DONE]\n\n".into()));

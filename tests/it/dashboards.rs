@@ -1,0 +1,320 @@
+//! The promise that every panel shows something: mixed traffic, a real Prometheus, every query of the dashboard.
+//! Looks at values too: a share lies between 0 and 1, what happened is counted, nothing is infinite.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use futures_util::StreamExt;
+use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
+use tokio::process::Command;
+use tokio::time::Instant;
+
+use crate::support::prometheus::{PATIENCE, Prometheus, client};
+use crate::support::scripted_upstream::ScriptedUpstream;
+use crate::support::tools::{Served, crossover, finish, folder, root, said, skip, tool};
+
+/// Rounds of traffic, a scrape interval apart.
+const ROUNDS: usize = 6;
+
+/// What the gateway of this test answers with. The remote's own model fails at first, so that one request falls back.
+const CONFIG: &str = r#"
+schema-version = 1
+[remote]
+model = "fault:500:2"
+models = ["gpt-4o-mini", "ok", "slowstream", "fault:500", "fault:429:1"]
+backoff-ms = 50
+breaker-failures = 1000
+[local]
+max-streams = 2
+[ledger]
+prices = "PRICES"
+"#;
+
+const PRICES: &str = r#"
+schema-version = 1
+as-of = "2026-01-01"
+source = "made up"
+[models]
+"fault:500:2" = { input = 150000, output = 600000 }
+"#;
+
+/// What one panel must show at least once: so many series, and values for which the test holds.
+type Expected = (&'static str, usize, fn(f64) -> bool);
+
+const SHARE: fn(f64) -> bool = |value| (0.0..=1.0).contains(&value);
+const COUNT: fn(f64) -> bool = |value| value >= 0.0;
+const ANY: fn(f64) -> bool = f64::is_finite;
+const SECONDS: fn(f64) -> bool = |value| value > 0.0 && value < 120.0;
+
+/// Every panel of the dashboard, by its title.
+const PANELS: &[Expected] = &[
+    ("Answered locally", 1, |value| value > 0.0 && value < 1.0),
+    ("Cost", 1, |value| value > 0.0 && value < 1.0),
+    ("Saved against all-remote", 1, ANY),
+    ("Requests", 1, |value| value > 20.0),
+    ("Failed", 1, |value| value > 0.0 && value < 1.0),
+    ("Backends", 2, |value| value == 1.0),
+    ("Quality, last eval run", 3, SHARE),
+    ("Last eval run", 3, SHARE),
+    ("Cost per hour", 3, COUNT),
+    ("Saved since start", 1, ANY),
+    ("Unpriced requests", 2, COUNT),
+    ("Requests per second", 3, COUNT),
+    ("Share answered locally", 1, SHARE),
+    ("Decisions by reason", 4, COUNT),
+    ("Tokens per second", 6, COUNT),
+    ("Requests in flight", 1, COUNT),
+    ("Ledger rows", 2, COUNT),
+    ("Latency", 4, SECONDS),
+    ("Time to first chunk", 4, SECONDS),
+    ("Routing decision", 2, SECONDS),
+    ("Errors by status", 4, COUNT),
+    ("Failed attempts, retries, fallbacks", 10, COUNT),
+    ("Attempts and open breakers", 6, COUNT),
+    ("Local queue", 2, COUNT),
+    ("Local tokens per second", 1, COUNT),
+    ("Classifier latency", 2, SECONDS),
+    ("Classifier outcomes", 4, SHARE),
+    ("Classifier score", 20, COUNT),
+];
+
+/// Panels where these labels must rise above 0 at least once, since it happened.
+const HAPPENED: &[(&str, &[(&str, &str)])] = &[
+    ("Unpriced requests", &[("backend", "remote")]),
+    ("Requests per second", &[("backend", "none")]),
+    ("Decisions by reason", &[("reason", "private"), ("target", "local")]),
+    ("Decisions by reason", &[("reason", "fallback")]),
+    ("Decisions by reason", &[("reason", "requested"), ("target", "remote")]),
+    ("Tokens per second", &[("backend", "local"), ("kind", "completion")]),
+    ("Tokens per second", &[("backend", "remote"), ("kind", "cached_prompt")]),
+    ("Ledger rows", &[("state", "written")]),
+    ("Errors by status", &[("status", "400")]),
+    ("Errors by status", &[("status", "404"), ("error", "model_not_found")]),
+    ("Errors by status", &[("status", "499"), ("error", "client_closed")]),
+    ("Errors by status", &[("status", "502"), ("error", "upstream_error")]),
+    ("Failed attempts, retries, fallbacks", &[("backend", "remote"), ("kind", "upstream_error")]),
+    ("Failed attempts, retries, fallbacks", &[("backend", "remote"), ("kind", "rate_limit_exceeded")]),
+    ("Failed attempts, retries, fallbacks", &[("reason", "rate_limit_exceeded")]),
+    (
+        "Failed attempts, retries, fallbacks",
+        &[("from", "remote"), ("to", "local"), ("reason", "upstream_error")],
+    ),
+    ("Attempts and open breakers", &[("backend", "remote"), ("outcome", "ok")]),
+    ("Attempts and open breakers", &[("backend", "remote"), ("outcome", "cancelled")]),
+    ("Local tokens per second", &[]),
+    ("Classifier outcomes", &[("outcome", "ok")]),
+];
+
+/// Seconds since 1970.
+fn now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64()
+}
+
+/// One client of the gateway.
+struct Caller {
+    client: reqwest::Client,
+    url: String,
+}
+
+impl Caller {
+    async fn send(&self, body: &Value, headers: &[(&str, &str)]) -> reqwest::Response {
+        let mut request = self.client.post(&self.url).header("content-type", "application/json");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.body(body.to_string()).send().await.unwrap()
+    }
+
+    /// Sends and reads to the end; the status must be this.
+    async fn expect(&self, status: u16, body: Value, headers: &[(&str, &str)]) {
+        let response = self.send(&body, headers).await;
+        let got = response.status().as_u16();
+        let text = response.text().await.unwrap();
+        assert_eq!(got, status, "{body}: {text}");
+    }
+
+    /// One round of everything that a dashboard should show.
+    async fn round(&self) {
+        let ask = |model: &str| json!({ "model": model, "messages": [{ "role": "user", "content": "Say hi." }], "max_tokens": 8 });
+        let streamed = |model: &str| {
+            let mut body = ask(model);
+            body["stream"] = json!(true);
+            body
+        };
+        self.expect(200, ask("auto"), &[]).await;
+        self.expect(200, ask("auto"), &[("x-crossover-tags", "private")]).await;
+        self.expect(200, ask("remote-first"), &[]).await;
+        self.expect(200, ask("local"), &[]).await;
+        self.expect(200, streamed("local"), &[]).await;
+        self.expect(200, streamed("gpt-4o-mini"), &[]).await;
+        self.expect(200, ask("gpt-4o-mini"), &[]).await;
+        self.expect(200, ask("ok"), &[]).await;
+        self.expect(400, json!({ "model": "auto", "messages": [] }), &[]).await;
+        self.expect(404, ask("no-such-model"), &[]).await;
+        self.expect(502, ask("fault:500"), &[]).await;
+        let left = self.send(&streamed("slowstream"), &[]).await;
+        left.bytes_stream().next().await.unwrap().unwrap();
+    }
+}
+
+/// Grafana's variables, as it would fill them in for the last minute.
+fn filled_in(query: &str) -> String {
+    query.replace("$__rate_interval", "8s").replace("$__range", "60s")
+}
+
+/// Runs one panel's queries; what is wrong, if anything.
+async fn look_at(prometheus: &Prometheus, panel: &Value, began: f64) -> Result<(), String> {
+    let title = panel["title"].as_str().unwrap();
+    let expected = PANELS.iter().find(|(name, ..)| *name == title);
+    let (_, least, test) = expected.ok_or(format!("{title}: say in PANELS what it must show"))?;
+    let mut all = vec![];
+    for target in panel["targets"].as_array().unwrap() {
+        let query = filled_in(target["expr"].as_str().unwrap());
+        let found = if target["instant"] == true {
+            prometheus.ask("query", &[("query", query.clone())]).await
+        } else {
+            let range = [("query", query.clone()), ("start", began.to_string()), ("end", now().to_string())];
+            let step = [("step", "1".to_owned())];
+            prometheus.ask("query_range", &[&range[..], &step[..]].concat()).await
+        };
+        if !found.iter().any(|(_, values)| !values.is_empty()) {
+            return Err(format!("{title}: nothing for {query}"));
+        }
+        let wild =
+            found.iter().flat_map(|(_, values)| values).find(|value| !value.is_finite() || !test(**value));
+        if let Some(value) = wild {
+            return Err(format!("{title}: {value} makes no sense for {query}"));
+        }
+        all.extend(found);
+    }
+    let shown = all.iter().filter(|(_, values)| !values.is_empty()).count();
+    if shown < *least {
+        return Err(format!("{title}: {shown} series, at least {least} expected"));
+    }
+    for (_, labels) in HAPPENED.iter().filter(|(name, _)| *name == title) {
+        let fits = |series: &Value| labels.iter().all(|(name, value)| series[*name] == *value);
+        if !all.iter().any(|(series, values)| fits(series) && values.iter().any(|value| *value > 0.0)) {
+            return Err(format!("{title}: {labels:?} never rose above 0"));
+        }
+    }
+    Ok(())
+}
+
+/// A golden set of few rows, put through the gateway and kept in its ledger.
+async fn eval_run(state: &Path) {
+    let (from, to) = (root().join("evals/golden/classification"), state.join("suite"));
+    std::fs::create_dir(&to).unwrap();
+    std::fs::copy(from.join("suite.toml"), to.join("suite.toml")).unwrap();
+    let rows = std::fs::read_to_string(from.join("suite.jsonl")).unwrap();
+    let few: Vec<&str> = rows.lines().take(10).collect();
+    std::fs::write(to.join("suite.jsonl"), few.join("\n")).unwrap();
+    let output = finish(crossover(state).args(["eval", "run"]).arg(&to)).await;
+    assert!(output.status.success(), "{}", said(&output));
+}
+
+/// Starts a gateway that `CONFIG` describes, with an upstream behind it.
+async fn gateway(state: &Path) -> (ScriptedUpstream, Served) {
+    let prices = state.join("prices.toml");
+    std::fs::write(&prices, PRICES).unwrap();
+    let config = CONFIG.replace("PRICES", prices.to_str().unwrap());
+    std::fs::write(state.join("crossover.toml"), config).unwrap();
+    let upstream = ScriptedUpstream::start().await;
+    eval_run(state).await;
+    let base_url = upstream.base_url();
+    let served = Served::start(state, &[("OPENAI_BASE_URL", &base_url), ("OPENAI_API_KEY", "sk-test")]).await;
+    (upstream, served)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_panel_shows_what_happened() {
+    const TEST: &str = "every_panel_shows_what_happened";
+    let Some(binary) = tool("CROSSOVER_TEST_PROMETHEUS") else {
+        return skip(TEST, "prometheus is not to be had: run `make test-setup`, then see .local/missing");
+    };
+    let state = folder();
+    let (_upstream, served) = gateway(state.path()).await;
+    let prometheus = Prometheus::start(&binary, state.path(), &served.admin).await;
+    let began = now();
+    let seen = || async {
+        !prometheus.ask("query", &[("query", "crossover_build_info".to_owned())]).await.is_empty()
+    };
+    wait_until("the first scrape", seen).await;
+    let caller = Caller { client: client(), url: format!("{}/chat/completions", served.base_url) };
+    // Waits a second upstream, so it stands beside the rounds.
+    let limited = json!({ "model": "fault:429:1", "messages": [{ "role": "user", "content": "hi" }] });
+    let beside = async { caller.expect(200, limited, &[]).await };
+    let rounds = async {
+        let mut pace = tokio::time::interval(Duration::from_secs(1));
+        for _ in 0..ROUNDS {
+            pace.tick().await;
+            caller.round().await;
+        }
+    };
+    tokio::join!(beside, rounds);
+
+    let text = std::fs::read_to_string(root().join("deploy/grafana/dashboards/overview.json")).unwrap();
+    let dashboard: Value = serde_json::from_str(&text).unwrap();
+    let panels: Vec<&Value> =
+        dashboard["panels"].as_array().unwrap().iter().filter(|panel| panel["type"] != "row").collect();
+    assert_eq!(panels.len(), PANELS.len(), "panels on the dashboard, and in PANELS");
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let mut wrong = vec![];
+        for panel in &panels {
+            wrong.extend(look_at(&prometheus, panel, began).await.err());
+        }
+        if wrong.is_empty() {
+            break;
+        }
+        assert!(Instant::now() < deadline, "{} panel(s):\n{}", wrong.len(), wrong.join("\n"));
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+}
+
+async fn wait_until<F: Future<Output = bool>>(what: &str, mut test: impl FnMut() -> F) {
+    let deadline = Instant::now() + PATIENCE;
+    while !test().await {
+        assert!(Instant::now() < deadline, "{what} did not come");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn promtool_finds_nothing_wrong() {
+    const TEST: &str = "promtool_finds_nothing_wrong";
+    let Some(promtool) = tool("CROSSOVER_TEST_PROMTOOL") else {
+        return skip(TEST, "promtool is not to be had: run `make test-setup`, then see .local/missing");
+    };
+    let state = folder();
+    let (_upstream, served) = gateway(state.path()).await;
+    let caller = Caller { client: client(), url: format!("{}/chat/completions", served.base_url) };
+    caller.round().await;
+    let metrics = client().get(format!("http://{}/metrics", served.admin)).send().await.unwrap();
+    let metrics = metrics.bytes().await.unwrap();
+
+    let mut check = Command::new(&promtool);
+    let mut check = check
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = check.stdin.take().unwrap();
+    input.write_all(&metrics).await.unwrap();
+    drop(input);
+    let output = check.wait_with_output().await.unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{}", said(&output));
+
+    let deploy = root().join("deploy/prometheus");
+    for (arguments, file) in [
+        (["check", "config"], "prometheus.yml"),
+        (["check", "rules"], "rules.yml"),
+        (["test", "rules"], "rules_test.yml"),
+    ] {
+        let output = finish(Command::new(&promtool).args(arguments).arg(deploy.join(file))).await;
+        assert!(output.status.success(), "{}", said(&output));
+    }
+}
