@@ -99,8 +99,7 @@ async fn f3_f18_credentials_and_words_stay_on_their_side() {
         ledger.extend(std::fs::read(file.unwrap().path()).unwrap());
     }
     let ledger = String::from_utf8_lossy(&ledger).into_owned();
-    let answer =
-        ["from the", "Two words", "upstream, in seven", "canary-errmid", "sk-canary", "canary-cookie"];
+    let answer = ["Grüße", "Two words", "in seven words", "canary-errmid", "sk-canary", "canary-cookie"];
     for word in WORDS.iter().chain(&answer) {
         for (place, text) in
             [("log", &ended.stderr), ("output", &ended.stdout), ("metrics", &metrics), ("ledger", &ledger)]

@@ -9,7 +9,7 @@ use crate::support::scripted_upstream::ScriptedUpstream;
 use crate::support::small_model::copies;
 
 /// An upstream that nobody is to call.
-const NOBODY: &str = "http://127.0.0.1:9/v1";
+const NOBODY: &str = "http://nobody.invalid/v1";
 
 fn assert_names(message: &str, words: &[&str]) {
     for word in words {
