@@ -55,7 +55,7 @@ prometheus_files() {
 
 rust_tests() {
     if cargo nextest --version >/dev/null 2>&1; then
-        cargo nextest run --locked --no-fail-fast 2>&1 | tee "$output"
+        cargo nextest run --locked --no-fail-fast --status-level slow 2>&1 | tee "$output"
     else
         cargo test --locked --no-fail-fast 2>&1 | tee "$output"
     fi
@@ -68,6 +68,12 @@ rust_docs() {
 licences() {
     command -v cargo-deny >/dev/null || { skip cargo-deny "not to be had" && return; }
     cargo deny --offline --locked --log-level error check bans licenses sources
+}
+
+# The tests built the binary already, unless they did not compile. A plain `cargo build` would compile half of the
+# dependencies again, without the features that only tests ask for.
+binary() {
+    cargo test --quiet --locked --test it --no-run
 }
 
 shipped_files() {
@@ -94,7 +100,7 @@ step "lints" cargo clippy --quiet --locked --all-targets -- -D warnings
 step "tests" rust_tests
 step "documentation" rust_docs
 step "licences, sources, bans" licences
-step "build" cargo build --quiet --locked
+step "build" binary
 step "shipped policies and example configurations" shipped_files
 step "one golden set, in process" one_eval
 

@@ -159,9 +159,9 @@ impl Caller {
     }
 }
 
-/// Grafana's variables, as it would fill them in for the last minute.
+/// Grafana's variables, as it would fill them in for the last minutes.
 fn filled_in(query: &str) -> String {
-    query.replace("$__rate_interval", "8s").replace("$__range", "60s")
+    query.replace("$__rate_interval", "8s").replace("$__range", "5m")
 }
 
 /// Runs one panel's queries; what is wrong, if anything.

@@ -6,6 +6,8 @@ mod cancel;
 #[cfg(test)]
 mod dashboards;
 #[cfg(test)]
+mod doctor;
+#[cfg(test)]
 mod failures;
 #[cfg(test)]
 mod fallback;

@@ -119,13 +119,18 @@ async fn tokens(backend: &dyn Backend, call: Call) -> Result<(Usage, Duration, D
 
 /// Whether the remote is set up; its key is looked for and never shown.
 fn remote_finding(backend: &dyn Backend, config: &RemoteConfig) -> Finding {
-    let variable = &config.api_key_env;
-    let key = if Secret::from_env(variable).is_some() { "is set" } else { "is not set" };
     let model = &backend.profile().model;
     match backend.readiness() {
         Readiness::Down { why, .. } => Finding::note("remote", format!("{model}: not ready: {why}")),
         Readiness::Ready | Readiness::Busy { .. } => {
-            Finding::good("remote", format!("{model}: set up, not called; {variable} {key}"))
+            let variable = &config.api_key_env;
+            match Secret::from_env(variable) {
+                Some(_) => Finding::good("remote", format!("{model}: set up, not called; {variable} is set")),
+                None => Finding::note(
+                    "remote",
+                    format!("{model}: set up, not called; without a key, {variable} is not set"),
+                ),
+            }
         }
     }
 }

@@ -3,7 +3,6 @@
 
 use std::fmt;
 
-use memchr::memmem;
 use serde::{Serialize, Serializer};
 
 /// A task that policies may name.
@@ -143,19 +142,28 @@ fn window(text: &[u8], head: bool) -> Vec<u8> {
     part.to_ascii_lowercase()
 }
 
+/// One pass over the beginnings of words: a search for each phrase would cost more than all other signals together.
 fn first_phrase(text: &[u8]) -> Option<Task> {
-    let at = |phrases: &[&str]| phrases.iter().filter_map(|phrase| find_word(text, phrase.as_bytes())).min();
-    match (at(CLASSIFICATION), at(EXTRACTION)) {
-        (Some(label), Some(field)) if field < label => Some(Task::Extraction),
-        (Some(_), _) => Some(Task::Classification),
-        (None, Some(_)) => Some(Task::Extraction),
-        (None, None) => None,
-    }
+    (0..text.len()).filter(|&at| begins_word(text, at)).find_map(|at| {
+        let rest = &text[at..];
+        if any_begins(CLASSIFICATION, rest) {
+            return Some(Task::Classification);
+        }
+        any_begins(EXTRACTION, rest).then_some(Task::Extraction)
+    })
 }
 
-/// Where `phrase` begins a word.
-fn find_word(text: &[u8], phrase: &[u8]) -> Option<usize> {
-    memmem::find_iter(text, phrase).find(|&at| at == 0 || !text[at - 1].is_ascii_alphanumeric())
+/// Every phrase begins with a small letter.
+fn begins_word(text: &[u8], at: usize) -> bool {
+    text[at].is_ascii_lowercase() && (at == 0 || !text[at - 1].is_ascii_alphanumeric())
+}
+
+/// Whether `text` begins with one of `phrases`; looks at the first byte before it compares.
+fn any_begins(phrases: &[&str], text: &[u8]) -> bool {
+    phrases
+        .iter()
+        .map(|phrase| phrase.as_bytes())
+        .any(|phrase| phrase[0] == text[0] && text.starts_with(phrase))
 }
 
 #[cfg(test)]
@@ -205,6 +213,19 @@ mod tests {
         ] {
             assert_eq!(guess(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn phrases_begin_with_a_small_letter() {
+        for phrase in CLASSIFICATION.iter().chain(EXTRACTION) {
+            assert!(phrase.starts_with(|first: char| first.is_ascii_lowercase()), "{phrase}");
+        }
+    }
+
+    #[test]
+    fn the_first_phrase_counts() {
+        assert_eq!(guess("Extract the city, then classify it."), Some(Task::Extraction));
+        assert_eq!(guess("Which category: with the fields a, b?"), Some(Task::Classification));
     }
 
     #[test]

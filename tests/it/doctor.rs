@@ -1,0 +1,66 @@
+//! `crossover doctor` says what is there and what is missing, shows no secret, and knows a living gateway.
+
+use std::path::Path;
+use std::process::Output;
+
+use crate::support::tools::{Served, crossover, finish, folder, said};
+
+async fn doctor(state: &Path, env: &[(&str, &str)]) -> Output {
+    let mut command = crossover(state);
+    // Free ports: those of the defaults may be in use on this machine.
+    command
+        .env("CROSSOVER__SERVER__LISTEN", "127.0.0.1:0")
+        .env("CROSSOVER__SERVER__ADMIN_LISTEN", "127.0.0.1:0");
+    command.envs(env.iter().copied());
+    finish(command.arg("doctor")).await
+}
+
+#[tokio::test]
+async fn a_machine_that_has_everything_passes() {
+    let state = folder();
+    let env = [("OPENAI_API_KEY", "sk-canary"), ("OPENAI_BASE_URL", "http://127.0.0.1:1/v1")];
+    let output = doctor(state.path(), &env).await;
+    let text = said(&output);
+    assert!(output.status.success(), "{text}");
+    for word in [
+        "cores",
+        "memory",
+        "ONNX Runtime",
+        "policies",
+        "local answers",
+        "classifier",
+        "OPENAI_API_KEY is set",
+        "ledger",
+        "state folder",
+    ] {
+        assert!(text.contains(word), "{word} is missing in\n{text}");
+    }
+    assert!(!text.contains("canary"), "a secret is shown:\n{text}");
+    assert!(!state.path().join("ledger.sqlite").exists(), "doctor changes nothing");
+}
+
+#[tokio::test]
+async fn d20_what_is_missing_is_named_with_its_mend_and_fails() {
+    let state = folder();
+    let output = doctor(state.path(), &[("ORT_DYLIB_PATH", "/nowhere/libonnxruntime.so")]).await;
+    let text = said(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("MISSING ONNX Runtime") && text.contains("make setup"), "{text}");
+
+    let output = doctor(state.path(), &[("CROSSOVER__POLICY", "poetry")]).await;
+    let text = said(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("there is no policy `poetry`"), "{text}");
+}
+
+#[tokio::test]
+async fn a_living_gateway_is_told_from_none() {
+    let state = folder();
+    let served = Served::start(state.path(), &[]).await;
+    let live = ["doctor", "--live", "--admin-listen"];
+    let output = finish(crossover(state.path()).args(live).arg(&served.admin)).await;
+    assert!(output.status.success(), "{}", said(&output));
+    drop(served);
+    let output = finish(crossover(state.path()).args(live).arg("127.0.0.1:1")).await;
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+}
