@@ -92,6 +92,7 @@ one_eval() {
 }
 
 step "golden sets" python3 scripts/check-golden.py
+step "models manifest" python3 scripts/manifest.py --check
 step "shell scripts" shell_scripts
 step "Prometheus configuration and rules" prometheus_files
 step "format" cargo fmt --check

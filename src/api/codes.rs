@@ -50,9 +50,9 @@ pub fn error_codes() -> Vec<ErrorCode> {
         Reason::NotPermitted,
         Reason::Length,
         Reason::Capability,
-    ];
-    let mut all: Vec<ErrorCode> =
-        ours.into_iter().chain(request).chain(routing.map(Refusal::routing)).map(ErrorCode::of).collect();
+    ]
+    .map(|reason| Refusal::why(&Why::Routing(reason, None)));
+    let mut all: Vec<ErrorCode> = ours.into_iter().chain(request).chain(routing).map(ErrorCode::of).collect();
     for kind in Kind::ALL {
         let backend = BackendId::new("remote");
         let error = BackendError::new(&backend, kind, Fault::Upstream, Retry::Never, "");

@@ -107,12 +107,12 @@ impl Refusal {
                 retry_after: Some(Duration::from_secs(1)),
                 end: why.end(),
             },
-            Why::Routing(reason) => Self::routing(*reason),
+            Why::Routing(reason, wait) => Self::routing(*reason, *wait),
             Why::Backend(error) => Self::backend(error),
         }
     }
 
-    pub(super) fn routing(reason: Reason) -> Self {
+    fn routing(reason: Reason, wait: Option<Duration>) -> Self {
         let (status, family, message) = match reason {
             Reason::NoRemote => (
                 StatusCode::SERVICE_UNAVAILABLE,
@@ -153,14 +153,15 @@ impl Refusal {
             Reason::Capability => "unsupported",
             other => other.label(),
         };
-        let waits = status == StatusCode::TOO_MANY_REQUESTS;
+        // A place in the queue may be free again by now.
+        let soon = (reason == Reason::LocalBusy).then_some(Duration::from_secs(1));
         Self {
             status,
             family,
             code: code.to_owned(),
             param: matches!(reason, Reason::Length).then(|| "messages".to_owned()),
             message: message.to_owned(),
-            retry_after: waits.then_some(Duration::from_secs(1)),
+            retry_after: wait.or(soon),
             end: End::Refused(reason),
         }
     }

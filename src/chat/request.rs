@@ -62,6 +62,18 @@ pub struct Needs {
     pub other_sampling: bool,
 }
 
+impl Needs {
+    /// Everything: what an API of the frontier can do.
+    pub const ALL: Self = Self {
+        vision: true,
+        audio: true,
+        tools: true,
+        logprobs: true,
+        structured: true,
+        other_sampling: true,
+    };
+}
+
 /// Where the caller asks the request to go (`x-crossover-route`, or the model names `local` and `remote`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Control {

@@ -112,14 +112,7 @@ fn one(desk: &Desk, request: &ChatRequest, json: bool) -> anyhow::Result<ExitCod
 
 /// Both backends as configured, present and ready.
 fn assumed_view(config: &Config, paths: &Paths) -> View {
-    let all = Needs {
-        vision: true,
-        audio: true,
-        tools: true,
-        logprobs: true,
-        structured: true,
-        other_sampling: true,
-    };
+    let all = Needs::ALL;
     let seat = |name: &str, within_boundary, context_tokens, can| {
         let id = BackendId::new(name);
         let boundary = BoundaryBackendId::declare(&id, within_boundary);

@@ -14,6 +14,9 @@ use crate::api::{self, Front, Listener};
 use crate::app::{House, Store};
 use crate::telemetry;
 
+/// How long work that cannot be dropped (a long prompt being tokenised) may take at the very end.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
 /// Arguments of `crossover serve`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -34,6 +37,8 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let house = House::open(config, &paths, Store::File)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let clean = runtime.block_on(serve(&house))?;
+    // Drops answers that outlived the grace, so that their records close before the ledger does.
+    runtime.shutdown_timeout(LAST_WORDS);
     house.ledger.shutdown();
     if !clean {
         tracing::warn!("the shutdown grace was over before every answer had ended");

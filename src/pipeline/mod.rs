@@ -8,6 +8,7 @@ mod retry;
 mod view;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -15,12 +16,12 @@ pub use answer::Answer;
 pub use names::{Destination, Names, UnknownModel};
 pub use view::view_of;
 
-use crate::backends::{Backend, BackendError, Kind, Retry};
+use crate::backends::{Backend, BackendError, Kind, Readiness, Retry};
 use crate::chat::{BackendId, ChatRequest, RequestId};
 use crate::config::{Config, LocalConfig};
 use crate::ledger::{End, Estimate, Ledger, Origin, Recorder, estimate};
 use crate::metrics::Metrics;
-use crate::routing::{Decision, Explanation, Plan, Presence, Question, Reason, Router, View};
+use crate::routing::{Decision, Explanation, LOCAL, Plan, Presence, Question, REMOTE, Reason, Router, View};
 use retry::RetryBudget;
 
 /// Everything that answers a request.
@@ -52,8 +53,8 @@ pub enum Why {
     Overloaded,
     /// No model, policy or alias of that name.
     UnknownModel(UnknownModel),
-    /// Routing refused.
-    Routing(Reason),
+    /// Routing refused, and when waiting may help.
+    Routing(Reason, Option<Duration>),
     /// The last target that was tried failed.
     Backend(BackendError),
 }
@@ -64,7 +65,7 @@ impl Why {
         match self {
             Self::Overloaded => End::Failed(Kind::Busy),
             Self::UnknownModel(_) => End::Invalid("model_not_found"),
-            Self::Routing(reason) => End::Refused(*reason),
+            Self::Routing(reason, _) => End::Refused(*reason),
             Self::Backend(error) => End::Failed(error.kind),
         }
     }
@@ -144,7 +145,8 @@ impl Pipeline {
         let decision = self.decide(&request, &destination).await;
         recorder.decided(&decision);
         if decision.plan == Plan::Refuse {
-            return Err(refuse(Why::Routing(decision.reason), Some(decision), recorder));
+            let why = Why::Routing(decision.reason, self.wait_for(decision.reason));
+            return Err(refuse(why, Some(decision), recorder));
         }
         self.try_targets(Asked { request, destination }, decision, recorder, permit).await
     }
@@ -185,6 +187,21 @@ impl Pipeline {
         self.router.decide(question(request, destination, &view)).await
     }
 
+    /// When a backend that is missing for this reason may take requests again, as far as it knows.
+    fn wait_for(&self, reason: Reason) -> Option<Duration> {
+        let id = match reason {
+            Reason::NoRemote => REMOTE,
+            Reason::NoLocal | Reason::LocalBusy => LOCAL,
+            _ => return None,
+        };
+        let backend = self.backends.iter().find(|backend| backend.profile().id.as_str() == id)?;
+        match backend.readiness() {
+            Readiness::Ready => None,
+            Readiness::Busy { retry_after } => Some(retry_after),
+            Readiness::Down { retry_after, .. } => retry_after,
+        }
+    }
+
     fn backend(&self, id: &BackendId) -> Option<&Arc<dyn Backend>> {
         self.backends.iter().find(|backend| backend.profile().id == *id)
     }
@@ -219,7 +236,7 @@ impl Pipeline {
                 }
             }
         }
-        let why = last_error.map_or(Why::Routing(Reason::NoRemote), Why::Backend);
+        let why = last_error.map_or(Why::Routing(Reason::NoRemote, None), Why::Backend);
         Err(refuse(why, Some(decision), recorder))
     }
 }

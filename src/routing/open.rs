@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::classifier::{Classifier, LoadError, OnnxClassifier};
+use super::classifier::{Classifier, OnnxClassifier};
 use super::policy::Policy;
 use super::router::Router;
 use crate::config::{Config, Paths, Problem};
@@ -41,15 +41,8 @@ fn load_classifier(config: &Config, paths: &Paths) -> Result<Option<Box<dyn Clas
     }
     match OnnxClassifier::load(&paths.model(&config.classifier.model)) {
         Ok(classifier) => Ok(Some(Box::new(classifier))),
-        Err(error) => Err(Problem {
-            // A file's own error names it already; the library's error does so too.
-            file: None,
-            key: Some("classifier.model".to_owned()),
-            message: match error {
-                LoadError::File { .. } => error.to_string(),
-                LoadError::Onnx(error) => error.to_string(),
-            },
-        }),
+        // The error names the file, or the library, itself.
+        Err(error) => Err(Problem::key("classifier.model", error.to_string())),
     }
 }
 

@@ -2,11 +2,39 @@
 
 // Marked as tests, so that helpers may take the short ways that tests may.
 #[cfg(test)]
+mod cancel;
+#[cfg(test)]
 mod dashboards;
 #[cfg(test)]
 mod doctor;
 #[cfg(test)]
+mod failures;
+#[cfg(test)]
+mod fallback;
+#[cfg(test)]
+mod ledger;
+#[cfg(test)]
+mod limits;
+#[cfg(test)]
+mod local;
+#[cfg(test)]
+mod names;
+#[cfg(test)]
+mod parse;
+#[cfg(test)]
+mod patience;
+#[cfg(test)]
+mod privacy;
+#[cfg(test)]
+mod retry;
+#[cfg(test)]
 mod sdk;
+#[cfg(test)]
+mod shutdown;
+#[cfg(test)]
+mod startup;
+#[cfg(test)]
+mod stream;
 #[cfg(test)]
 mod support;
 #[cfg(test)]

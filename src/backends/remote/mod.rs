@@ -219,14 +219,7 @@ fn profile(config: &RemoteConfig) -> Profile {
             models.push(model.clone());
         }
     }
-    let can = Needs {
-        vision: true,
-        audio: true,
-        tools: true,
-        logprobs: true,
-        structured: true,
-        other_sampling: true,
-    };
+    let can = Needs::ALL;
     Profile {
         id: BackendId::new("remote"),
         within_boundary: config.within_boundary,

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use tokenizers::Tokenizer;
 
 use super::{Classifier, ClassifierError, Verdict, features, window};
-use crate::onnx::{self, OnnxError, SessionSpec};
+use crate::onnx::{self, Manifest, ManifestError, OnnxError, SessionSpec};
 use crate::routing::signals::Signals;
 
 const CONFIG: &str = "config.json";
@@ -36,6 +36,9 @@ pub enum LoadError {
     /// No session: the library or the model.
     #[error("{0}")]
     Onnx(#[from] OnnxError),
+    /// A shipped file is missing or altered.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
 }
 
 impl LoadError {
@@ -44,6 +47,7 @@ impl LoadError {
         match self {
             Self::File { .. } => "classifier_file",
             Self::Onnx(error) => error.label(),
+            Self::Manifest(_) => "classifier_altered",
         }
     }
 
@@ -51,7 +55,7 @@ impl LoadError {
     pub fn file(&self) -> Option<&Path> {
         match self {
             Self::File { file, .. } => Some(file),
-            Self::Onnx(_) => None,
+            Self::Onnx(_) | Self::Manifest(_) => None,
         }
     }
 }
@@ -119,7 +123,10 @@ impl OnnxClassifier {
     /// Names the file and the command that mends it.
     pub fn load(folder: &Path) -> Result<Self, LoadError> {
         let at = |name: &str| folder.join(name);
-        let blame = |name: &str, why: String| LoadError::File { file: at(name), why };
+        let blame = |name: &str, why: String| LoadError::File {
+            file: at(name),
+            why: why.trim_end_matches('.').to_owned(),
+        };
         let config = Config::read(&at(CONFIG)).map_err(|why| blame(CONFIG, why))?;
         let mut tokenizer =
             Tokenizer::from_file(at(TOKENIZER)).map_err(|error| blame(TOKENIZER, error.to_string()))?;
@@ -129,6 +136,7 @@ impl OnnxClassifier {
         if !model.is_file() {
             return Err(blame(MODEL, "is missing".to_owned()));
         }
+        Manifest::check(folder)?;
         let session = onnx::open(&model, &SessionSpec { intra_threads: 1, spin: false }).map_err(
             |error| match error {
                 OnnxError::Model { why, .. } => blame(MODEL, format!("ONNX Runtime cannot open it: {why}")),

@@ -136,14 +136,7 @@ fn read_verdict(fields: &mut Fields, problems: &mut Problems<'_>) -> Option<Verd
 }
 
 fn read_view(fields: &mut Fields, problems: &mut Problems<'_>) -> View {
-    let all = Needs {
-        vision: true,
-        audio: true,
-        tools: true,
-        logprobs: true,
-        structured: true,
-        other_sampling: true,
-    };
+    let all = Needs::ALL;
     let local_context = fields.take("local-context", problems).unwrap_or(4_096);
     let queued: u32 = fields.take("local-queue", problems).unwrap_or_default();
     let mut seat = |name: &str, context_tokens, can| {

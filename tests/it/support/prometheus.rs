@@ -49,15 +49,16 @@ impl Prometheus {
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let mut said = String::new();
-        let address = loop {
+        let (mut said, mut address) = (String::new(), String::new());
+        // It listens before it answers.
+        while !said.contains("Server is ready to receive web requests") {
             let line = timeout(PATIENCE, lines.next_line()).await.expect("Prometheus starts").unwrap();
             let line = line.unwrap_or_else(|| panic!("Prometheus ended: {said}"));
-            if let Some((_, address)) = line.split_once("msg=\"Listening on\" address=") {
-                break address.split_whitespace().next().unwrap().to_owned();
+            if let Some((_, listens)) = line.split_once("msg=\"Listening on\" address=") {
+                listens.split_whitespace().next().unwrap().clone_into(&mut address);
             }
             said = format!("{said}{line}\n");
-        };
+        }
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         Self { url: format!("http://{address}/api/v1"), client: client(), _child: child }
     }

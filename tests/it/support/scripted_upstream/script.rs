@@ -129,7 +129,7 @@ fn good(ask: &Ask) -> Script {
     for delta in pieces {
         steps.extend((0..ask.n).map(|index| piece(index, &delta, None)));
         match ask.model.as_str() {
-            "slowstream" => steps.push(Step::Wait(Duration::from_millis(20))),
+            "slowstream" | "shortstream" => steps.push(Step::Wait(Duration::from_millis(20))),
             "usage:always" => steps.push(data(&json!({ "choices": [], "usage": { "prompt_tokens": 11,
                 "completion_tokens": steps.len() } }))),
             _ => {}
@@ -150,7 +150,11 @@ fn good(ask: &Ask) -> Script {
 }
 
 fn words(ask: &Ask) -> Vec<Value> {
-    let times = if ask.model == "slowstream" { 100 } else { 1 };
+    let times = match ask.model.as_str() {
+        "slowstream" => 100,
+        "shortstream" => 25,
+        _ => 1,
+    };
     let words = TEXT.split_inclusive(' ').map(|word| json!({ "content": word }));
     std::iter::repeat_n(words, times).flatten().collect()
 }

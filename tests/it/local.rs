@@ -1,0 +1,132 @@
+//! The local model through the same door: OpenAI's shapes, whole and streamed, with true counts.
+
+use serde_json::{Value, json};
+
+use crate::support::gateway::Gateway;
+use crate::support::reply::text;
+use crate::support::scripted_upstream::ScriptedUpstream;
+use crate::support::small_model::endless;
+
+/// A gateway whose local answers run to their `max_tokens`, and the folder that its model lies in.
+async fn house(upstream: &ScriptedUpstream) -> (Gateway, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let gateway = Gateway::with(&upstream.base_url(), |config| {
+        config.local.enabled = true;
+        config.local.model = endless(folder.path()).display().to_string();
+    })
+    .await;
+    (gateway, folder)
+}
+
+fn ask(fields: &Value) -> Value {
+    let mut body = json!({ "model": "local", "max_tokens": 12, "temperature": 0.8, "seed": 7,
+        "messages": [{ "role": "developer", "content": "Be brief." }, { "role": "user", "content": [{ "type": "text", "text": "hi" }] }] });
+    for (name, value) in fields.as_object().unwrap() {
+        body[name] = value.clone();
+    }
+    body
+}
+
+/// Without what differs from run to run and from model to model.
+fn redacted(mut answer: Value) -> Value {
+    for (at, stand_in) in [
+        ("/id", "[id]"),
+        ("/created", "[time]"),
+        ("/choices/0/message/content", "[text]"),
+        ("/usage/prompt_tokens", "[n]"),
+        ("/usage/total_tokens", "[n]"),
+    ] {
+        if let Some(value) = answer.pointer_mut(at) {
+            *value = stand_in.into();
+        }
+    }
+    answer
+}
+
+#[tokio::test]
+async fn whole_and_streamed_answers_say_the_same_in_openais_shapes() {
+    let upstream = ScriptedUpstream::start().await;
+    let (gateway, _folder) = house(&upstream).await;
+    let whole = gateway.post(&ask(&json!({}))).await;
+    assert_eq!((whole.status, whole.header("x-crossover-route")), (200, "local"), "{whole:?}");
+    let asked = json!({ "stream": true, "stream_options": { "include_usage": true } });
+    let stream = gateway.post(&ask(&asked)).await;
+    let chunks = stream.chunks();
+    assert_eq!(
+        text(&chunks),
+        whole.json()["choices"][0]["message"]["content"],
+        "the same seed, the same text"
+    );
+    assert_eq!(chunks.last().unwrap()["usage"], whole.json()["usage"]);
+    assert_eq!(whole.json()["usage"]["completion_tokens"], 12);
+    insta::assert_json_snapshot!("whole", redacted(whole.json()));
+    let ends =
+        [&chunks[0], &chunks[chunks.len() - 2], &chunks[chunks.len() - 1]].map(|end| redacted(end.clone()));
+    insta::assert_json_snapshot!("stream_ends", ends);
+    let id = &chunks[0]["id"];
+    assert!(id.as_str().unwrap().starts_with("chatcmpl-") && chunks.iter().all(|chunk| chunk["id"] == *id));
+    assert_eq!(upstream.bytes_received(), 0);
+}
+
+#[tokio::test]
+async fn several_answers_come_with_their_own_indices() {
+    let upstream = ScriptedUpstream::start().await;
+    let (gateway, _folder) = house(&upstream).await;
+    let whole = gateway.post(&ask(&json!({ "n": 3 }))).await.json();
+    let choices = whole["choices"].as_array().unwrap();
+    let indices: Vec<i64> = choices.iter().map(|choice| choice["index"].as_i64().unwrap()).collect();
+    assert_eq!(indices, [0, 1, 2]);
+    assert_eq!(whole["usage"]["completion_tokens"], 36);
+    let chunks = gateway.post(&ask(&json!({ "n": 3, "stream": true }))).await.chunks();
+    for choice in choices {
+        let own =
+            chunks.iter().map(|chunk| &chunk["choices"][0]).filter(|own| own["index"] == choice["index"]);
+        let said: String = own.filter_map(|own| own["delta"]["content"].as_str()).collect();
+        assert_eq!(said, choice["message"]["content"]);
+    }
+}
+
+#[tokio::test]
+async fn c20_stop_sequences_end_an_answer_before_them() {
+    let upstream = ScriptedUpstream::start().await;
+    let (gateway, _folder) = house(&upstream).await;
+    let whole = gateway.post(&ask(&json!({ "max_tokens": 40 }))).await.json();
+    let said = whole["choices"][0]["message"]["content"].as_str().unwrap();
+    let letters: Vec<char> = said.chars().collect();
+    let middle = letters.len() / 2;
+    let stop: String = letters[middle..middle + 2].iter().collect();
+    let before = &said[..said.find(&stop).unwrap()];
+    let stopped = gateway.post(&ask(&json!({ "max_tokens": 40, "stop": [stop] }))).await.json();
+    assert_eq!(
+        (&stopped["choices"][0]["message"]["content"], &stopped["choices"][0]["finish_reason"]),
+        (&json!(before), &json!("stop"))
+    );
+    let chunks =
+        gateway.post(&ask(&json!({ "max_tokens": 40, "stop": stop, "stream": true }))).await.chunks();
+    assert_eq!(text(&chunks), before);
+}
+
+#[tokio::test]
+async fn c21_an_answer_without_end_is_cut_at_the_context_with_its_reason() {
+    let upstream = ScriptedUpstream::start().await;
+    let (gateway, _folder) = house(&upstream).await;
+    let body = json!({ "model": "local", "max_tokens": 1_000_000, "messages": [{ "role": "user", "content": "hi" }] });
+    let whole = gateway.post(&body).await.json();
+    assert_eq!(whole["choices"][0]["finish_reason"], "length");
+    assert!(whole["usage"]["total_tokens"].as_i64().unwrap() >= 1_000, "{}", whole["usage"]);
+}
+
+#[tokio::test]
+async fn what_the_local_model_cannot_do_is_refused_when_it_may_go_nowhere_else() {
+    let upstream = ScriptedUpstream::start().await;
+    let (gateway, _folder) = house(&upstream).await;
+    for fields in [
+        json!({ "tools": [{ "type": "function", "function": { "name": "f" } }] }),
+        json!({ "logprobs": true }),
+        json!({ "response_format": { "type": "json_object" } }),
+        json!({ "logit_bias": { "5": 1 } }),
+    ] {
+        assert_eq!(gateway.post(&ask(&fields)).await.code(400), "unsupported", "{fields}");
+    }
+    assert_eq!(upstream.bytes_received(), 0);
+}

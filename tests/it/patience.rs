@@ -1,0 +1,119 @@
+//! How long a client waits without a sign of life: as long as another target may still answer, and no longer. Time is
+//! paused, so these drive the pipeline itself, in front of a backend that thinks for as long as it is told.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossover::backends::{Backend, Call, ChunkStream, Load, Profile, Readiness};
+use crossover::chat::{BackendId, Chunk, Delta, Event, Needs};
+use crossover::config::Config;
+use crossover::dialects::openai_chat::parse_request;
+use crossover::ledger::{Ledger, Origin, Prices};
+use crossover::metrics::Metrics;
+use crossover::pipeline::{Names, Parts, Pipeline};
+use crossover::routing::{Policy, Router};
+use futures_util::{StreamExt, stream};
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+
+use crate::support::gateway::{chat, paths};
+
+/// Says one word after a while.
+struct Thinker(Profile, Duration);
+
+impl Thinker {
+    fn backend(id: &str, within_boundary: bool, thinks: u64) -> Arc<dyn Backend> {
+        let profile = Profile {
+            id: BackendId::new(id),
+            within_boundary,
+            model: format!("{id}-model"),
+            models: vec![],
+            context_tokens: 10_000,
+            can: Needs::default(),
+            first_content_timeout: Duration::from_secs(30),
+            whole_timeout: Duration::from_secs(30),
+            max_retries: 0,
+            backoff: Duration::ZERO,
+            max_retry_after: Duration::ZERO,
+        };
+        Arc::new(Self(profile, Duration::from_secs(thinks)))
+    }
+}
+
+impl Backend for Thinker {
+    fn profile(&self) -> &Profile {
+        &self.0
+    }
+
+    fn readiness(&self) -> Readiness {
+        Readiness::Ready
+    }
+
+    fn load(&self) -> Load {
+        Load::default()
+    }
+
+    fn answer(&self, _: Call) -> ChunkStream {
+        let thinks = self.1;
+        Box::pin(stream::once(async move {
+            sleep(thinks).await;
+            Ok(Chunk::of(Event::Delta { index: 0, delta: Delta::Text("word".into()) }))
+        }))
+    }
+}
+
+fn pipeline(backends: Vec<Arc<dyn Backend>>, policy: &str) -> Pipeline {
+    let config = Config { policy: policy.to_owned(), ..Config::default() };
+    let metrics = Arc::new(Metrics::new().unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let policies = Policy::load_folder(&paths(folder.path()).policies).unwrap();
+    let router = Router::new(policies, None, Duration::from_millis(20), Arc::clone(&metrics));
+    let names = Names::new(policy, router.policies(), &backends, &config.aliases).unwrap();
+    let ledger = Ledger::in_memory(Prices::load(None).unwrap(), &config.local, "gpt-4o", metrics);
+    Pipeline::new(Parts { router, backends, names, ledger: Arc::new(ledger), config })
+}
+
+/// Who serves a question, the seconds until it is committed, and those until there is content; or the code of failure.
+async fn served(pipeline: &Pipeline, body: &Value) -> Result<(String, u64, u64), String> {
+    let request = Arc::new(parse(body));
+    let start = Instant::now();
+    let recorder = pipeline.open(crossover::chat::RequestId::fresh(), Origin::Live);
+    match pipeline.answer(request, recorder).await {
+        Ok(mut answer) => {
+            let committed = start.elapsed().as_secs();
+            assert!(answer.next().await.unwrap().is_ok());
+            Ok((answer.served_by.to_string(), committed, start.elapsed().as_secs()))
+        }
+        Err(refused) => Err(refused.why.end().label().to_owned()),
+    }
+}
+
+fn parse(body: &Value) -> crossover::chat::ChatRequest {
+    parse_request(body.to_string().into()).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn c16_the_last_backend_inside_the_boundary_is_waited_for_with_heartbeats() {
+    let slow = pipeline(vec![Thinker::backend("local", true, 25)], "local-first");
+    assert_eq!(served(&slow, &chat("auto", true)).await, Ok(("local".into(), 15, 25)));
+    // A whole answer has no heartbeats to send.
+    assert_eq!(served(&slow, &chat("auto", false)).await, Ok(("local".into(), 25, 25)));
+    let quick = pipeline(vec![Thinker::backend("local", true, 3)], "local-first");
+    assert_eq!(served(&quick, &chat("auto", true)).await, Ok(("local".into(), 3, 3)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn c16_nothing_is_committed_while_another_target_is_left() {
+    let both = vec![Thinker::backend("local", true, 25), Thinker::backend("remote", false, 1)];
+    let patient = pipeline(both, "local-first");
+    assert_eq!(served(&patient, &chat("auto", true)).await, Ok(("local".into(), 25, 25)));
+    let both = vec![Thinker::backend("local", true, 99), Thinker::backend("remote", false, 1)];
+    let late = pipeline(both, "local-first");
+    assert_eq!(served(&late, &chat("auto", true)).await, Ok(("remote".into(), 31, 31)));
+    // Outside the boundary nobody is waited for beyond the first-token time, last or not.
+    let remote = pipeline(vec![Thinker::backend("remote", false, 99)], "remote-first");
+    assert_eq!(served(&remote, &chat("auto", true)).await, Err("first_token_timeout".into()));
+    let body =
+        json!({ "model": "private", "stream": true, "messages": [{ "role": "user", "content": "hi" }] });
+    assert_eq!(served(&remote, &body).await, Err("no_local".into()));
+}

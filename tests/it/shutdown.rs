@@ -1,0 +1,114 @@
+//! A told stop loses nothing; a killed process loses a second at most.
+
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+
+use crate::support::gateway::{Gateway, chat, client};
+use crate::support::process::Setup;
+use crate::support::reply::Reply;
+use crate::support::scripted_upstream::ScriptedUpstream;
+
+#[tokio::test]
+async fn d13_a_stop_lets_live_streams_finish_and_writes_every_row() {
+    let upstream = ScriptedUpstream::start().await;
+    let setup = Setup::remote_only(&upstream.base_url(), "");
+    let gateway = setup.serve().await;
+    assert_eq!(gateway.admin("/health/ready").await.status, 200);
+    let mut streams = vec![];
+    for _ in 0..20 {
+        streams.push(gateway.open(&[], &chat("shortstream", true)).await.unwrap());
+    }
+    assert_eq!(gateway.metrics().await.sum("requests_in_flight", &[]), 20.0);
+    gateway.signal("TERM");
+    // Readiness fails at once, while the streams go on; nobody new gets in.
+    let refused =
+        async { while client().get(format!("http://{}/v1/models", gateway.address)).send().await.is_ok() {} };
+    tokio::time::timeout(Duration::from_secs(2), refused).await.expect("new connections are refused");
+    let ready = gateway.admin("/health/ready").await;
+    assert_eq!((ready.status, ready.json()["draining"].as_bool()), (503, Some(true)));
+    assert_eq!(gateway.admin("/health/live").await.status, 200);
+    for stream in streams {
+        assert!(Reply::read(stream).await.chunks().len() > 170, "the whole answer came");
+    }
+    let ended = gateway.ended().await;
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    let rows = setup.rows();
+    assert_eq!(rows.len(), 20);
+    assert!(
+        rows.iter()
+            .all(|row| row["status"] == 200 && row["error"] == "none" && row["completion_tokens"] == 7)
+    );
+}
+
+#[tokio::test]
+async fn d13_answers_that_outlive_the_grace_are_cut_and_recorded() {
+    let upstream = ScriptedUpstream::start().await;
+    let setup = Setup::remote_only(&upstream.base_url(), "[server]\nshutdown-grace-seconds = 1\n");
+    let gateway = setup.serve().await;
+    let mut stream = gateway.open(&[], &chat("slowstream", true)).await.unwrap();
+    stream.chunk().await.unwrap();
+    gateway.signal("INT");
+    let ended = gateway.ended().await;
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    assert!(ended.stderr.contains("grace was over"), "{}", ended.stderr);
+    let rows = setup.rows();
+    assert_eq!((rows.len(), &rows[0]["error"]), (1, &"client_closed".into()));
+    assert!(rows[0]["cost_micros"].as_i64().unwrap() > 0);
+}
+
+#[tokio::test]
+async fn d13_a_stopped_gateway_in_process_ends_by_itself() {
+    let upstream = ScriptedUpstream::start().await;
+    let gateway = Gateway::start(&upstream.base_url()).await;
+    let stream = gateway.open(&[], chat("shortstream", true).to_string()).await;
+    gateway.stop();
+    let (reply, clean) = tokio::join!(Reply::read(stream), gateway.stopped());
+    reply.chunks();
+    assert!(clean);
+}
+
+#[tokio::test]
+async fn d13_connections_without_a_request_do_not_hold_up_the_stop() {
+    let upstream = ScriptedUpstream::start().await;
+    let gateway = Gateway::start(&upstream.base_url()).await;
+    assert_eq!(gateway.ask("ok").await.status, 200, "and its connection is kept alive");
+    let silent = TcpStream::connect(gateway.address).await.unwrap();
+    let mut begun = TcpStream::connect(gateway.address).await.unwrap();
+    begun.write_all(b"POST /v1/chat").await.unwrap();
+    // Both are accepted by the time that a later one is answered.
+    assert_eq!(Reply::read(client().get(gateway.url("/v1/models")).send().await.unwrap()).await.status, 200);
+    gateway.stop();
+    let clean = tokio::time::timeout(Duration::from_secs(5), gateway.stopped()).await;
+    assert!(clean.expect("the stop is not held up"));
+    drop((silent, begun));
+}
+
+#[tokio::test]
+async fn d14_a_killed_process_loses_at_most_a_second_and_starts_again() {
+    let upstream = ScriptedUpstream::start().await;
+    let setup = Setup::remote_only(&upstream.base_url(), "");
+    let gateway = setup.serve().await;
+    for _ in 0..10 {
+        assert_eq!(gateway.post(&[], &chat("ok", false)).await.status, 200);
+    }
+    // The promise is about time: what is older than a second is in the file.
+    tokio::time::sleep(Duration::from_millis(1_000)).await;
+    for _ in 0..5 {
+        assert_eq!(gateway.post(&[], &chat("ok", false)).await.status, 200);
+    }
+    gateway.signal("KILL");
+    assert!(!gateway.ended().await.status.success());
+    let kept = setup.rows().len();
+    assert!((10..=15).contains(&kept), "{kept}");
+    let connection = rusqlite::Connection::open(setup.state().join("ledger.sqlite")).unwrap();
+    let sound: String = connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+    assert_eq!(sound, "ok");
+    drop(connection);
+    let gateway = setup.serve().await;
+    assert_eq!(gateway.post(&[], &chat("ok", false)).await.status, 200);
+    gateway.signal("TERM");
+    assert!(gateway.ended().await.status.success());
+    assert_eq!(setup.rows().len(), kept + 1);
+}

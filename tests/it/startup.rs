@@ -1,0 +1,177 @@
+//! A gateway that cannot do what it is configured to do does not start: one message names the file or key, and what
+//! mends it. `check` says the same, and lists everything at once.
+
+use std::path::Path;
+
+use crate::support::gateway::chat;
+use crate::support::process::Setup;
+use crate::support::scripted_upstream::ScriptedUpstream;
+use crate::support::small_model::copies;
+
+/// An upstream that nobody is to call.
+const NOBODY: &str = "http://nobody.invalid/v1";
+
+fn assert_names(message: &str, words: &[&str]) {
+    for word in words {
+        assert!(message.contains(word), "`{word}` is missing in\n{message}");
+    }
+}
+
+/// A house over copies of the shipped models, one of them broken by `harm`.
+async fn refused_for(harm: impl FnOnce(&Path)) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let models = copies(folder.path(), &["starter", "classifier"]);
+    harm(&models);
+    let setup = Setup::new(NOBODY, &format!("models-dir = {models:?}\n"));
+    let checked = setup.run(&["check"]).await;
+    assert_eq!(checked.status.code(), Some(1));
+    assert!(!setup.state().exists(), "`check` writes nothing");
+    let message = setup.refuses().await;
+    assert!(message.contains(checked.stderr.trim()), "`serve` says the same: {message}");
+    message
+}
+
+#[tokio::test]
+async fn d20_a_missing_model_file_is_named() {
+    let message =
+        refused_for(|models| std::fs::remove_file(models.join("starter/model.onnx")).unwrap()).await;
+    assert_names(&message, &["starter/model.onnx", "local.model", "git checkout"]);
+    let message =
+        refused_for(|models| std::fs::remove_file(models.join("starter/tokenizer.json")).unwrap()).await;
+    assert_names(&message, &["starter/tokenizer.json", "local.model", "git checkout"]);
+    let message = refused_for(|models| std::fs::remove_dir_all(models.join("starter")).unwrap()).await;
+    assert_names(&message, &["models/starter", "local.model", "git checkout"]);
+}
+
+#[tokio::test]
+async fn d20_a_corrupt_model_file_is_named() {
+    let garbage =
+        |file: &'static str| move |models: &Path| std::fs::write(models.join(file), b"garbage").unwrap();
+    let message = refused_for(garbage("starter/model.onnx")).await;
+    assert_names(&message, &["starter/model.onnx", "local.model", "git checkout"]);
+    let message = refused_for(garbage("starter/genai_config.json")).await;
+    assert_names(&message, &["starter/genai_config.json", "local.model"]);
+    let message = refused_for(garbage("classifier/model.onnx")).await;
+    assert_names(&message, &["classifier/model.onnx", "classifier.model", "git checkout"]);
+    let message = refused_for(garbage("classifier/tokenizer.json")).await;
+    assert_names(&message, &["classifier/tokenizer.json", "classifier.model", "git checkout"]);
+}
+
+#[tokio::test]
+async fn d20_a_model_file_with_another_hash_is_named() {
+    for name in ["starter", "classifier"] {
+        let message = refused_for(|models| {
+            let listed = format!(
+                "schema-version = 1\n[[model]]\nname = \"{name}\"\nkind = \"language\"\nsource = \"here\"\n\
+                 licence = \"Apache-2.0\"\n[model.files]\n\"model.onnx\" = \"{}\"\n",
+                "0".repeat(64)
+            );
+            std::fs::write(models.join("manifest.toml"), listed).unwrap();
+        })
+        .await;
+        assert_names(&message, &[&format!("{name}/model.onnx"), "manifest.toml", "git checkout"]);
+    }
+}
+
+#[tokio::test]
+async fn d20_a_missing_or_unusable_onnx_runtime_is_named() {
+    let setup = Setup::new(NOBODY, "").env("ORT_DYLIB_PATH", "/nowhere/libonnxruntime.so");
+    let message = setup.refuses().await;
+    assert_names(&message, &["/nowhere/libonnxruntime.so", "ORT_DYLIB_PATH", "make setup"]);
+    let text = setup.folder.path().join("text.so");
+    std::fs::write(&text, "no library").unwrap();
+    let setup = Setup::new(NOBODY, "").env("ORT_DYLIB_PATH", text.to_str().unwrap());
+    assert_names(&setup.refuses().await, &["text.so", "make setup"]);
+}
+
+#[tokio::test]
+async fn d20_a_bad_policy_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let policies = folder.path().join("policies");
+    std::fs::create_dir(&policies).unwrap();
+    let file = policies.join("mine.toml");
+    for (text, words) in [
+        ("name = 3", &["mine.toml", "name"][..]),
+        ("schema-version = 1\nname = \"mine\"\n[[rule]]\nto = [\"mars\"]\n", &["mine.toml", "mars"]),
+        (
+            "schema-version = 1\nname = \"mine\"\n[[rule]]\nto = [\"local\"]\n[[test]]\nname = \"wrong\"\ngiven = {}\nexpect = \"remote\"\n",
+            &["mine.toml", "wrong"],
+        ),
+    ] {
+        std::fs::write(&file, text).unwrap();
+        let mut setup = Setup::remote_only(NOBODY, "");
+        let shipped = format!("{:?}", Path::new(env!("CARGO_MANIFEST_DIR")).join("policies"));
+        *setup.toml() = setup.toml().replace(&shipped, &format!("{policies:?}"));
+        assert_names(&setup.refuses().await, words);
+    }
+    let setup = Setup::remote_only(NOBODY, "");
+    let message = {
+        let mut setup = setup;
+        *setup.toml() = setup.toml().replace("remote-first", "poetry");
+        setup.refuses().await
+    };
+    assert_names(&message, &["policy", "poetry", "balanced"]);
+}
+
+#[tokio::test]
+async fn d20_a_bad_configuration_is_named() {
+    for (section, words) in [
+        ("[server]\nlissten = 3\n", &["test.toml", "lissten"][..]),
+        ("[server]\nheartbeat-seconds = 99\n", &["test.toml", "server.heartbeat-seconds"]),
+        ("[server]\nlisten = \"0.0.0.0:4000\"\n", &["test.toml", "server.listen", "127.0.0.1"]),
+        ("[aliases]\ngpt-4o = \"mars\"\n", &["aliases.gpt-4o", "mars"]),
+        ("[log]\nlevel = \"loud\"\n", &["log.level", "loud"]),
+        ("[", &["test.toml"]),
+    ] {
+        assert_names(&Setup::remote_only(NOBODY, section).refuses().await, words);
+    }
+    let mut setup = Setup::remote_only(NOBODY, "");
+    setup.toml().push_str("api-key-env = \"sk-canary-key\"\n");
+    let message = setup.refuses().await;
+    assert_names(&message, &["remote.api-key-env"]);
+    assert!(!message.contains("canary"), "a key in place of its name is not echoed");
+    let setup = Setup::remote_only("ftp://x/v1", "");
+    assert_names(&setup.refuses().await, &["remote.base-url", "ftp"]);
+}
+
+#[tokio::test]
+async fn d20_check_lists_every_problem_at_once_and_writes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let models = copies(folder.path(), &["starter", "classifier"]);
+    std::fs::remove_file(models.join("starter/model.onnx")).unwrap();
+    std::fs::remove_file(models.join("classifier/model.onnx")).unwrap();
+    let setup = Setup::new(NOBODY, &format!("policy = \"poetry\"\nmodels-dir = {models:?}\n"));
+    let ended = setup.run(&["check"]).await;
+    assert_eq!(ended.status.code(), Some(1));
+    assert_names(&ended.stderr, &["starter/model.onnx", "classifier/model.onnx", "poetry", "3 problem(s)"]);
+    assert!(!setup.state().exists());
+}
+
+#[tokio::test]
+async fn d20_without_a_local_model_the_remote_serves_alone() {
+    let upstream = ScriptedUpstream::start().await;
+    let setup =
+        Setup::remote_only(&upstream.base_url(), "").env("ORT_DYLIB_PATH", "/nowhere/libonnxruntime.so");
+    let gateway = setup.serve().await;
+    let reply = gateway.post(&[], &chat("auto", false)).await;
+    assert_eq!((reply.status, reply.header("x-crossover-route")), (200, "remote"));
+    assert_eq!(gateway.post(&[], &chat("local", false)).await.code(503), "no_local");
+    assert_eq!(gateway.admin("/health/ready").await.status, 200);
+}
+
+#[tokio::test]
+async fn the_shipped_house_starts_without_a_key_and_says_what_it_has() {
+    let mut setup = Setup::new(NOBODY, "");
+    *setup.toml() = "schema-version = 1\n".to_owned();
+    let gateway = setup.serve().await;
+    let ready = gateway.admin("/health/ready").await;
+    assert_eq!((ready.status, ready.json()["backends"]["local"].as_str()), (200, Some("ready")));
+    let reply = gateway.post(&[], &chat("auto", false)).await;
+    assert_eq!((reply.status, reply.header("x-crossover-reason")), (200, "no_remote"));
+    gateway.signal("TERM");
+    let ended = gateway.ended().await;
+    assert_names(
+        &ended.stdout,
+        &["backend              local", "backend              remote", "OPENAI_API_KEY", "curl", "balanced"],
+    );
+}
