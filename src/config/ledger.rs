@@ -12,7 +12,7 @@ use super::load::Problem;
 pub struct LedgerConfig {
     /// The SQLite file; unset: `ledger.sqlite` in the state folder.
     pub path: Option<PathBuf>,
-    /// The price table; unset: the one that ships inside the binary.
+    /// Your own prices, laid over the table that ships inside the binary.
     pub prices: Option<PathBuf>,
     /// Outcomes that may wait to be written; more are dropped and counted.
     pub queue: usize,

@@ -167,10 +167,10 @@ def optimizers(model, phase):
 class Run:
     """The model, how far it is, and the files that remember both."""
 
-    def __init__(self, work):
+    def __init__(self, work, vocabulary):
         self.work, self.checkpoint = work, work / "checkpoint.pt"
         self.model = LlamaForCausalLM(model_config())
-        initial.start(self.model)
+        initial.start(self.model, vocabulary)
         self.progress = {"phase": "broad", "elapsed": 0.0, "pools": 0, "steps": 0, "tokens": 0}
         self.saved = torch.load(self.checkpoint, weights_only=True) if self.checkpoint.exists() else {}
         if self.saved:
@@ -244,7 +244,7 @@ def main():
     tokenizer = Tokenizer.from_file(str(args.work / "tokenizer.json"))
     with open(args.work / "heldout.jsonl", encoding="utf-8") as handle:
         questions = [json.loads(line) for line in handle][::61]
-    run = Run(args.work)
+    run = Run(args.work, tokenizer.get_vocab())
     names = list(PHASES)
     for name in names[names.index(run.progress["phase"]):]:
         run.train(name, args.minutes * 60 * PHASES[name]["share"], lambda model: quick_check(model, tokenizer, questions))
