@@ -10,7 +10,7 @@ mod router;
 mod signals;
 mod view;
 
-pub use classifier::{Classifier, ClassifierError, LoadError, OnnxClassifier, Verdict};
+pub use classifier::{Classifier, ClassifierError, Head, LoadError, OnnxClassifier, Verdict};
 pub use decision::{Decision, NonEmpty, Plan, PolicyVersion, Reason};
 pub use explanation::{Explanation, NotAvailable};
 pub use open::open;

@@ -3,12 +3,14 @@
 
 mod desk;
 mod features;
+mod head;
 mod onnx;
 mod window;
 
 use serde::{Deserialize, Serialize};
 
 pub(super) use desk::Desk;
+pub use head::Head;
 pub use onnx::{LoadError, OnnxClassifier};
 
 use super::signals::Signals;
@@ -18,6 +20,10 @@ use super::signals::Signals;
 pub struct Verdict {
     /// Calibrated probability that a small model's answer is good enough, in `[0, 1]`.
     pub local_ok: f32,
+    /// The same for the installed local model, by the head that calibration fitted; this, where it is there, is what
+    /// the calibrated threshold is held against.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibrated: Option<f32>,
     /// How much a strong model would add, in `[-1, 1]`.
     pub gain: Option<f32>,
     /// The kind of task.
@@ -27,6 +33,11 @@ pub struct Verdict {
 }
 
 impl Verdict {
+    /// The score that the calibrated threshold is held against.
+    pub fn steering(&self) -> f32 {
+        self.calibrated.unwrap_or(self.local_ok)
+    }
+
     /// The verdict itself, where every head lies in its range.
     ///
     /// # Errors
@@ -35,6 +46,9 @@ impl Verdict {
         let broken = |head: &str, value: f32| Err(ClassifierError::Broken(format!("{head} is {value}")));
         match (self.local_ok, self.gain) {
             (score, _) if !(0.0..=1.0).contains(&score) => broken("local_ok", score),
+            (_, _) if self.calibrated.is_some_and(|score| !(0.0..=1.0).contains(&score)) => {
+                broken("calibrated", self.calibrated.unwrap_or(f32::NAN))
+            }
             (_, Some(gain)) if !(-1.0..=1.0).contains(&gain) => broken("gain", gain),
             _ => Ok(self),
         }

@@ -175,7 +175,7 @@ impl OnnxClassifier {
             Ok(values.first().copied().unwrap_or(f32::NAN))
         };
         let gain = if self.has_gain { Some(head("gain")?) } else { None };
-        Ok(Verdict { local_ok: head("local_ok")?, gain, task: None, expected_output_tokens: None })
+        Ok(Verdict { local_ok: head("local_ok")?, gain, ..Verdict::default() })
     }
 }
 

@@ -126,8 +126,8 @@ fn read_verdict(fields: &mut Fields, problems: &mut Problems<'_>) -> Option<Verd
     let verdict = Verdict {
         local_ok: fields.take("local-ok", problems).unwrap_or(0.0),
         gain: fields.take("gain", problems),
-        task: None,
         expected_output_tokens: fields.take("expected-output-tokens", problems),
+        ..Verdict::default()
     };
     if verdict.clone().checked().is_err() {
         problems.add(&fields.key("local-ok"), "local-ok must lie between 0 and 1, gain between -1 and 1");

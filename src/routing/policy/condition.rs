@@ -106,7 +106,11 @@ impl Clause {
         let Some(verdict) = facts.verdict else { return Truth::Unknown };
         match self {
             Self::LocalOkAtLeast(bar) => {
-                bar.value(facts).map_or(Truth::Unknown, |bar| (verdict.local_ok >= bar).into())
+                let score = match bar {
+                    Bar::Number(_) => verdict.local_ok,
+                    Bar::Calibrated => verdict.steering(),
+                };
+                bar.value(facts).map_or(Truth::Unknown, |bar| (score >= bar).into())
             }
             Self::GainAtLeast(least) => verdict.gain.is_some_and(|gain| gain >= *least).into(),
             Self::ExpectedOutputTokensBelow(most) => {
