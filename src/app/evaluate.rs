@@ -6,13 +6,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
+use serde_json::Value;
 
 use super::House;
 use crate::chat::{BackendId, ChatRequest, Delta, Event, RequestId};
 use crate::config::Paths;
 use crate::dialects::openai_chat::parse_request;
 use crate::evals::{
-    DecisionFacts, Gateway, GatewayFacts, Price, Question, ServedBy, SubjectError, Transcript,
+    DecisionFacts, Gateway, GatewayFacts, Price, Question, ServedBy, SubjectError, ToolCall, ToolCallFold,
+    Transcript,
 };
 use crate::ledger::{Ledger, Origin, Outcome};
 use crate::onnx::sha256;
@@ -56,11 +58,12 @@ impl EvalHouse {
             refused.recorder.finish(end);
             SubjectError::Refused(end.label().to_owned())
         })?;
-        let text = drain(answer).await?;
+        let (text, tool_calls) = drain(answer).await?;
         let outcome =
             self.fetch(&id).ok_or_else(|| SubjectError::Broken("the record is missing".to_owned()))?;
         Ok(Transcript {
             text,
+            tool_calls,
             served_by: served_by(outcome.served_by.as_ref()),
             reason: outcome.reason.map(|reason| reason.label().to_owned()),
             usage: outcome.usage,
@@ -114,20 +117,27 @@ fn request_of(question: Question<'_>) -> Result<ChatRequest, SubjectError> {
     Ok(request)
 }
 
-/// The first choice's text. The record is closed when this returns.
-async fn drain(mut answer: Answer) -> Result<String, SubjectError> {
+/// The first choice's text and tool calls. The record is closed when this returns.
+async fn drain(mut answer: Answer) -> Result<(String, Vec<ToolCall>), SubjectError> {
     let mut text = String::new();
+    let mut calls = ToolCallFold::default();
     while let Some(step) = answer.next().await {
         let chunk = step.map_err(|error| SubjectError::Broken(error.kind.label().to_owned()))?;
         for event in chunk.events {
             match event {
                 Event::Delta { index: 0, delta: Delta::Text(piece) } => text.push_str(&piece),
-                Event::Whole { text: whole } => text = whole,
+                Event::Delta { index: 0, delta: Delta::ToolCalls(pieces) } => calls.push(&pieces),
+                Event::Whole { text: whole } => {
+                    text = whole;
+                    let raw = chunk.raw.as_deref().unwrap_or_default();
+                    let body: Value = serde_json::from_slice(raw).unwrap_or_default();
+                    calls.push(&body["choices"][0]["message"]["tool_calls"]);
+                }
                 _ => {}
             }
         }
     }
-    Ok(text)
+    Ok((text, calls.finish()))
 }
 
 fn served_by(id: Option<&BackendId>) -> ServedBy {

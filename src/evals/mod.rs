@@ -17,9 +17,13 @@ pub use report::{
     Hashes, Header, Kind, RemoteTier, Report, RowReport, Slice, SubjectReport, SuiteName, Versus,
 };
 pub use runner::{Contest, Finished, Part, Progress, Row, SubjectRun, run};
-pub use scorer::{Choice, Contains, Exact, JsonFields, Numeric, Score, Scorer, ScorerSpec, TokenF1};
+pub use scorer::{
+    All, Check, Choice, Chrf, Contains, EmbeddingCosine, Exact, JsonFields, JsonSchema, Numeric, Pairwise,
+    Pattern, RougeL, Rubric, Score, Scorer, ScorerSpec, TokenF1, ToolCalls,
+};
 pub use statistics::{Estimate, apgr, bootstrap_mean, mean_estimate, paired_difference, quantile, wilson};
 pub use subject::{
     DecisionFacts, Endpoint, Gateway, GatewayFacts, GatewaySubject, GoldOracle, Http, Price, Question,
-    Recorded, RecordedError, RecordedLine, ServedBy, Subject, SubjectError, Transcript,
+    Recorded, RecordedError, RecordedLine, ServedBy, Subject, SubjectError, ToolCall, ToolCallFold,
+    Transcript,
 };

@@ -26,15 +26,20 @@ impl Scorer for JsonFields {
     fn score(&self, sample: &Sample, answer: &Transcript) -> Score {
         let Value::Object(expected) = &sample.expected else { return unreadable() };
         let Some(got) = first_object(&answer.text) else { return Score::of(0.0, "no JSON object") };
-        let (mut right, mut all) = (0_u32, 0_u32);
-        for (key, value) in present(expected) {
-            all += 1;
-            right += u32::from(got.get(key).is_some_and(|got| same(value, got)));
-        }
-        all += present(&got).filter(|(key, _)| absent(expected.get(*key))).count() as u32;
-        let share = if all == 0 { 1.0 } else { f64::from(right) / f64::from(all) };
-        Score::of(share, format!("{right} of {all} fields right"))
+        share(expected, &got)
     }
+}
+
+/// The share of right fields, of all that are expected or given.
+pub(super) fn share(expected: &Map<String, Value>, got: &Map<String, Value>) -> Score {
+    let (mut right, mut all) = (0_u32, 0_u32);
+    for (key, value) in present(expected) {
+        all += 1;
+        right += u32::from(got.get(key).is_some_and(|got| same(value, got)));
+    }
+    all += present(got).filter(|(key, _)| absent(expected.get(*key))).count() as u32;
+    let share = if all == 0 { 1.0 } else { f64::from(right) / f64::from(all) };
+    Score::of(share, format!("{right} of {all} fields right"))
 }
 
 fn absent(value: Option<&Value>) -> bool {
@@ -45,14 +50,18 @@ fn present(object: &Map<String, Value>) -> impl Iterator<Item = (&String, &Value
     object.iter().filter(|(_, value)| !value.is_null())
 }
 
-/// The first place in `text` from which a whole JSON object can be read.
 fn first_object(text: &str) -> Option<Map<String, Value>> {
-    text.match_indices('{').find_map(|(at, _)| {
+    match first_json(text, Value::is_object) {
+        Some(Value::Object(object)) => Some(object),
+        _ => None,
+    }
+}
+
+/// The first object or list that can be read whole from some place in `text` on and that `wanted` accepts.
+pub(in crate::evals) fn first_json(text: &str, wanted: impl Fn(&Value) -> bool) -> Option<Value> {
+    text.match_indices(['{', '[']).find_map(|(at, _)| {
         let mut values = serde_json::Deserializer::from_str(&text[at..]).into_iter::<Value>();
-        match values.next() {
-            Some(Ok(Value::Object(object))) => Some(object),
-            _ => None,
-        }
+        values.next()?.ok().filter(&wanted)
     })
 }
 
