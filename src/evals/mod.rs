@@ -4,6 +4,7 @@
 
 mod dataset;
 mod gate;
+mod judge;
 mod report;
 mod rivals;
 mod runner;
@@ -13,6 +14,7 @@ mod subject;
 
 pub use dataset::{BadLine, DatasetError, Sample, Suite};
 pub use gate::{Baseline, Failing, GateError, Gates, MinQuality};
+pub use judge::{Embedder, Grading, Judges};
 pub use report::{
     Hashes, Header, Kind, RemoteTier, Report, RowReport, Slice, SubjectReport, SuiteName, Versus,
 };

@@ -34,7 +34,7 @@ pub use spec::ScorerSpec;
 pub use token_f1::TokenF1;
 pub use tool_calls::ToolCalls;
 
-/// Most bytes of an answer that `regex`, `json_schema`, `rouge_l`, `chrf` and the graders that ask a model read; the
+/// Most bytes of an answer that `regex`, `json_fields`, `json_schema`, `rouge_l`, `chrf` and the graders that ask a model read; the
 /// rest is not compared. Keeps the time of a grading bounded whatever a model wrote.
 pub(super) const LONGEST_READ: usize = 100_000;
 
