@@ -2,6 +2,7 @@
 //! Exit codes: 0 good, 1 a gate failed, 2 it could not run or could not be judged.
 
 mod house;
+mod import;
 mod judge;
 mod progress;
 
@@ -36,6 +37,8 @@ pub(crate) struct Args {
 enum Command {
     /// Run one golden set: in this process, over HTTP (--base-url) or on recorded answers (--recorded)
     Run(Box<RunArgs>),
+    /// Turn a golden set of OpenAI evals or promptfoo into a suite folder
+    Import(import::ImportArgs),
 }
 
 #[derive(clap::Args)]
@@ -83,8 +86,11 @@ struct RunArgs {
 }
 
 pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
-    let Command::Run(args) = &args.command;
-    Ok(run_suite(args, context).unwrap_or_else(|error| {
+    let done = match &args.command {
+        Command::Run(args) => run_suite(args, context),
+        Command::Import(args) => import::import(args),
+    };
+    Ok(done.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
         ExitCode::from(COULD_NOT_RUN)
     }))

@@ -12,7 +12,7 @@ mod scorer;
 mod statistics;
 mod subject;
 
-pub use dataset::{BadLine, DatasetError, Sample, Suite};
+pub use dataset::{BadLine, DatasetError, Import, ImportOptions, Sample, Suite};
 pub use gate::{Baseline, Failing, GateError, Gates, MinQuality};
 pub use judge::{Embedder, Grading, Judges};
 pub use report::{
