@@ -51,6 +51,7 @@ const SECTIONS: &[(&str, &str, &str)] = &[
     ("local", "LocalConfig", include_str!("../config/local.rs")),
     ("remote", "RemoteConfig", include_str!("../config/remote.rs")),
     ("classifier", "ClassifierConfig", include_str!("../config/classifier.rs")),
+    ("early-gate", "EarlyGateConfig", include_str!("../config/early_gate.rs")),
     ("ledger", "LedgerConfig", include_str!("../config/ledger.rs")),
     ("log", "LogConfig", include_str!("../config/log.rs")),
 ];

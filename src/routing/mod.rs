@@ -3,6 +3,7 @@
 
 mod classifier;
 mod decision;
+mod early_gate;
 mod explanation;
 mod open;
 mod policy;
@@ -12,6 +13,7 @@ mod view;
 
 pub use classifier::{Classifier, ClassifierError, Head, LoadError, OnnxClassifier, Verdict};
 pub use decision::{Decision, NonEmpty, Plan, PolicyVersion, Reason};
+pub use early_gate::{Confusion, EarlyGate, INPUTS as EARLY_GATE_INPUTS, inputs as early_gate_inputs};
 pub use explanation::{Explanation, NotAvailable};
 pub use open::open;
 pub use policy::{Dropped, Facts, Policy, Ruling};
