@@ -4,6 +4,7 @@
 
 mod dataset;
 mod gate;
+pub mod logistic;
 mod report;
 mod rivals;
 mod runner;
