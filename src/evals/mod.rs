@@ -3,6 +3,7 @@
 //! Never executes what a model wrote, never prints, and keeps no answer's text unless asked to.
 
 mod dataset;
+mod early;
 mod gate;
 pub mod logistic;
 mod report;
@@ -13,6 +14,7 @@ mod statistics;
 mod subject;
 
 pub use dataset::{BadLine, DatasetError, Sample, Suite};
+pub use early::{EarlyError, EarlyFit, EarlyRow, fit_early_gate};
 pub use gate::{Baseline, Failing, GateError, Gates, MinQuality};
 pub use report::{
     Hashes, Header, Kind, RemoteTier, Report, RowReport, Slice, SubjectReport, SuiteName, Versus,
