@@ -9,11 +9,11 @@ use std::sync::Arc;
 use crate::backends::local::Local;
 use crate::backends::remote::Remote;
 use crate::backends::{Backend, Kind, Readiness};
-use crate::config::{Config, ConfigError, EarlyGateConfig, Paths, Problem, RemoteConfig, Secret};
+use crate::config::{Config, ConfigError, Paths, Problem, RemoteConfig, Secret};
 use crate::ledger::{self, Ledger, Prices};
 use crate::metrics::{ClosedSets, Metrics};
 use crate::pipeline::{Gate, Names, Parts, Pipeline};
-use crate::routing::{self, EarlyGate, LOCAL, REMOTE, Reason};
+use crate::routing::{self, EarlyGate, LOCAL, Present, REMOTE, Reason};
 
 pub use evaluate::EvalHouse;
 
@@ -46,8 +46,7 @@ impl House {
     pub fn open(mut config: Config, paths: &Paths, store: Store) -> Result<Self, ConfigError> {
         let mut problems = vec![];
         let early_gate =
-            keep(&mut problems, early_gate(&config.early_gate, paths).map_err(|problem| vec![problem]))
-                .flatten();
+            keep(&mut problems, early_gate(&config, paths).map_err(|problem| vec![problem])).flatten();
         if let Some(gate) = &early_gate {
             config.local.watched_tokens = gate.judge.tokens;
         }
@@ -115,12 +114,19 @@ fn one(message: String) -> ConfigError {
 }
 
 /// The early gate, where it is switched on: its judge must have been fitted on the models that are installed.
-fn early_gate(config: &EarlyGateConfig, paths: &Paths) -> Result<Option<Gate>, Problem> {
-    if !config.enabled {
+fn early_gate(config: &Config, paths: &Paths) -> Result<Option<Gate>, Problem> {
+    let settings = &config.early_gate;
+    if !settings.enabled {
         return Ok(None);
     }
-    let file = config.file.clone().unwrap_or_else(|| paths.state.join("early-gate.json"));
-    Ok(Some(Gate { judge: EarlyGate::read(&file)?, max_wait: config.max_wait() }))
+    let file = settings.file.clone().unwrap_or_else(|| paths.state.join("early-gate.json"));
+    let judge = EarlyGate::read(&file)?;
+    judge.check(&Present::look(config, paths)).map_err(|message| Problem {
+        file: Some(file),
+        key: Some("early-gate.file".to_owned()),
+        message,
+    })?;
+    Ok(Some(Gate { judge, max_wait: settings.max_wait() }))
 }
 
 fn open_local(

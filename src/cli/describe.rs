@@ -67,7 +67,7 @@ fn config() -> anyhow::Result<String> {
             page.push_str("\n## Top level\n\n");
         } else {
             let sections = documented(SECTIONS[0].2, "pub struct Config {")?;
-            write!(page, "\n## `[{section}]`\n\n{}\n\n", words_of(&sections, section)?)?;
+            write!(page, "\n## `[{section}]`\n\n{}\n\n", words_of(&sections, &section.replace('-', "_"))?)?;
         }
         page.push_str("| key | default | meaning |\n|---|---|---|\n");
         let plain = values.iter().filter(|(key, _)| !SECTIONS.iter().any(|(name, ..)| name == key));

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::calibration::Present;
 use super::classifier::Verdict;
 use crate::chat::Confidence;
 use crate::config::Problem;
@@ -85,6 +86,24 @@ impl EarlyGate {
         Ok(gate)
     }
 
+    /// Whether the judge was fitted on the models that are installed.
+    ///
+    /// # Errors
+    /// Which model is another one now, and what mends it. What cannot be seen from here is not compared.
+    pub fn check(&self, present: &Present) -> Result<(), String> {
+        let pairs = [
+            ("local model", &self.local_model, &present.local_model),
+            ("classifier", &self.classifier, &present.classifier),
+        ];
+        match pairs.iter().find(|(_, was, is)| is.as_ref().is_some_and(|is| is != *was)) {
+            None => Ok(()),
+            Some((what, ..)) => Err(format!(
+                "was fitted with another {what} than is installed. Make it anew with `crossover eval early-gate`, or set \
+                 early-gate.enabled = false"
+            )),
+        }
+    }
+
     /// A judge of this version's form.
     pub fn new(tokens: usize, weights: [f64; INPUTS.len()], bias: f64, threshold: f64) -> Self {
         Self {
@@ -128,6 +147,20 @@ pub fn inputs(verdict: Option<&Verdict>, begun: &[Confidence]) -> Option<[f64; I
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_judge_of_other_models_is_refused() {
+        let mut gate = EarlyGate::new(4, [0.0; 5], 0.0, 0.5);
+        (gate.local_model, gate.classifier) = ("a".to_owned(), "b".to_owned());
+        let present = |local: &str, classifier: Option<&str>| Present {
+            local_model: Some(local.to_owned()),
+            classifier: classifier.map(str::to_owned),
+            ..Present::default()
+        };
+        assert!(gate.check(&present("a", Some("b"))).is_ok() && gate.check(&present("a", None)).is_ok());
+        assert!(gate.check(&present("x", Some("b"))).unwrap_err().contains("local model"));
+        assert!(gate.check(&present("a", Some("x"))).unwrap_err().contains("classifier"));
+    }
 
     fn token(logprob: f32, entropy: f32) -> Confidence {
         Confidence { logprob, entropy }

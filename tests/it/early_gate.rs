@@ -1,9 +1,9 @@
 //! The early gate through the same door: a local answer that begins unsurely never reaches the caller, another one does.
 
-use crossover::routing::EarlyGate;
+use crossover::routing::{EarlyGate, Present};
 use serde_json::{Value, json};
 
-use crate::support::gateway::{Gateway, chat};
+use crate::support::gateway::{Gateway, chat, paths};
 use crate::support::reply::text;
 use crate::support::scripted_upstream::ScriptedUpstream;
 use crate::support::small_model::endless;
@@ -12,12 +12,14 @@ use crate::support::small_model::endless;
 async fn gated(upstream: &ScriptedUpstream, remote: &str, bias: f64) -> (Gateway, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("gate.json");
-    let judge = EarlyGate::new(4, [0.0; 5], bias, 0.5);
-    std::fs::write(&file, serde_json::to_vec(&judge).unwrap()).unwrap();
+    let mut judge = EarlyGate::new(4, [0.0; 5], bias, 0.5);
     let gateway = Gateway::with(&upstream.base_url(), |config| {
         config.policy = "local-first".to_owned();
         config.local.enabled = true;
         config.local.model = endless(folder.path()).display().to_string();
+        let present = Present::look(config, &paths(folder.path()));
+        (judge.local_model, judge.classifier) = (present.local_model.unwrap(), present.classifier.unwrap());
+        std::fs::write(&file, serde_json::to_vec(&judge).unwrap()).unwrap();
         config.remote.model = remote.to_owned();
         config.early_gate.enabled = true;
         config.early_gate.file = Some(file);

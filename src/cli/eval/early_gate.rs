@@ -13,7 +13,7 @@ use crate::cli::Context;
 use crate::evals::{
     EarlyFit, EarlyRow, Gateway, GatewaySubject, Progress, Score, Scorer, Subject, Suite, fit_early_gate,
 };
-use crate::routing::{Confusion, EARLY_GATE_INPUTS, Verdict, early_gate_inputs};
+use crate::routing::{Confusion, EARLY_GATE_INPUTS, Present, Verdict, early_gate_inputs};
 
 #[derive(clap::Args)]
 pub(super) struct Args {
@@ -36,15 +36,15 @@ pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     config.early_gate.enabled = false;
     config.local.watched_tokens = usize::from(args.tokens);
     let out = args.out.clone().unwrap_or_else(|| paths.state.join("early-gate.json"));
+    let present = Present::look(&config, &paths);
     let house = House::open(config, &paths, Store::Memory)?;
     let gateway: Arc<dyn Gateway> = Arc::new(EvalHouse::new(house, &paths));
-    let facts = gateway.facts();
     let subject = GatewaySubject::always_local(gateway, suite.max_tokens);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let rows = runtime.block_on(ask_all(&suite, &subject, args.good));
     let mut fit = fit_early_gate(&rows, usize::from(args.tokens))?;
-    fit.gate.local_model = facts.local_model.context("the local model has no hash: is local.enabled false?")?;
-    fit.gate.classifier = facts.classifier.context("the classifier has no hash: is classifier.enabled false?")?;
+    fit.gate.local_model = present.local_model.context("there is no local model: is local.enabled false?")?;
+    fit.gate.classifier = present.classifier.context("there is no classifier")?;
     tell(&fit, rows.len(), suite.samples.len());
     let text = serde_json::to_vec_pretty(&fit.gate)?;
     super::write_whole(&out, &text)?;

@@ -75,7 +75,7 @@ fn soon(chunk: Chunk) -> (Duration, Chunk) {
 
 #[tokio::test(start_paused = true)]
 async fn a_sure_answer_comes_whole_and_in_order() {
-    let given = vec![token("a", -0.1), token("b", -0.2), token("c", -0.1), token("d", -9.0), finish()];
+    let given = [token("a", -0.1), token("b", -0.2), token("c", -0.1), token("d", -9.0), finish()];
     let got = through(given.iter().cloned().map(soon).collect()).await;
     let got: Vec<Chunk> = got.into_iter().map(Result::unwrap).collect();
     assert_eq!(
