@@ -25,5 +25,5 @@ pub use explanation::{CalibrationNote, Explanation, NotAvailable};
 pub use open::open;
 pub use policy::{Dropped, Facts, Policy, Ruling};
 pub use router::{Question, Router};
-pub use signals::{Pii, Signals, SignalsReport, Task};
+pub use signals::{Language, Pii, Signals, SignalsReport, Task};
 pub use view::{LOCAL, Presence, REMOTE, Seat, View};
