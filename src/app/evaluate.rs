@@ -9,7 +9,7 @@ use futures_util::future::BoxFuture;
 use serde_json::Value;
 
 use super::House;
-use crate::chat::{BackendId, ChatRequest, Delta, Event, RequestId};
+use crate::chat::{BackendId, ChatRequest, Confidence, Delta, Event, RequestId};
 use crate::config::Paths;
 use crate::dialects::openai_chat::parse_request;
 use crate::evals::{
@@ -58,7 +58,7 @@ impl EvalHouse {
             refused.recorder.finish(end);
             SubjectError::Refused(end.label().to_owned())
         })?;
-        let (text, tool_calls) = drain(answer).await?;
+        let Drained { text, tool_calls, begun } = drain(answer).await?;
         let outcome =
             self.fetch(&id).ok_or_else(|| SubjectError::Broken("the record is missing".to_owned()))?;
         Ok(Transcript {
@@ -73,6 +73,7 @@ impl EvalHouse {
             total: Some(outcome.total),
             local_ok: outcome.verdict.map(|verdict| verdict.local_ok),
             prompt_tokens: Some(outcome.prompt_tokens_estimate),
+            begun,
         })
     }
 
@@ -117,12 +118,21 @@ fn request_of(question: Question<'_>) -> Result<ChatRequest, SubjectError> {
     Ok(request)
 }
 
-/// The first choice's text and tool calls. The record is closed when this returns.
-async fn drain(mut answer: Answer) -> Result<(String, Vec<ToolCall>), SubjectError> {
-    let mut text = String::new();
+/// What the first choice says.
+struct Drained {
+    text: String,
+    tool_calls: Vec<ToolCall>,
+    /// How surely it began, where the local model is watched.
+    begun: Vec<Confidence>,
+}
+
+/// Reads an answer to its end. The record is closed when this returns.
+async fn drain(mut answer: Answer) -> Result<Drained, SubjectError> {
+    let (mut text, mut begun) = (String::new(), vec![]);
     let mut calls = ToolCallFold::default();
     while let Some(step) = answer.next().await {
         let chunk = step.map_err(|error| SubjectError::Broken(error.kind.label().to_owned()))?;
+        begun.extend(chunk.confidence);
         for event in chunk.events {
             match event {
                 Event::Delta { index: 0, delta: Delta::Text(piece) } => text.push_str(&piece),
@@ -137,7 +147,7 @@ async fn drain(mut answer: Answer) -> Result<(String, Vec<ToolCall>), SubjectErr
             }
         }
     }
-    Ok((text, calls.finish()))
+    Ok(Drained { text, tool_calls: calls.finish(), begun })
 }
 
 fn served_by(id: Option<&BackendId>) -> ServedBy {

@@ -3,8 +3,10 @@
 //! Never executes what a model wrote, never prints, and keeps no answer's text unless asked to.
 
 mod dataset;
+mod early;
 mod gate;
 mod judge;
+pub mod logistic;
 mod report;
 mod rivals;
 mod runner;
@@ -13,6 +15,7 @@ mod statistics;
 mod subject;
 
 pub use dataset::{BadLine, DatasetError, Import, ImportOptions, Sample, Suite};
+pub use early::{EarlyError, EarlyFit, EarlyRow, fit_early_gate};
 pub use gate::{Baseline, Failing, GateError, Gates, MinQuality};
 pub use judge::{Embedder, Grading, Judges};
 pub use report::{

@@ -17,7 +17,7 @@ use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
 use super::dataset::Sample;
-use crate::chat::{Micros, Usage};
+use crate::chat::{Confidence, Micros, Usage};
 
 pub use endpoint::Endpoint;
 pub use gateway::{Gateway, GatewayFacts, GatewaySubject, Question};
@@ -75,6 +75,8 @@ pub struct Transcript {
     pub local_ok: Option<f32>,
     /// The prompt's length in tokens as routing saw it.
     pub prompt_tokens: Option<u32>,
+    /// How sure the local model was of its first tokens, where it is watched. Never recorded.
+    pub begun: Vec<Confidence>,
 }
 
 impl Transcript {
