@@ -14,6 +14,8 @@ mod failures;
 #[cfg(test)]
 mod fallback;
 #[cfg(test)]
+mod grading;
+#[cfg(test)]
 mod ledger;
 #[cfg(test)]
 mod limits;
