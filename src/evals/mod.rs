@@ -20,7 +20,10 @@ pub use report::{
 };
 pub use runner::{Contest, Finished, Part, Progress, Row, SubjectRun, run};
 pub use scorer::{Choice, Contains, Exact, JsonFields, Numeric, Score, Scorer, ScorerSpec, TokenF1};
-pub use statistics::{Estimate, apgr, bootstrap_mean, mean_estimate, paired_difference, quantile, wilson};
+pub use statistics::{
+    Curve, Discordant, Estimate, NonInferiority, Point, Ranking, Tiers, any_mean, apgr, bootstrap_mean,
+    clopper_pearson, holm, mean_estimate, paired_difference, paired_p, quantile, wilson,
+};
 pub use subject::{
     ALWAYS_LOCAL, ALWAYS_REMOTE, DecisionFacts, Endpoint, Gateway, GatewayFacts, GatewaySubject, GoldOracle,
     Http, Price, Question, Recorded, RecordedError, RecordedLine, ServedBy, Subject, SubjectError,
