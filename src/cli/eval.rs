@@ -3,6 +3,7 @@
 
 mod files;
 mod house;
+mod output;
 mod progress;
 mod record;
 mod run;

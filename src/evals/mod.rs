@@ -16,7 +16,8 @@ pub use dataset::{BadLine, DatasetError, Sample, Suite};
 pub use gate::{Baseline, Failing, GateError, Gates, MinQuality};
 pub use record::{RecordError, Recording, RecordingEnd, Tier, record};
 pub use report::{
-    Hashes, Header, Kind, RemoteTier, Report, RowReport, Slice, SubjectReport, SuiteName, Versus,
+    CurveReport, DEFAULT_MARGIN, Frame, Hashes, Header, Kind, LatencyReport, NonInferior, Reliability,
+    ReliabilityBin, RemoteTier, Report, RowReport, Slice, SubjectReport, SuiteName, TaskVersus, Versus, page,
 };
 pub use runner::{Contest, Finished, Part, Progress, Row, SubjectRun, run};
 pub use scorer::{Choice, Contains, Exact, JsonFields, Numeric, Score, Scorer, ScorerSpec, TokenF1};

@@ -57,13 +57,13 @@ pub fn any_mean(values: &[f64]) -> Option<Estimate> {
 }
 
 /// The normal interval of a mean, from the variance of one value.
-pub(super) fn normal(mean: f64, variance: f64, n: usize) -> Estimate {
+pub(in crate::evals) fn normal(mean: f64, variance: f64, n: usize) -> Estimate {
     let half = Z * (variance / n as f64).sqrt();
     Estimate { mean, lo: mean - half, hi: mean + half, n }
 }
 
 /// Whether so many values take the normal interval.
-pub(super) fn is_many(n: usize) -> bool {
+pub(in crate::evals) fn is_many(n: usize) -> bool {
     n >= NORMAL_FROM
 }
 

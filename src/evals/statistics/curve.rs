@@ -68,7 +68,13 @@ impl Ranking {
 
     /// The chance that each row stays, where the nominal `share` is sent out.
     pub fn staying(&self, share: f64) -> Vec<f64> {
-        self.spans.iter().map(|(from, to)| (1.0 - (share - from) / (to - from)).clamp(0.0, 1.0)).collect()
+        let stays = |(from, to): &(f64, f64)| match 1.0 - (share - from) / (to - from) {
+            // Rounding must not make a chance out of a certainty.
+            chance if chance < 1e-9 => 0.0,
+            chance if chance > 1.0 - 1e-9 => 1.0,
+            chance => chance,
+        };
+        self.spans.iter().map(stays).collect()
     }
 }
 
