@@ -162,6 +162,8 @@ fn page(summary: &Summary, args: &SummaryArgs, path: &Path) -> String {
         "first p95",
         "errors",
         "left",
+        "rated",
+        "verdict",
     ]);
     for line in &summary.lines {
         table = table.row(cells(line, summary.total.requests));
@@ -187,6 +189,10 @@ fn footnotes(summary: &Summary) -> String {
             "unpriced requests are in no sum of money: name their model's price in the file of ledger.prices\n",
         );
     }
+    if summary.total.rated > 0 {
+        notes
+            .push_str("verdict: the mean of what users said of rated requests, from -1 (bad) to +1 (good)\n");
+    }
     notes
 }
 
@@ -209,6 +215,8 @@ fn cells(line: &Line, all: u64) -> Vec<String> {
         time(line.first_p95_us),
         line.errors.to_string(),
         line.client_closed.to_string(),
+        line.rated.to_string(),
+        line.feedback.map_or("-".to_owned(), |mean| format!("{mean:+.2}")),
     ]
 }
 

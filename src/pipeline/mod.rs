@@ -3,6 +3,7 @@
 
 mod answer;
 mod attempt;
+mod feedback;
 mod names;
 mod retry;
 mod view;

@@ -1,7 +1,7 @@
 //! The router: policies and classifier together. One decision is: read the signals, ask the classifier under the
 //! deadline, evaluate the policy. The verdict is recorded whether or not it steers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,6 +9,7 @@ use super::classifier::{Classifier, ClassifierError, Desk, Verdict};
 use super::decision::{Decision, Plan, PolicyVersion, Reason};
 use super::explanation::Explanation;
 use super::policy::{Dropped, Facts, Policy};
+use super::record::DecisionRecord;
 use super::signals::Signals;
 use super::view::View;
 use crate::chat::{ChatRequest, Control};
@@ -29,6 +30,8 @@ pub struct Question<'a> {
 /// All policies, and the classifier that they may read.
 pub struct Router {
     policies: BTreeMap<String, Arc<Policy>>,
+    /// Every tag that a policy names: the only ones that records keep.
+    asked_tags: Arc<[String]>,
     desk: Option<Desk>,
     deadline: Duration,
     threshold: Option<f32>,
@@ -58,10 +61,12 @@ impl Router {
         deadline: Duration,
         metrics: Arc<Metrics>,
     ) -> Self {
+        let asked_tags =
+            policies.iter().flat_map(Policy::tags).collect::<BTreeSet<_>>().into_iter().collect();
         let policies =
             policies.into_iter().map(|policy| (policy.name().to_owned(), Arc::new(policy))).collect();
         let desk = classifier.map(|classifier| Desk::open(classifier, Arc::clone(&metrics)));
-        Self { policies, desk, deadline, threshold: None, metrics }
+        Self { policies, asked_tags, desk, deadline, threshold: None, metrics }
     }
 
     /// The same router with a calibrated threshold. Without one, `[uncalibrated]` steers.
@@ -145,13 +150,15 @@ impl Router {
         let Some(policy) = self.policies.get(question.policy) else {
             return (unknown_policy(question.policy, signals, verdict, started), vec![]);
         };
-        let ruling = policy.evaluate(&Facts {
+        let facts = Facts {
             signals,
             verdict: verdict.as_ref(),
             threshold: self.threshold,
             control: question.control,
             view: question.view,
-        });
+        };
+        let ruling = policy.evaluate(&facts);
+        let record = Box::new(DecisionRecord::keep(&facts, &ruling, &self.asked_tags));
         let decision = Decision {
             plan: ruling.plan,
             reason: ruling.reason,
@@ -161,6 +168,8 @@ impl Router {
             threshold: ruling.threshold,
             prompt_tokens: signals.prompt_tokens,
             decided_in: started.elapsed(),
+            propensity: 1.0,
+            record,
         };
         (decision, ruling.dropped)
     }
@@ -176,6 +185,8 @@ fn unknown_policy(name: &str, signals: &Signals, verdict: Option<Verdict>, start
         threshold: None,
         prompt_tokens: signals.prompt_tokens,
         decided_in: started.elapsed(),
+        propensity: 1.0,
+        record: Box::default(),
     }
 }
 

@@ -12,6 +12,8 @@ mod failures;
 #[cfg(test)]
 mod fallback;
 #[cfg(test)]
+mod feedback;
+#[cfg(test)]
 mod ledger;
 #[cfg(test)]
 mod limits;
