@@ -115,7 +115,7 @@ fn request_of(question: Question<'_>) -> Result<ChatRequest, SubjectError> {
 }
 
 /// The first choice's text. The record is closed when this returns.
-async fn drain(mut answer: Answer) -> Result<String, SubjectError> {
+pub(super) async fn drain(mut answer: Answer) -> Result<String, SubjectError> {
     let mut text = String::new();
     while let Some(step) = answer.next().await {
         let chunk = step.map_err(|error| SubjectError::Broken(error.kind.label().to_owned()))?;

@@ -2,8 +2,10 @@
 //! always beside the trivial rivals. Drives a gateway through [`Gateway`], over HTTP, or from recorded answers.
 //! Never executes what a model wrote, never prints, and keeps no answer's text unless asked to.
 
+mod agreement;
 mod dataset;
 mod gate;
+mod propensity;
 mod report;
 mod rivals;
 mod runner;
@@ -11,8 +13,10 @@ mod scorer;
 mod statistics;
 mod subject;
 
+pub use agreement::agreement;
 pub use dataset::{BadLine, DatasetError, Sample, Suite};
 pub use gate::{Baseline, Failing, GateError, Gates, MinQuality};
+pub use propensity::{Observation, OffPolicy, expect, off_policy};
 pub use report::{
     Hashes, Header, Kind, RemoteTier, Report, RowReport, Slice, SubjectReport, SuiteName, Versus,
 };

@@ -13,6 +13,7 @@ mod queue;
 mod recorder;
 mod report;
 mod schema;
+mod shadow;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -28,6 +29,7 @@ pub use outcome::{Attempt, End, IfRemote, Origin, Outcome};
 pub use prices::{Price, Prices};
 pub use recorder::Recorder;
 pub use report::{By, Line, Query, Summary, summarize};
+pub use shadow::{Place, Sample, Samples, Shadows};
 
 use crate::config::{LedgerConfig, LocalConfig, Problem};
 use crate::metrics::Metrics;

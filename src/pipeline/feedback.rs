@@ -13,7 +13,7 @@ impl Pipeline {
     ///
     /// # Errors
     /// When no such request is known, or it could not be kept.
-    pub async fn feedback(self: &Arc<Self>, id: String, score: f64) -> Result<Noted, NoteError> {
+    pub async fn feedback(&self, id: String, score: f64) -> Result<Noted, NoteError> {
         let ledger = Arc::clone(&self.ledger);
         let kept = tokio::task::spawn_blocking(move || ledger.feedback(&id, score)).await;
         // A thread that could not be had, or that was told to end: as good as no file.

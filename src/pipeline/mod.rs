@@ -3,6 +3,7 @@
 
 mod answer;
 mod attempt;
+mod chance;
 mod feedback;
 mod names;
 mod retry;
@@ -20,7 +21,7 @@ pub use view::view_of;
 use crate::backends::{Backend, BackendError, Kind, Readiness, Retry};
 use crate::chat::{BackendId, ChatRequest, RequestId};
 use crate::config::{Config, LocalConfig};
-use crate::ledger::{End, Estimate, Ledger, Origin, Recorder, estimate};
+use crate::ledger::{End, Estimate, Ledger, Origin, Recorder, Shadows, estimate};
 use crate::metrics::Metrics;
 use crate::routing::{Decision, Explanation, LOCAL, Plan, Presence, Question, REMOTE, Reason, Router, View};
 use retry::RetryBudget;
@@ -35,6 +36,7 @@ pub struct Pipeline {
     remote_model: String,
     in_flight: Arc<Semaphore>,
     retries: RetryBudget,
+    shadows: Option<Shadows>,
 }
 
 /// Why there is no answer. The record is closed by whoever turns it into a response.
@@ -98,6 +100,7 @@ impl Pipeline {
             local: parts.config.local,
             remote_model: parts.config.remote.model,
             retries: RetryBudget::new(),
+            shadows: None,
         }
     }
 
@@ -143,13 +146,15 @@ impl Pipeline {
             Ok(destination) => destination,
             Err(unknown) => return Err(refuse(Why::UnknownModel(unknown), None, recorder)),
         };
-        let decision = self.decide(&request, &destination).await;
+        let mut decision = self.decide(&request, &destination).await;
+        let pending = self.draw(&request, &mut decision, &mut recorder);
         recorder.decided(&decision);
         if decision.plan == Plan::Refuse {
             let why = Why::Routing(decision.reason, self.wait_for(decision.reason));
             return Err(refuse(why, Some(decision), recorder));
         }
-        self.try_targets(Asked { request, destination }, decision, recorder, permit).await
+        let answer = self.try_targets(Asked { request, destination }, decision, recorder, permit).await?;
+        Ok(answer.shadowed(pending))
     }
 
     /// Decides without calling anyone.

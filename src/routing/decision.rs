@@ -54,6 +54,12 @@ impl Unconfined {
         self.0.iter()
     }
 
+    /// The plan that asks one of these targets and nobody else.
+    pub fn only(&self, target: &BackendId) -> Option<Plan> {
+        let known = self.targets().find(|known| *known == target)?;
+        NonEmpty::new([known.clone()]).map(Plan::Anywhere)
+    }
+
     /// The plan's first target other than `served`.
     pub fn other_than(&self, served: &BackendId) -> Option<&BackendId> {
         self.targets().find(|target| *target != served)

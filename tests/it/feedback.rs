@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::gateway::{Gateway, chat};
+use crate::support::gateway::Gateway;
 use crate::support::reply::Reply;
 use crate::support::scripted_upstream::ScriptedUpstream;
 

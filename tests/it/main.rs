@@ -32,6 +32,8 @@ mod retry;
 #[cfg(test)]
 mod sdk;
 #[cfg(test)]
+mod shadow;
+#[cfg(test)]
 mod shutdown;
 #[cfg(test)]
 mod startup;

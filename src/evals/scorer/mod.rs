@@ -5,7 +5,7 @@ mod choice;
 mod exact;
 mod json_fields;
 mod numeric;
-mod token_f1;
+pub(super) mod token_f1;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};

@@ -66,3 +66,57 @@ pub(super) fn read_explore(table: Table, problems: &mut Problems<'_>) -> f64 {
 fn exactly(share: f32) -> f64 {
     share.to_string().parse().unwrap_or_else(|_| f64::from(share))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::routing::policy::Policy;
+
+    fn parse(text: &str) -> Result<Policy, String> {
+        let text =
+            format!("schema-version = 1\nname = \"p\"\n{text}\n[[rule]]\nto = [\"remote\", \"local\"]\n");
+        Policy::parse(&text, Path::new("p.toml")).map_err(|problems| {
+            assert_eq!(problems.len(), 1, "{problems:?}");
+            problems[0].to_string()
+        })
+    }
+
+    #[test]
+    fn a_policy_says_what_it_leaves_to_chance() {
+        let policy =
+            parse("[shadow]\nshare = 0.02\nmax-per-minute = 5\ngrade = \"none\"\n[explore]\nshare = 0.01")
+                .unwrap();
+        assert_eq!(policy.shadow(), Some(&Shadow { share: 0.02, max_per_minute: 5, grade: Grade::None }));
+        assert_eq!(policy.explore(), 0.01);
+        let policy = parse("[shadow]\nshare = 1").unwrap();
+        assert_eq!(
+            policy.shadow(),
+            Some(&Shadow { share: 1.0, max_per_minute: 30, grade: Grade::Agreement })
+        );
+        let policy = parse("").unwrap();
+        assert_eq!((policy.shadow(), policy.explore()), (None, 0.0));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_named_with_its_key() {
+        for (text, wanted) in [
+            ("[shadow]", "p.toml: shadow.share: is missing"),
+            ("[shadow]\nshare = 0", "p.toml: shadow.share: is 0, must be above 0"),
+            ("[shadow]\nshare = 1.1", "p.toml: shadow.share: is 1.1"),
+            ("[shadow]\nshare = nan", "p.toml: shadow.share: must be a number"),
+            ("[shadow]\nshare = 1\nmax-per-minute = 0", "p.toml: shadow.max-per-minute: must be at least 1"),
+            (
+                "[shadow]\nshare = 1\ngrade = \"exact\"",
+                "p.toml: shadow.grade: `exact` is not known; known: none",
+            ),
+            ("[shadow]\nshare = 1\nrate = 1", "p.toml: shadow.rate: is no key"),
+            ("[explore]\nshare = 0.6", "p.toml: explore.share: is 0.6, must lie between 0 and 0.5"),
+            ("[explore]\nshare = -0.1", "p.toml: explore.share: is -0.1"),
+        ] {
+            let problem = parse(text).unwrap_err();
+            assert!(problem.starts_with(wanted), "{problem}");
+        }
+    }
+}
