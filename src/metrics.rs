@@ -53,6 +53,11 @@ pub struct Metrics {
     pub classifier_score: Histogram,
     /// Classifier calls, by outcome: `ok`, `late`, `broken`, `off`.
     pub classifier_outcomes_total: IntCounterVec,
+    /// 1 for how the calibration stands: `valid` (its threshold steers), `missing`, `mismatch`, `no_promise`.
+    pub calibration_state: IntGaugeVec,
+    /// Population stability index of the last 4,096 steering scores against calibration's; absent without a valid
+    /// calibration and before 500 decisions.
+    pub classifier_score_psi: GaugeVec,
     /// Requests that wait for the local engine.
     pub local_queue_depth: IntGauge,
     /// Answers that the local engine generates now.
@@ -226,6 +231,16 @@ impl Metrics {
                 "classifier_outcomes_total",
                 "Classifier calls, by outcome: ok, late, broken, off.",
                 &["outcome"],
+            )?,
+            calibration_state: r.gauges(
+                "calibration_state",
+                "1 for how the calibration stands: valid (its threshold steers), missing, mismatch, no_promise.",
+                &["state"],
+            )?,
+            classifier_score_psi: r.float_gauges(
+                "classifier_score_psi",
+                "Population stability index of the last 4,096 steering scores against calibration's; absent without a valid calibration and before 500 decisions.",
+                &[],
             )?,
             local_queue_depth: r.gauge("local_queue_depth", "Requests that wait for the local engine.")?,
             local_active: r.gauge("local_active", "Answers that the local engine generates now.")?,

@@ -8,7 +8,7 @@ use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 
 use super::House;
-use crate::chat::{BackendId, ChatRequest, Delta, Event, RequestId};
+use crate::chat::{BackendId, ChatRequest, Confidence, Delta, Event, RequestId};
 use crate::config::Paths;
 use crate::dialects::openai_chat::parse_request;
 use crate::evals::{
@@ -56,7 +56,7 @@ impl EvalHouse {
             refused.recorder.finish(end);
             SubjectError::Refused(end.label().to_owned())
         })?;
-        let text = drain(answer).await?;
+        let (text, begun) = drain(answer).await?;
         let outcome =
             self.fetch(&id).ok_or_else(|| SubjectError::Broken("the record is missing".to_owned()))?;
         Ok(Transcript {
@@ -70,6 +70,7 @@ impl EvalHouse {
             total: Some(outcome.total),
             local_ok: outcome.verdict.map(|verdict| verdict.local_ok),
             prompt_tokens: Some(outcome.prompt_tokens_estimate),
+            begun,
         })
     }
 
@@ -114,11 +115,12 @@ fn request_of(question: Question<'_>) -> Result<ChatRequest, SubjectError> {
     Ok(request)
 }
 
-/// The first choice's text. The record is closed when this returns.
-pub(super) async fn drain(mut answer: Answer) -> Result<String, SubjectError> {
-    let mut text = String::new();
+/// The first choice's text, and how surely it began. The record is closed when this returns.
+pub(super) async fn drain(mut answer: Answer) -> Result<(String, Vec<Confidence>), SubjectError> {
+    let (mut text, mut begun) = (String::new(), vec![]);
     while let Some(step) = answer.next().await {
         let chunk = step.map_err(|error| SubjectError::Broken(error.kind.label().to_owned()))?;
+        begun.extend(chunk.confidence);
         for event in chunk.events {
             match event {
                 Event::Delta { index: 0, delta: Delta::Text(piece) } => text.push_str(&piece),
@@ -127,7 +129,7 @@ pub(super) async fn drain(mut answer: Answer) -> Result<String, SubjectError> {
             }
         }
     }
-    Ok(text)
+    Ok((text, begun))
 }
 
 fn served_by(id: Option<&BackendId>) -> ServedBy {

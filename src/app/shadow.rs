@@ -32,7 +32,7 @@ async fn answer(pipeline: &Arc<Pipeline>, sample: &Sample) -> &'static str {
         }
     };
     answer.status(200);
-    let Ok(text) = drain(answer).await else { return "failed" };
+    let Ok((text, _)) = drain(answer).await else { return "failed" };
     if let (Grade::Agreement, Some(live)) = (sample.shadow.grade, &sample.answer)
         && !text.is_empty()
     {

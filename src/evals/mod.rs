@@ -4,8 +4,11 @@
 
 mod agreement;
 mod dataset;
+mod early;
 mod gate;
+pub mod logistic;
 mod propensity;
+mod replay;
 mod report;
 mod rivals;
 mod runner;
@@ -15,8 +18,10 @@ mod subject;
 
 pub use agreement::agreement;
 pub use dataset::{BadLine, DatasetError, Sample, Suite};
+pub use early::{EarlyError, EarlyFit, EarlyRow, fit_early_gate};
 pub use gate::{Baseline, Failing, GateError, Gates, MinQuality};
 pub use propensity::{Observation, OffPolicy, expect, off_policy};
+pub use replay::{Bar, Change, Interval, Moved, Otherwise, Replay, Worth, replay};
 pub use report::{
     Hashes, Header, Kind, RemoteTier, Report, RowReport, Slice, SubjectReport, SuiteName, Versus,
 };

@@ -59,8 +59,18 @@ pub fn off_policy(rows: &[Observation]) -> Option<OffPolicy> {
     Some(OffPolicy { inverse, normalised, doubly_robust, naive, seen: seen.len(), uncovered })
 }
 
+/// How much better `one` does than `other`, doubly robust, on the rows that both could have been seen on. Rows stand in the
+/// same order. `None` without such rows.
+pub(super) fn off_policy_difference(one: &[Observation], other: &[Observation]) -> Option<Estimate> {
+    let robust = |row: &Observation| {
+        row.expected + row.seen.map_or(0.0, |seen| (seen - row.expected) / row.probability)
+    };
+    let pairs = one.iter().zip(other).filter(|(a, b)| a.probability > 0.0 && b.probability > 0.0);
+    mean(&pairs.map(|(a, b)| robust(a) - robust(b)).collect::<Vec<_>>())
+}
+
 /// The mean with the interval of the normal approximation. One row alone has no spread: its interval is infinite.
-fn mean(values: &[f64]) -> Option<Estimate> {
+pub(super) fn mean(values: &[f64]) -> Option<Estimate> {
     let n = values.len();
     if n == 0 {
         return None;

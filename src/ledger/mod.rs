@@ -5,6 +5,7 @@ mod cost;
 mod count;
 mod estimate;
 mod eval_runs;
+mod logged;
 mod machine;
 mod notes;
 mod outcome;
@@ -24,6 +25,7 @@ use tokio::sync::oneshot;
 
 pub use estimate::{Estimate, estimate};
 pub use eval_runs::{EvalRun, export_evals, insert_eval_runs, insert_golden_runs, latest_eval_runs};
+pub use logged::{Answered, Logged, logged};
 pub use notes::{NoteError, Noted};
 pub use outcome::{Attempt, End, IfRemote, Origin, Outcome};
 pub use prices::{Price, Prices};

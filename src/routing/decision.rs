@@ -115,6 +115,8 @@ pub enum Reason {
     LocalBusy,
     /// The preferred target failed before its first byte; another one answered.
     Fallback,
+    /// The local answer began unsurely, so the early gate sent the request on.
+    Escalated,
     /// The policy does not permit what the caller asked for.
     NotPermitted,
     /// The policy's `[explore]` drew the other target, with a known probability.
@@ -123,7 +125,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, for docs and metrics.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Requested,
         Self::Private,
         Self::Capability,
@@ -137,6 +139,7 @@ impl Reason {
         Self::NoLocal,
         Self::LocalBusy,
         Self::Fallback,
+        Self::Escalated,
         Self::NotPermitted,
         Self::Explored,
     ];
@@ -157,6 +160,7 @@ impl Reason {
             Self::NoLocal => "no_local",
             Self::LocalBusy => "local_busy",
             Self::Fallback => "fallback",
+            Self::Escalated => "escalated",
             Self::NotPermitted => "not_permitted",
             Self::Explored => "explored",
         }

@@ -4,8 +4,10 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
-use super::classifier::Verdict;
+use super::calibration::Calibration;
+use super::classifier::{Head, Verdict};
 use super::decision::{Plan, Reason};
 use super::policy::{Facts, Policy, Ruling};
 use super::signals::{Pii, Signals, Task};
@@ -39,6 +41,9 @@ pub struct DecisionRecord {
     control: Control,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     threshold: Option<f32>,
+    /// Which fitted head made the score that steered; `None`: the shipped one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    head: Option<Arc<str>>,
     seats: Vec<SeatRecord>,
     /// What the policy ruled.
     targets: Vec<BackendId>,
@@ -65,6 +70,8 @@ pub enum CannotDecide {
     Form,
     /// The policy asks for a tag that no policy named when the request came, and the request carried unnamed tags.
     Tags,
+    /// The calibration has a head of its own, whose inputs are not kept.
+    Head,
 }
 
 impl CannotDecide {
@@ -73,13 +80,20 @@ impl CannotDecide {
         match self {
             Self::Form => "record of another form",
             Self::Tags => "tags that were not kept",
+            Self::Head => "the calibration's head, whose inputs were not kept",
         }
     }
 }
 
 impl DecisionRecord {
-    /// Keeps what `facts` hold. `asked` are the tags that policies name, in small letters.
-    pub(super) fn keep(facts: &Facts<'_>, ruling: &Ruling, asked: &Arc<[String]>) -> Self {
+    /// Keeps what `facts` hold. `asked` are the tags that policies name, in small letters; `head` is the fitted head in
+    /// force.
+    pub(super) fn keep(
+        facts: &Facts<'_>,
+        ruling: &Ruling,
+        asked: &Arc<[String]>,
+        head: Option<&Arc<str>>,
+    ) -> Self {
         let signals = facts.signals;
         let lower = signals.tags.iter().map(|tag| tag.to_ascii_lowercase());
         let (tags, others): (Vec<_>, Vec<_>) = lower.partition(|tag| asked.contains(tag));
@@ -97,6 +111,7 @@ impl DecisionRecord {
             session: signals.session,
             control: facts.control,
             threshold: facts.threshold,
+            head: head.cloned(),
             seats: facts.view.seats.iter().map(SeatRecord::of).collect(),
             targets: ruling.plan.targets().into_iter().cloned().collect(),
             reason: Some(ruling.reason),
@@ -144,6 +159,19 @@ impl DecisionRecord {
         }))
     }
 
+    /// The verdict as `calibration` would have it steer: by the shipped score, or by its head where that is the one that
+    /// was in force.
+    ///
+    /// # Errors
+    /// Where it has another head.
+    pub fn under(&self, verdict: &Verdict, calibration: &Calibration) -> Result<Verdict, CannotDecide> {
+        match &calibration.head {
+            None => Ok(Verdict { calibrated: None, ..verdict.clone() }),
+            Some(head) if self.head.as_deref() == Some(&*head_id(head)) => Ok(verdict.clone()),
+            Some(_) => Err(CannotDecide::Head),
+        }
+    }
+
     /// Whether a ruling is the one that was made then (exploration apart).
     pub fn is(&self, ruling: &Ruling) -> bool {
         self.reason == Some(ruling.reason) && ruling.plan.targets().into_iter().eq(&self.targets)
@@ -169,6 +197,15 @@ impl DecisionRecord {
     pub fn free_choice(&self, plan: &Plan) -> bool {
         self.control == Control::Auto && matches!(plan, Plan::Anywhere(targets) if !targets.rest.is_empty())
     }
+}
+
+/// A head's name in records: the first 12 hex digits of the SHA-256 of its numbers.
+pub(super) fn head_id(head: &Head) -> Arc<str> {
+    let mut digest = Sha256::new();
+    for number in head.weights.iter().chain([&head.bias]) {
+        digest.update(number.to_le_bytes());
+    }
+    digest.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect::<String>().into()
 }
 
 impl SeatRecord {

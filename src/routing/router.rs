@@ -5,11 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::calibration::Standing;
 use super::classifier::{Classifier, ClassifierError, Desk, Verdict};
 use super::decision::{Decision, Plan, PolicyVersion, Reason};
-use super::explanation::Explanation;
+use super::drift::Drift;
+use super::explanation::{CalibrationNote, Explanation};
 use super::policy::{Dropped, Facts, Policy};
-use super::record::DecisionRecord;
+use super::record::{DecisionRecord, head_id};
 use super::signals::Signals;
 use super::view::View;
 use crate::chat::{ChatRequest, Control};
@@ -32,9 +34,13 @@ pub struct Router {
     policies: BTreeMap<String, Arc<Policy>>,
     /// Every tag that a policy names: the only ones that records keep.
     asked_tags: Arc<[String]>,
+    /// The fitted head in force, as records name it.
+    head: Option<Arc<str>>,
     desk: Option<Desk>,
     deadline: Duration,
     threshold: Option<f32>,
+    standing: Standing,
+    drift: Option<Drift>,
     metrics: Arc<Metrics>,
 }
 
@@ -66,7 +72,38 @@ impl Router {
         let policies =
             policies.into_iter().map(|policy| (policy.name().to_owned(), Arc::new(policy))).collect();
         let desk = classifier.map(|classifier| Desk::open(classifier, Arc::clone(&metrics)));
-        Self { policies, asked_tags, desk, deadline, threshold: None, metrics }
+        let router = Self {
+            policies,
+            asked_tags,
+            head: None,
+            desk,
+            deadline,
+            threshold: None,
+            standing: Standing::Missing,
+            drift: None,
+            metrics,
+        };
+        router.with_standing(Standing::Missing)
+    }
+
+    /// The same router under a calibration: where it is valid its threshold steers and drift is measured; else
+    /// `[uncalibrated]` steers and the score is only recorded.
+    #[must_use]
+    pub fn with_standing(self, standing: Standing) -> Self {
+        for label in Standing::LABELS {
+            let gauge = self.metrics.calibration_state.with_label_values(&[label]);
+            gauge.set(i64::from(label == standing.label()));
+        }
+        let threshold = standing.threshold();
+        let valid = standing.calibration().filter(|_| threshold.is_some());
+        let drift = valid.map(|calibration| Drift::new(calibration.score_histogram.clone()));
+        let head = valid.and_then(|calibration| calibration.head.as_ref()).map(head_id);
+        Self { threshold, standing, drift, head, ..self }
+    }
+
+    /// How the calibration stands.
+    pub fn standing(&self) -> &Standing {
+        &self.standing
     }
 
     /// The same router with a calibrated threshold. Without one, `[uncalibrated]` steers.
@@ -90,7 +127,17 @@ impl Router {
         let started = Instant::now();
         let signals = Arc::new(Signals::read(question.request));
         let heard = self.ask(&signals).await;
+        if let (Some(drift), Ok(verdict)) = (&self.drift, &heard) {
+            self.watch(drift, verdict);
+        }
         self.settle(&question, &signals, heard.ok(), started).0
+    }
+
+    /// Explanations are no requests, so only decisions come here.
+    fn watch(&self, drift: &Drift, verdict: &Verdict) {
+        if let Some(index) = drift.observe(verdict.steering()) {
+            self.metrics.classifier_score_psi.with_label_values(&[] as &[&str]).set(index);
+        }
     }
 
     /// Decides and tells everything that the decision was made from.
@@ -137,7 +184,8 @@ impl Router {
             Err(silence) => (None, Some(silence)),
         };
         let (decision, dropped) = self.settle(question, signals, verdict, started);
-        Explanation::of(&decision, &dropped, signals, silence.as_ref())
+        let calibration = CalibrationNote::of(&self.standing);
+        Explanation::of(&decision, &dropped, signals, silence.as_ref()).under(calibration)
     }
 
     fn settle(
@@ -158,7 +206,7 @@ impl Router {
             view: question.view,
         };
         let ruling = policy.evaluate(&facts);
-        let record = Box::new(DecisionRecord::keep(&facts, &ruling, &self.asked_tags));
+        let record = Box::new(DecisionRecord::keep(&facts, &ruling, &self.asked_tags, self.head.as_ref()));
         let decision = Decision {
             plan: ruling.plan,
             reason: ruling.reason,

@@ -8,6 +8,8 @@ mod dashboards;
 #[cfg(test)]
 mod doctor;
 #[cfg(test)]
+mod early_gate;
+#[cfg(test)]
 mod failures;
 #[cfg(test)]
 mod fallback;
@@ -27,6 +29,8 @@ mod parse;
 mod patience;
 #[cfg(test)]
 mod privacy;
+#[cfg(test)]
+mod replay;
 #[cfg(test)]
 mod retry;
 #[cfg(test)]

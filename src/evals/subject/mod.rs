@@ -15,7 +15,7 @@ use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
 use super::dataset::Sample;
-use crate::chat::{Micros, Usage};
+use crate::chat::{Confidence, Micros, Usage};
 
 pub use gateway::{Gateway, GatewayFacts, GatewaySubject, Question};
 pub use http::{Endpoint, Http};
@@ -69,6 +69,8 @@ pub struct Transcript {
     pub local_ok: Option<f32>,
     /// The prompt's length in tokens as routing saw it.
     pub prompt_tokens: Option<u32>,
+    /// How sure the local model was of its first tokens, where it is watched. Never recorded.
+    pub begun: Vec<Confidence>,
 }
 
 impl Transcript {

@@ -95,6 +95,7 @@ impl RecordedLine {
             total: time(self.total_ms)?,
             local_ok: self.local_ok,
             prompt_tokens: self.prompt_tokens,
+            ..Transcript::default()
         })
     }
 }
