@@ -62,6 +62,7 @@ impl EvalHouse {
         Ok(Transcript {
             text,
             served_by: served_by(outcome.served_by.as_ref()),
+            model: outcome.model,
             reason: outcome.reason.map(|reason| reason.label().to_owned()),
             usage: outcome.usage,
             cost: outcome.cost,

@@ -5,6 +5,7 @@
 mod dataset;
 mod gate;
 pub mod logistic;
+mod record;
 mod report;
 mod rivals;
 mod runner;
@@ -14,6 +15,7 @@ mod subject;
 
 pub use dataset::{BadLine, DatasetError, Sample, Suite};
 pub use gate::{Baseline, Failing, GateError, Gates, MinQuality};
+pub use record::{RecordError, Recording, RecordingEnd, Tier, record};
 pub use report::{
     Hashes, Header, Kind, RemoteTier, Report, RowReport, Slice, SubjectReport, SuiteName, Versus,
 };
@@ -21,6 +23,7 @@ pub use runner::{Contest, Finished, Part, Progress, Row, SubjectRun, run};
 pub use scorer::{Choice, Contains, Exact, JsonFields, Numeric, Score, Scorer, ScorerSpec, TokenF1};
 pub use statistics::{Estimate, apgr, bootstrap_mean, mean_estimate, paired_difference, quantile, wilson};
 pub use subject::{
-    DecisionFacts, Endpoint, Gateway, GatewayFacts, GatewaySubject, GoldOracle, Http, Price, Question,
-    Recorded, RecordedError, RecordedLine, ServedBy, Subject, SubjectError, Transcript,
+    ALWAYS_LOCAL, ALWAYS_REMOTE, DecisionFacts, Endpoint, Gateway, GatewayFacts, GatewaySubject, GoldOracle,
+    Http, Price, Question, Recorded, RecordedError, RecordedLine, ServedBy, Subject, SubjectError,
+    Transcript,
 };

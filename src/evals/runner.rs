@@ -181,8 +181,8 @@ fn stood_in(answer: Transcript, remote: &Transcript) -> Transcript {
     if answer.served_by != ServedBy::Remote {
         return answer;
     }
-    let Transcript { text, usage, cost, cost_if_remote, .. } = remote.clone();
-    Transcript { text, usage, cost, cost_if_remote, ..answer }
+    let Transcript { text, model, usage, cost, cost_if_remote, .. } = remote.clone();
+    Transcript { text, model, usage, cost, cost_if_remote, ..answer }
 }
 
 /// The answer of the tier that a policy chose, with the time that choosing took on top.

@@ -25,7 +25,7 @@ pub(super) fn remote_price(context: &Context) -> anyhow::Result<Option<Price>> {
 }
 
 /// Hands the run to the table `eval_runs`.
-pub(super) fn record(context: &Context, runs: &[EvalRun]) -> anyhow::Result<()> {
+pub(super) fn keep_runs(context: &Context, runs: &[EvalRun]) -> anyhow::Result<()> {
     let (config, paths) = context.load()?;
     let file = ledger::file(&config.ledger, &paths.state);
     ledger::insert_eval_runs(&file, runs)
