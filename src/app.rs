@@ -1,5 +1,6 @@
 //! Builds the house from its settings; the only file that knows every room. Collects every problem before it gives up.
 
+mod calibrate;
 mod evaluate;
 
 use std::fmt;
@@ -13,8 +14,9 @@ use crate::config::{Config, ConfigError, Paths, Problem, RemoteConfig, Secret};
 use crate::ledger::{self, Ledger, Prices};
 use crate::metrics::{ClosedSets, Metrics};
 use crate::pipeline::{Names, Parts, Pipeline};
-use crate::routing::{self, LOCAL, REMOTE, Reason};
+use crate::routing::{self, LOCAL, REMOTE, Reason, Router, Standing};
 
+pub use calibrate::{GoldenReader, bound};
 pub use evaluate::EvalHouse;
 
 /// Where the records of a house go.
@@ -36,6 +38,8 @@ pub struct House {
     pub ledger: Arc<Ledger>,
     /// Where the records lie, if in a file.
     pub ledger_file: Option<PathBuf>,
+    /// How its calibration stands.
+    pub calibration: Standing,
 }
 
 impl House {
@@ -46,7 +50,7 @@ impl House {
     pub fn open(config: Config, paths: &Paths, store: Store) -> Result<Self, ConfigError> {
         let mut problems = vec![];
         let metrics = Arc::new(Metrics::new().map_err(|error| one(error.to_string()))?);
-        let router = keep(&mut problems, routing::open(&config, paths, Arc::clone(&metrics)));
+        let router = keep(&mut problems, routing::open(&config, paths, Arc::clone(&metrics))).map(held_to);
         let local =
             keep(&mut problems, open_local(&config, paths, &metrics).map_err(|problem| vec![problem]));
         let remote =
@@ -57,7 +61,7 @@ impl House {
         // With a backend missing through a problem of its own, names onto it would be false alarms.
         let names = match problems.is_empty() {
             true => {
-                let policies = router.iter().flat_map(routing::Router::policies);
+                let policies = router.iter().flat_map(Router::policies);
                 keep(&mut problems, Names::new(&config.policy, policies, &backends, &config.aliases))
             }
             false => None,
@@ -67,8 +71,9 @@ impl House {
         };
         let ledger = Arc::new(ledger);
         seed(ledger.metrics(), &router);
+        let calibration = router.standing().clone();
         let parts = Parts { router, backends, names, ledger: Arc::clone(&ledger), config: config.clone() };
-        Ok(Self { config, pipeline: Arc::new(Pipeline::new(parts)), ledger, ledger_file })
+        Ok(Self { config, pipeline: Arc::new(Pipeline::new(parts)), ledger, ledger_file, calibration })
     }
 
     /// One line for each backend: its name, model and state.
@@ -86,8 +91,17 @@ impl House {
     }
 }
 
+/// The router, its calibration also held to the golden set, which routing cannot see.
+fn held_to(router: Router) -> Router {
+    let Some(present) = router.standing().calibration().map(|it| calibrate::golden(it)) else {
+        return router;
+    };
+    let standing = router.standing().clone().compared(&present);
+    router.with_standing(standing)
+}
+
 /// Lets every series of the closed sets exist, so that no first event is missed.
-fn seed(metrics: &Metrics, router: &routing::Router) {
+fn seed(metrics: &Metrics, router: &Router) {
     metrics.seed(&ClosedSets {
         policies: &router.policies().collect::<Vec<_>>(),
         backends: &[LOCAL, REMOTE],

@@ -1,9 +1,9 @@
 //! `crossover eval`: records golden sets' answers, runs and grades them beside the trivial rivals, and holds a run
 //! against a baseline.
 
-mod files;
-mod house;
-mod progress;
+pub(super) mod files;
+pub(super) mod house;
+pub(super) mod progress;
 mod record;
 mod run;
 
@@ -56,7 +56,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
 }
 
 /// Ready at Ctrl-C; never where it cannot be listened for.
-async fn interrupted() {
+pub(super) async fn interrupted() {
     if tokio::signal::ctrl_c().await.is_err() {
         std::future::pending::<()>().await;
     }

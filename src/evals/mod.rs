@@ -2,6 +2,7 @@
 //! always beside the trivial rivals. Drives a gateway through [`Gateway`], over HTTP, or from recorded answers.
 //! Never executes what a model wrote, never prints, and keeps no answer's text unless asked to.
 
+pub mod calibrate;
 mod dataset;
 mod gate;
 pub mod logistic;

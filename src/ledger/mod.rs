@@ -12,6 +12,7 @@ mod queue;
 mod recorder;
 mod report;
 mod schema;
+mod scores;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -24,6 +25,7 @@ pub use outcome::{Attempt, End, IfRemote, Origin, Outcome};
 pub use prices::{Price, Prices};
 pub use recorder::Recorder;
 pub use report::{By, Line, Query, Summary, summarize};
+pub use scores::recent_scores;
 
 use crate::config::{LedgerConfig, LocalConfig, Problem};
 use crate::metrics::Metrics;
