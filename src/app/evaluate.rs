@@ -19,7 +19,7 @@ use crate::evals::{
 use crate::ledger::{Ledger, Origin, Outcome};
 use crate::onnx::sha256;
 use crate::pipeline::{Answer, Pipeline};
-use crate::routing::{LOCAL, REMOTE};
+use crate::routing::{LOCAL, REMOTE, folder_hash};
 
 /// A gateway for evals. Its ledger keeps nothing: the outcomes are handed to the transcripts.
 pub struct EvalHouse {
@@ -40,7 +40,8 @@ impl EvalHouse {
             policy: house.config.policy.clone(),
             policies: house.pipeline.policy_hashes().collect::<BTreeMap<_, _>>(),
             classifier: model_hash(&paths.model(&house.config.classifier.model)),
-            local_model: model_hash(&paths.model(&house.config.local.model)),
+            // Weights may lie beside the graph, so the whole folder counts.
+            local_model: folder_hash(&paths.model(&house.config.local.model)),
             price: priced.then(|| {
                 let ledger = Arc::clone(&ledger);
                 Price::new(model.clone(), move |usage| ledger.prices().cost(&model, usage))

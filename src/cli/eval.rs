@@ -2,11 +2,11 @@
 //! against a baseline.
 
 mod early_gate;
-mod files;
-mod house;
+pub(super) mod files;
+pub(super) mod house;
 mod judge;
 mod output;
-mod progress;
+pub(super) mod progress;
 mod record;
 mod run;
 
@@ -62,7 +62,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
 }
 
 /// Ready at Ctrl-C; never where it cannot be listened for.
-async fn interrupted() {
+pub(super) async fn interrupted() {
     if tokio::signal::ctrl_c().await.is_err() {
         std::future::pending::<()>().await;
     }

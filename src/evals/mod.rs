@@ -3,6 +3,7 @@
 //! Never executes what a model wrote, never prints, and keeps no answer's text unless asked to.
 
 mod agreement;
+pub mod calibrate;
 mod dataset;
 mod early;
 mod gate;
