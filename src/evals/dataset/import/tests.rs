@@ -155,6 +155,21 @@ fn every_test_becomes_a_row_for_every_prompt() {
     assert_eq!(marks, [Some(1.0), Some(1.0), Some(0.0)]);
 }
 
+#[test]
+fn texts_may_stand_in_files_beside_the_set() {
+    let files = Files::new();
+    files.put("prompts.txt", "Sum up: {{text}}\n---\nShorten: {{text}}\n");
+    files.put("text.md", "A fox {{ runs }}.");
+    files.put("schema.json", r#"{"required": ["a"]}"#);
+    let text = "prompts: ['file://prompts.txt']\ntests:\n  - vars: {text: 'file://text.md'}\n    assert: [{type: \
+                is-json, value: 'file://schema.json'}]\n";
+    let import = Import::read(&files.put("set.yml", text), &ImportOptions::default()).unwrap();
+    let suite = import.write(&files.0.path().join("out")).unwrap();
+    let prompts: Vec<&Value> = suite.samples.iter().map(|row| &row.messages[0]["content"]).collect();
+    assert_eq!(prompts, ["Sum up: A fox {{ runs }}.", "Shorten: A fox {{ runs }}."]);
+    assert_eq!((worth(&suite, 0, r#"{"a": 1}"#), worth(&suite, 0, "{}")), (Some(1.0), Some(0.0)));
+}
+
 /// A file with one assert.
 fn one(assert: &str) -> String {
     format!("prompts: [\"Say {{{{it}}}}\"]\ntests:\n  - vars: {{it: yes}}\n    assert:\n      - {assert}\n")
@@ -199,7 +214,9 @@ fn f20_what_has_no_counterpart_is_refused_with_its_line() {
         ("{type: not-python, value: 'exit()'}", "`python` runs code"),
         ("{type: latency, threshold: 5}", "`latency` does not grade"),
         ("{type: factuality, value: x}", "`factuality` is not supported"),
-        ("{type: contains, value: 'file://x.txt'}", "file://x.txt"),
+        ("{type: contains, value: 'file://x.txt'}", "`x.txt` cannot be read"),
+        ("{type: contains, value: 'file://x.js'}", "only texts are read"),
+        ("{type: contains, value: 'file://../x.txt'}", "outside the set's folder"),
         ("{type: contains, value: '{{other}}'}", "no value among `vars`"),
         ("{type: contains, value: '{{it | upper}}'}", "only `{{name}}` is"),
         ("{type: contains, value: ''}", "must be a text"),
@@ -221,8 +238,10 @@ fn what_a_file_as_a_whole_lacks_is_refused() {
     let cases = [
         ("tests: [{assert: [{type: contains, value: x}]}]", "no `prompts`"),
         ("prompts: [hello]", "no `tests`"),
-        ("prompts: ['file://p.txt']\ntests: [{assert: [{type: contains, value: x}]}]", "paste its text"),
-        ("prompts: [prompts.txt]\ntests: [{assert: [{type: contains, value: x}]}]", "paste its text"),
+        ("prompts: ['file://p.txt']\ntests: [{assert: [{type: contains, value: x}]}]", "cannot be read"),
+        ("prompts: [prompts.txt]\ntests: [{assert: [{type: contains, value: x}]}]", "`file://` before"),
+        ("prompts: ['./p.py:ask']\ntests: [{assert: [{type: contains, value: x}]}]", "stands elsewhere"),
+        ("prompts: [hello]\ntests: 'file://tests.csv'", "sequence"),
         ("prompts: [hello]\ntests: [{vars: {a: b}}]", "unlabelled"),
         (
             "prompts: ['{{a}}']\ntests: [{vars: {a: [b, c]}, assert: [{type: contains, value: x}]}]",

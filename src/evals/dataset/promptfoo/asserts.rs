@@ -8,6 +8,7 @@ use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use super::Vars;
+use super::files::Folder;
 use super::template::render;
 use crate::evals::dataset::import::{contains, from_yaml};
 
@@ -85,11 +86,15 @@ impl Assert {
     ///
     /// # Errors
     /// What is not supported, by name, or what is wrong with the value.
-    pub(super) fn check(&self, vars: &Vars, notes: &mut BTreeSet<String>) -> Result<Mapping, String> {
-        let value = self.value.as_ref().map(|value| render(value, vars)).transpose()?;
-        if let Some(file) = value.as_ref().and_then(Value::as_str).filter(|text| text.starts_with("file://"))
-        {
-            return Err(format!("the value of `{}` is the file {file}: paste what it holds", self.r#type));
+    pub(super) fn check(
+        &self,
+        vars: &Vars,
+        folder: &Folder,
+        notes: &mut BTreeSet<String>,
+    ) -> Result<Mapping, String> {
+        let mut value = self.value.as_ref().map(|value| render(value, vars)).transpose()?;
+        if let Some(Value::String(text)) = &mut value {
+            *text = folder.text(text)?;
         }
         let (not, kind) = match self.r#type.strip_prefix("not-") {
             Some(kind) => (true, kind),

@@ -1,11 +1,11 @@
 //! promptfoo's YAML: `prompts` with `{{vars}}`, `tests` with `vars` and `assert`. Every test becomes a row for every
-//! prompt. Only what stands in the file is read: prompts, variables and tests that are files, and all that is code,
-//! are refused.
+//! prompt. Texts may stand in files beside it; tests in tables, and all that is code, are refused.
 
 mod asserts;
+mod files;
 mod template;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde::Deserialize;
@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use serde_saphyr::Spanned;
 
 use self::asserts::{Assert, joined};
+use self::files::Folder;
 use self::template::render;
 use super::import::{Mapped, from_yaml};
 use super::{BadLine, DatasetError};
@@ -72,11 +73,12 @@ pub(super) fn map(file: &Path, text: &str, task: &str) -> Result<Mapped, Dataset
         DatasetError::BadLines(vec![BadLine { file: file.to_owned(), line, problem: unsupported(&error) }])
     })?;
     let mut mapped = Mapped { about: config.description, ..Mapped::default() };
+    let folder = Folder::of(file);
     let prompts = match &config.prompts {
         None => Err((1, "there are no `prompts`".to_owned())),
         Some(prompts) => {
             let line = line_of(&prompts.referenced);
-            conversations(&prompts.value).map_err(|problem| (line, problem))
+            conversations(&prompts.value, &folder).map_err(|problem| (line, problem))
         }
     };
     let prompts = prompts.unwrap_or_else(|bad| {
@@ -96,7 +98,7 @@ pub(super) fn map(file: &Path, text: &str, task: &str) -> Result<Mapped, Dataset
             } else {
                 format!("t{}", index + 1)
             };
-            match row(&test.value, &default, prompt, &mut mapped) {
+            match row((&test.value, &default), prompt, &folder, &mut mapped.notes) {
                 Err((at, problem)) => mapped.bad.push((at.unwrap_or(line), problem)),
                 Ok((messages, scorer, expected)) => {
                     let row = json!({"id": id, "messages": messages, "expected": expected, "scorer": scorer,
@@ -126,62 +128,79 @@ fn unsupported(error: &serde_saphyr::Error) -> String {
 }
 
 /// The prompts as conversations whose texts are still templates.
-fn conversations(prompts: &Value) -> Result<Vec<Vec<Value>>, String> {
+fn conversations(prompts: &Value, folder: &Folder) -> Result<Vec<Vec<Value>>, String> {
     let one = std::slice::from_ref(prompts);
     let prompts = prompts.as_array().map_or(one, Vec::as_slice);
     if prompts.is_empty() {
         return Err("`prompts` is empty".to_owned());
     }
-    prompts.iter().map(conversation).collect()
+    let mut conversations = vec![];
+    for prompt in prompts {
+        let prompt = raw(prompt)?;
+        let text = folder.text(prompt)?;
+        // A file may hold several prompts, parted by lines of three dashes.
+        let parts: Vec<&str> =
+            if prompt.trim().ends_with(".txt") { text.split("\n---\n").collect() } else { vec![&text] };
+        conversations.extend(parts.into_iter().map(conversation));
+    }
+    Ok(conversations)
 }
 
-fn conversation(prompt: &Value) -> Result<Vec<Value>, String> {
+/// The text of a prompt, or the file that holds it.
+fn raw(prompt: &Value) -> Result<&str, String> {
     let text = match prompt {
-        Value::String(text) => text,
-        Value::Object(prompt) => match prompt.get("raw").and_then(Value::as_str) {
-            Some(raw) if prompt.keys().all(|key| matches!(key.as_str(), "raw" | "label" | "id")) => raw,
-            _ => return Err("a prompt is neither a text nor a table of `raw`, `label` and `id`".to_owned()),
-        },
-        _ => return Err("a prompt is neither a text nor a table with `raw`".to_owned()),
-    };
-    if is_elsewhere(text.trim()) {
-        return Err(format!("the prompt `{}` stands elsewhere: paste its text", text.trim()));
-    }
-    match serde_json::from_str(text) {
-        Ok(Value::Array(messages)) if messages.iter().all(|message| message["role"].is_string()) => {
-            Ok(messages)
+        Value::String(text) => Some(text.as_str()),
+        Value::Object(prompt) if prompt.keys().all(|key| matches!(key.as_str(), "raw" | "label" | "id")) => {
+            prompt.get("raw").and_then(Value::as_str)
         }
-        _ => Ok(vec![json!({"role": "user", "content": text})]),
+        _ => None,
+    };
+    let text = text.ok_or("a prompt is neither a text nor a table of `raw`, `label` and `id`")?;
+    if is_elsewhere(text.trim()) {
+        return Err(format!(
+            "the prompt `{}` stands elsewhere: write `file://` before a text file",
+            text.trim()
+        ));
+    }
+    Ok(text)
+}
+
+fn conversation(text: &str) -> Vec<Value> {
+    match serde_json::from_str(text) {
+        Ok(Value::Array(messages)) if messages.iter().all(|message| message["role"].is_string()) => messages,
+        _ => vec![json!({"role": "user", "content": text.trim_end_matches('\n')})],
     }
 }
 
-/// Whether a prompt names a file in place of holding a text.
+/// Whether a prompt names a file, a script or a service in place of holding a text.
 fn is_elsewhere(prompt: &str) -> bool {
     const FILES: [&str; 10] =
         [".txt", ".json", ".jsonl", ".js", ".mjs", ".py", ".yaml", ".md", ".csv", ".j2"];
     let one_word = !prompt.contains(char::is_whitespace);
-    one_word && (prompt.contains("://") || FILES.iter().any(|ending| prompt.ends_with(ending)))
+    let script = |ending: &&str| prompt.ends_with(*ending) || prompt.contains(&format!("{ending}:"));
+    one_word
+        && !prompt.starts_with("file://")
+        && (prompt.contains("://") || FILES.iter().any(|it| script(&it)))
 }
 
 type Bad = (Option<usize>, String);
 
 /// Messages, scorer and expected answer of one test with one prompt.
 fn row(
-    test: &Test,
-    default: &Test,
+    (test, default): (&Test, &Test),
     prompt: &[Value],
-    mapped: &mut Mapped,
+    folder: &Folder,
+    notes: &mut BTreeSet<String>,
 ) -> Result<(Value, Value, Value), Bad> {
     let mut vars = default.vars.clone();
     vars.extend(test.vars.clone());
     let here = |problem: String| (None, problem);
-    for (name, value) in &vars {
-        let text = value.as_str().unwrap_or_default();
+    for (name, value) in &mut vars {
         if value.is_array() {
             return Err(here(format!("the variable `{name}` is a list: write one test for each value")));
         }
-        if text.starts_with("file://") || text.starts_with("package:") {
-            return Err(here(format!("the variable `{name}` is the file {text}: paste its text")));
+        if let Value::String(text) = value {
+            *text = folder.text(text).map_err(here)?;
         }
     }
     let mut messages = vec![];
@@ -196,7 +215,7 @@ fn row(
     let mut checks = vec![];
     for assert in asserts {
         let line = line_of(&assert.referenced);
-        let check = assert.value.check(&vars, &mut mapped.notes).map_err(|problem| (Some(line), problem))?;
+        let check = assert.value.check(&vars, folder, notes).map_err(|problem| (Some(line), problem))?;
         checks.push(check);
     }
     let threshold = test.threshold.or(default.threshold);
