@@ -2,6 +2,7 @@
 //! against a baseline.
 
 mod files;
+mod gate;
 mod house;
 mod output;
 mod progress;
@@ -43,12 +44,16 @@ enum Command {
     /// Ask the tiers every row of a golden set and keep their answers; goes on where it was stopped
     #[command(after_help = EXIT_CODES)]
     Record(record::RecordArgs),
+    /// Hold golden sets against their baselines, on recorded answers or by asking again
+    #[command(after_help = EXIT_CODES)]
+    Gate(gate::GateArgs),
 }
 
 pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let result = match &args.command {
         Command::Run(args) => run::run(args, context),
         Command::Record(args) => record::run(args, context),
+        Command::Gate(args) => gate::run(args, context),
     };
     Ok(result.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

@@ -13,7 +13,9 @@ mod statistics;
 mod subject;
 
 pub use dataset::{BadLine, DatasetError, Sample, Suite};
-pub use gate::{Baseline, Failing, GateError, Gates, MinQuality};
+pub use gate::{
+    BASELINE_MARGIN, Baseline, Compared, Failing, GateError, Gates, MinQuality, Reached, SHARE_MARGIN,
+};
 pub use record::{RecordError, Recording, RecordingEnd, Tier, record};
 pub use report::{
     CurveReport, DEFAULT_MARGIN, Frame, Hashes, Header, Kind, LatencyReport, NonInferior, Reliability,
