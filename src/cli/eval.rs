@@ -8,6 +8,7 @@ mod output;
 mod progress;
 mod record;
 mod run;
+mod scores;
 
 use std::process::ExitCode;
 
@@ -47,6 +48,9 @@ enum Command {
     /// Hold golden sets against their baselines, on recorded answers or by asking again
     #[command(after_help = EXIT_CODES)]
     Gate(gate::GateArgs),
+    /// Judge a classifier on recorded outcomes of real models, with rivals, by source and over all of them
+    #[command(after_help = EXIT_CODES)]
+    Scores(scores::ScoresArgs),
 }
 
 pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
@@ -54,6 +58,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
         Command::Run(args) => run::run(args, context),
         Command::Record(args) => record::run(args, context),
         Command::Gate(args) => gate::run(args, context),
+        Command::Scores(args) => scores::run(args),
     };
     Ok(result.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

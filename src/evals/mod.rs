@@ -5,6 +5,7 @@
 mod dataset;
 mod gate;
 mod record;
+mod recorded_scores;
 mod report;
 mod rivals;
 mod runner;
@@ -17,9 +18,11 @@ pub use gate::{
     BASELINE_MARGIN, Baseline, Compared, Failing, GateError, Gates, MinQuality, Reached, SHARE_MARGIN,
 };
 pub use record::{RecordError, Recording, RecordingEnd, Tier, record};
+pub use recorded_scores::{RECORDED_SCORES, RecordedScores, ScoresError, ScoresQuery, TierModels};
 pub use report::{
-    CurveReport, DEFAULT_MARGIN, Frame, Hashes, Header, Kind, LatencyReport, NonInferior, Reliability,
-    ReliabilityBin, RemoteTier, Report, RowReport, Slice, SubjectReport, SuiteName, TaskVersus, Versus, page,
+    BestRival, CurveReport, DEFAULT_MARGIN, Finding, Frame, Hashes, Header, Kind, LatencyReport, NonInferior,
+    Reliability, ReliabilityBin, RemoteTier, Report, RowReport, Slice, SubjectReport, SuiteName, TaskVersus,
+    Tone, Versus, page,
 };
 pub use runner::{Contest, Finished, Part, Progress, Row, SubjectRun, run};
 pub use scorer::{Choice, Contains, Exact, JsonFields, Numeric, Score, Scorer, ScorerSpec, TokenF1};

@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Instant;
 
 use anyhow::Context as _;
 
@@ -15,8 +16,8 @@ use crate::cli::Context;
 use crate::cli::table::Table;
 use crate::evals::{
     ALWAYS_LOCAL, ALWAYS_REMOTE, BASELINE_MARGIN, Baseline, Compared, Contest, DEFAULT_MARGIN, Frame,
-    Gateway, GatewayFacts, GatewaySubject, GoldOracle, Header, Recorded, Report, SHARE_MARGIN, Subject,
-    Suite, page,
+    Gateway, GatewayFacts, GatewaySubject, GoldOracle, Header, Recorded, RecordedError, Report, SHARE_MARGIN,
+    Subject, Suite, page,
 };
 
 #[derive(clap::Args)]
@@ -71,6 +72,7 @@ pub(super) fn run(args: &GateArgs, context: &Context) -> anyhow::Result<ExitCode
     let mut table =
         Table::new(["set", "subject", "quality", "then", "difference", "95 %", "n", "local", "then", ""]);
     let mut worst = Outcome::Holds;
+    let started = Instant::now();
     for folder in &suites {
         let one = Gate { args, gateway: &gateway, folder };
         let outcome;
@@ -78,7 +80,11 @@ pub(super) fn run(args: &GateArgs, context: &Context) -> anyhow::Result<ExitCode
         worst = worst.max(outcome);
     }
     if !args.update {
-        say(&table.to_string())?;
+        say(&format!(
+            "{table}{} sets judged in {:.0} ms\n",
+            suites.len(),
+            started.elapsed().as_secs_f64() * 1e3
+        ))?;
     }
     Ok(match worst {
         Outcome::Holds => ExitCode::SUCCESS,
@@ -240,7 +246,16 @@ impl Gate<'_> {
             return Ok(Err(format!("no recorded answers; `{command}` makes them")));
         }
         let (mut local, mut remote) = (None, None);
-        for subject in Recorded::read(&file, &suite.hash)? {
+        let subjects = match Recorded::read(&file, &suite.hash) {
+            Err(RecordedError::OtherSuite(_)) => {
+                let file = file.display();
+                return Ok(Err(format!(
+                    "{file} is of another version of the set: move it away, then `{command}`"
+                )));
+            }
+            read => read?,
+        };
+        for subject in subjects {
             match subject.name() {
                 ALWAYS_LOCAL => local = Some(subject),
                 ALWAYS_REMOTE => remote = Some(subject),

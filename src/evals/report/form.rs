@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::Slice;
 use super::figures::{CurveReport, LatencyReport, Reliability};
 use super::versus::Versus;
+use super::words::Finding;
 use crate::chat::{Micros, Usage};
 use crate::evals::statistics::{Curve, Point};
 use crate::evals::subject::{GatewayFacts, ServedBy};
@@ -198,7 +199,7 @@ pub struct Report {
     /// Judged subjects against tiers and rivals.
     pub versus: Vec<Versus>,
     /// What the tests say, in sentences.
-    pub findings: Vec<String>,
+    pub findings: Vec<Finding>,
     /// What every ranking is worth.
     pub curves: Vec<CurveReport>,
     /// Whether the local answers are as good as the score says.

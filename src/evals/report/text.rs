@@ -51,7 +51,7 @@ impl fmt::Display for Report {
             writeln!(f)?;
         }
         for finding in &self.findings {
-            writeln!(f, "- {finding}")?;
+            writeln!(f, "- {}", finding.text)?;
         }
         writeln!(f, "\nintervals are 95 %; latency counts measured answers only; apgr: random is 0.5")
     }
