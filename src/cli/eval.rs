@@ -1,11 +1,13 @@
 //! `crossover eval`: records golden sets' answers, runs and grades them beside the trivial rivals, and holds a run
 //! against a baseline.
 
-mod files;
+mod early_gate;
+pub(super) mod files;
 mod gate;
-mod house;
+pub(super) mod house;
+mod judge;
 mod output;
-mod progress;
+pub(super) mod progress;
 mod record;
 mod run;
 mod scores;
@@ -51,6 +53,8 @@ enum Command {
     /// Judge a classifier on recorded outcomes of real models, with rivals, by source and over all of them
     #[command(after_help = EXIT_CODES)]
     Scores(scores::ScoresArgs),
+    /// Fit the early gate's judge on how local answers to a golden set begin; experimental
+    EarlyGate(early_gate::Args),
 }
 
 pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
@@ -59,6 +63,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
         Command::Record(args) => record::run(args, context),
         Command::Gate(args) => gate::run(args, context),
         Command::Scores(args) => scores::run(args),
+        Command::EarlyGate(args) => early_gate::run(args, context),
     };
     Ok(result.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
@@ -67,7 +72,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
 }
 
 /// Ready at Ctrl-C; never where it cannot be listened for.
-async fn interrupted() {
+pub(super) async fn interrupted() {
     if tokio::signal::ctrl_c().await.is_err() {
         std::future::pending::<()>().await;
     }

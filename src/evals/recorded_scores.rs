@@ -10,6 +10,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::dataset::BadLine;
+use super::judge::Grading;
 use super::report::{Frame, Header, Report};
 use super::runner::{Finished, Part, Row, SubjectRun};
 use super::scorer::Score;
@@ -258,7 +259,8 @@ impl RecordedScores {
             run(query.remote.label(), Part::RemoteTier, &|_| false),
             run(judged, Part::Judged, &|at| stays[at]),
         ];
-        let finished = Finished { runs, done: rows.len(), of: rows.len() };
+        let (grading, of) = (Grading::default(), rows.len());
+        let finished = Finished { runs, done: of, of, grading };
         let report = Report::of(&frame, &finished, header, query.margin);
         Report { rows: vec![], ..report }
     }

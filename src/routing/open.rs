@@ -1,8 +1,9 @@
-//! Builds the router that the settings describe: policies with their own tests passed, and the classifier.
+//! Builds the router that the settings describe: policies with their own tests passed, classifier and calibration.
 //! Reports every problem of every file at once; binds nothing and asks nobody.
 
 use std::sync::Arc;
 
+use super::calibration::Standing;
 use super::classifier::{Classifier, OnnxClassifier};
 use super::policy::Policy;
 use super::router::Router;
@@ -12,7 +13,8 @@ use crate::metrics::Metrics;
 /// Loads all policies, runs their tests, and loads the classifier.
 ///
 /// # Errors
-/// Every problem of every policy, a policy in charge that does not exist, and a classifier that cannot be used.
+/// Every problem of every policy, a policy in charge that does not exist, and a classifier or calibration that cannot be
+/// used. A calibration that no longer fits is no problem here: it does not steer.
 pub fn open(config: &Config, paths: &Paths, metrics: Arc<Metrics>) -> Result<Router, Vec<Problem>> {
     let mut problems = vec![];
     let policies = Policy::load_folder(&paths.policies).unwrap_or_else(|found| {
@@ -25,6 +27,10 @@ pub fn open(config: &Config, paths: &Paths, metrics: Arc<Metrics>) -> Result<Rou
         let message = format!("there is no policy `{}`; known: {}", config.policy, known.join(", "));
         problems.push(Problem::key("policy", message));
     }
+    let standing = look_up(config, paths).unwrap_or_else(|problem| {
+        problems.push(problem);
+        Standing::Missing
+    });
     let classifier = load_classifier(config, paths).unwrap_or_else(|problem| {
         problems.push(problem);
         None
@@ -32,7 +38,15 @@ pub fn open(config: &Config, paths: &Paths, metrics: Arc<Metrics>) -> Result<Rou
     if !problems.is_empty() {
         return Err(problems);
     }
-    Ok(Router::new(policies, classifier, config.classifier.deadline(), metrics))
+    Ok(Router::new(policies, classifier, config.classifier.deadline(), metrics).with_standing(standing))
+}
+
+/// Without a classifier there is no score to hold a threshold against.
+fn look_up(config: &Config, paths: &Paths) -> Result<Standing, Problem> {
+    if !config.classifier.enabled {
+        return Ok(Standing::Missing);
+    }
+    Standing::look(config, paths).map_err(|error| Problem::key("classifier.calibration", error.to_string()))
 }
 
 fn load_classifier(config: &Config, paths: &Paths) -> Result<Option<Box<dyn Classifier>>, Problem> {

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Context as _;
 
 /// Prints; a reader that has seen enough (`| head`) is no failure.
-pub(super) fn say(text: &str) -> anyhow::Result<()> {
+pub(in crate::cli) fn say(text: &str) -> anyhow::Result<()> {
     match std::io::stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(()),

@@ -16,8 +16,8 @@ use crate::cli::Context;
 use crate::cli::table::Table;
 use crate::evals::{
     ALWAYS_LOCAL, ALWAYS_REMOTE, BASELINE_MARGIN, Baseline, Compared, Contest, DEFAULT_MARGIN, Frame,
-    Gateway, GatewayFacts, GatewaySubject, GoldOracle, Header, Recorded, RecordedError, Report, SHARE_MARGIN,
-    Subject, Suite, page,
+    Gateway, GatewayFacts, GatewaySubject, GoldOracle, Header, Judges, Recorded, RecordedError, Report,
+    SHARE_MARGIN, Subject, Suite, page,
 };
 
 #[derive(clap::Args)]
@@ -231,6 +231,7 @@ impl Gate<'_> {
             concurrency: NonZeroUsize::MIN,
             stand_in: false,
             keep_answers: false,
+            judges: Judges::default(),
         }))
     }
 

@@ -8,14 +8,14 @@ use crate::evals::{Gateway, Price};
 use crate::ledger::{self, EvalRun, Prices};
 
 /// The gateway in this process, built from the configuration.
-pub(super) fn open_gateway(context: &Context) -> anyhow::Result<Box<dyn Gateway>> {
+pub(in crate::cli) fn open_gateway(context: &Context) -> anyhow::Result<Box<dyn Gateway>> {
     let (config, paths) = context.load()?;
     let house = House::open(config, &paths, Store::Memory)?;
     Ok(Box::new(EvalHouse::new(house, &paths)))
 }
 
 /// The remote model's prices, for runs without a gateway in this process.
-pub(super) fn remote_price(context: &Context) -> anyhow::Result<Option<Price>> {
+pub(in crate::cli) fn remote_price(context: &Context) -> anyhow::Result<Option<Price>> {
     let (config, _) = context.load()?;
     let prices = Prices::load(config.ledger.prices.as_deref())
         .map_err(|problems| crate::config::ConfigError { problems })?;

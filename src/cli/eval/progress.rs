@@ -10,13 +10,13 @@ use crate::evals::Progress;
 /// Between two lines where there is no terminal.
 const EVERY: Duration = Duration::from_secs(5);
 
-pub(super) enum Meter {
+pub(in crate::cli) enum Meter {
     Bar(ProgressBar),
     Lines { next: Instant, unit: &'static str },
 }
 
 impl Meter {
-    pub(super) fn new(of: usize, unit: &'static str) -> Self {
+    pub(in crate::cli) fn new(of: usize, unit: &'static str) -> Self {
         if !std::io::stderr().is_terminal() {
             return Self::Lines { next: Instant::now() + EVERY, unit };
         }
@@ -28,7 +28,7 @@ impl Meter {
         Self::Bar(bar)
     }
 
-    pub(super) fn tell(&mut self, progress: Progress) {
+    pub(in crate::cli) fn tell(&mut self, progress: Progress) {
         let failed = match progress.failed {
             0 => String::new(),
             failed => format!("({failed} failed)"),
@@ -46,7 +46,7 @@ impl Meter {
         }
     }
 
-    pub(super) fn end(&self) {
+    pub(in crate::cli) fn end(&self) {
         if let Self::Bar(bar) = self {
             bar.finish_and_clear();
         }

@@ -9,6 +9,7 @@ use anyhow::bail;
 
 use super::files::{say, write};
 use super::house::{keep_runs, open_gateway, remote_price};
+use super::judge::JudgeArgs;
 use super::output::OutputArgs;
 use super::progress::Meter;
 use super::record::key;
@@ -16,7 +17,7 @@ use super::{COULD_NOT_RUN, NO_DATA, REGRESSION, interrupted};
 use crate::cli::Context;
 use crate::evals::{
     ALWAYS_LOCAL, ALWAYS_REMOTE, Baseline, Contest, DEFAULT_MARGIN, Endpoint, Finished, Frame, Gates,
-    Gateway, GatewayFacts, GatewaySubject, GoldOracle, Header, Http, Kind, MinQuality, Recorded,
+    Gateway, GatewayFacts, GatewaySubject, GoldOracle, Header, Http, Judges, Kind, MinQuality, Recorded,
     RecordedLine, Report, Subject, Suite,
 };
 
@@ -65,6 +66,8 @@ pub(super) struct RunArgs {
     /// Also write the answers beside the report, in the form that --recorded reads
     #[arg(long)]
     save_answers: bool,
+    #[command(flatten)]
+    judge: JudgeArgs,
 }
 
 pub(super) fn run(args: &RunArgs, context: &Context) -> anyhow::Result<ExitCode> {
@@ -109,13 +112,18 @@ async fn contest(
         concurrency: args.concurrency,
         stand_in: args.base_url.is_some() && !args.ask_remote,
         keep_answers: args.save_answers,
+        judges: Judges::default(),
     };
     if let Some(file) = &args.recorded {
         recorded(file, suite, &mut contest)?;
     }
     let facts = match (&args.base_url, &args.recorded) {
-        (Some(base_url), _) => over_http(args, base_url, context, suite, &mut contest).await?,
+        (Some(base_url), _) => {
+            contest.judges = args.judge.judges(None, context)?;
+            over_http(args, base_url, context, suite, &mut contest).await?
+        }
         (None, Some(_)) if args.policy.is_empty() => {
+            contest.judges = args.judge.judges(None, context)?;
             GatewayFacts { price: remote_price(context)?, ..GatewayFacts::default() }
         }
         (None, _) => in_process(args, context, suite, &mut contest)?,
@@ -178,6 +186,7 @@ fn in_process(
 ) -> anyhow::Result<GatewayFacts> {
     let gateway: Arc<dyn Gateway> = open_gateway(context)?.into();
     let facts = gateway.facts();
+    contest.judges = args.judge.judges(Some(&gateway), context)?;
     let in_charge = [facts.policy.clone()];
     for name in if args.policy.is_empty() { &in_charge[..] } else { &args.policy } {
         if !facts.policies.contains_key(name) {

@@ -19,7 +19,9 @@ pub use self::field::Frame;
 use self::figures::latencies;
 pub use self::figures::{BestRival, CurveReport, LatencyReport, Reliability, ReliabilityBin};
 pub(super) use self::form::SCHEMA;
-pub use self::form::{Hashes, Header, Kind, RemoteTier, Report, RowReport, SubjectReport, SuiteName};
+pub use self::form::{
+    GradingReport, Hashes, Header, Kind, RemoteTier, Report, RowReport, SubjectReport, SuiteName,
+};
 pub use self::html::page;
 pub use self::slices::Slice;
 use self::versus::against;
@@ -82,6 +84,7 @@ impl Report {
             hashes: hashes(&frame.hash, &header.facts, &names),
             subjects,
             versus,
+            grading: GradingReport::of(&finished.grading),
             findings: vec![],
             curves: field.curves(judged()),
             reliability: reliable.collect(),

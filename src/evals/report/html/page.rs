@@ -262,6 +262,9 @@ fn holds_for(report: &Report, to: &mut String) {
         report.hashes.named().map(|(name, hash)| vec![name, format!("sha256:{hash}")]).collect();
     rows.push(vec!["run".to_owned(), report.run_id.clone()]);
     rows.push(vec!["rows under way at once".to_owned(), report.concurrency.to_string()]);
+    if let Some(grading) = &report.grading {
+        rows.push(vec!["judges".to_owned(), grading.to_string()]);
+    }
     let notes = report.subjects.iter().filter_map(|it| Some(vec![it.name.clone(), it.note?.to_owned()]));
     rows.extend(notes);
     to.push_str(&details("What the figures hold for", &["what", "which"], &rows));
