@@ -3,6 +3,7 @@
 
 mod house;
 mod progress;
+mod robustness;
 
 use std::io::Write as _;
 use std::num::NonZeroUsize;
@@ -35,6 +36,8 @@ pub(crate) struct Args {
 enum Command {
     /// Run one golden set: in this process, over HTTP (--base-url) or on recorded answers (--recorded)
     Run(Box<RunArgs>),
+    /// Do decisions hold when only the wording changes? Asks no model
+    Robustness(robustness::Args),
 }
 
 #[derive(clap::Args)]
@@ -80,8 +83,11 @@ struct RunArgs {
 }
 
 pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
-    let Command::Run(args) = &args.command;
-    Ok(run_suite(args, context).unwrap_or_else(|error| {
+    let ran = match &args.command {
+        Command::Run(args) => run_suite(args, context),
+        Command::Robustness(args) => robustness::run(args, context),
+    };
+    Ok(ran.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
         ExitCode::from(COULD_NOT_RUN)
     }))

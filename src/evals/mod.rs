@@ -6,6 +6,7 @@ mod dataset;
 mod gate;
 mod report;
 mod rivals;
+mod robustness;
 mod runner;
 mod scorer;
 mod statistics;
@@ -15,6 +16,10 @@ pub use dataset::{BadLine, DatasetError, Sample, Suite};
 pub use gate::{Baseline, Failing, GateError, Gates, MinQuality};
 pub use report::{
     Hashes, Header, Kind, RemoteTier, Report, RowReport, Slice, SubjectReport, SuiteName, Versus,
+};
+pub use robustness::{
+    Change, KindReport, Pair, RobustnessError, RobustnessReport, measure_robustness, read_pairs,
+    with_mechanical,
 };
 pub use runner::{Contest, Finished, Part, Progress, Row, SubjectRun, run};
 pub use scorer::{Choice, Contains, Exact, JsonFields, Numeric, Score, Scorer, ScorerSpec, TokenF1};
