@@ -10,6 +10,7 @@ mod judge;
 mod output;
 pub(super) mod progress;
 mod record;
+mod robustness;
 mod run;
 mod scores;
 
@@ -58,6 +59,8 @@ enum Command {
     EarlyGate(early_gate::Args),
     /// Turn a golden set of OpenAI evals or promptfoo into a suite folder
     Import(import::ImportArgs),
+    /// Do decisions hold when only the wording changes? Asks no model
+    Robustness(robustness::Args),
 }
 
 pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
@@ -68,6 +71,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
         Command::Scores(args) => scores::run(args),
         Command::EarlyGate(args) => early_gate::run(args, context),
         Command::Import(args) => import::import(args),
+        Command::Robustness(args) => robustness::run(args, context),
     };
     Ok(result.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

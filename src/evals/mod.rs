@@ -15,6 +15,7 @@ mod recorded_scores;
 mod replay;
 mod report;
 mod rivals;
+mod robustness;
 mod runner;
 mod scorer;
 mod statistics;
@@ -35,6 +36,10 @@ pub use report::{
     BestRival, CurveReport, DEFAULT_MARGIN, Finding, Frame, GradingReport, Hashes, Header, Kind,
     LatencyReport, NonInferior, Reliability, ReliabilityBin, RemoteTier, Report, RowReport, Slice,
     SubjectReport, SuiteName, TaskVersus, Tone, Versus, page,
+};
+pub use robustness::{
+    Change, KindReport, Pair, RobustnessError, RobustnessReport, measure_robustness, read_pairs,
+    with_mechanical,
 };
 pub use runner::{Contest, Finished, Part, Progress, Row, SubjectRun, run};
 pub use scorer::{
