@@ -2,6 +2,7 @@
 //! Exit codes: 0 good, 1 a gate failed, 2 it could not run or could not be judged.
 
 mod house;
+mod judge;
 mod progress;
 
 use std::io::Write as _;
@@ -18,7 +19,7 @@ use super::Context;
 use crate::config::Secret;
 use crate::evals::{
     Baseline, Contest, Endpoint, Finished, Gates, Gateway, GatewayFacts, GatewaySubject, GoldOracle, Header,
-    Http, Kind, MinQuality, Recorded, RecordedLine, Report, Subject, Suite,
+    Http, Judges, Kind, MinQuality, Recorded, RecordedLine, Report, Subject, Suite,
 };
 
 /// Exit code of a run that was no run.
@@ -77,6 +78,8 @@ struct RunArgs {
     /// Also write the answers beside the report, in the form that --recorded reads
     #[arg(long)]
     save_answers: bool,
+    #[command(flatten)]
+    judge: judge::JudgeArgs,
 }
 
 pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
@@ -131,13 +134,18 @@ async fn contest(
         concurrency: args.concurrency,
         stand_in: args.base_url.is_some() && !args.ask_remote,
         keep_answers: args.save_answers,
+        judges: Judges::default(),
     };
     if let Some(file) = &args.recorded {
         recorded(file, suite, &mut contest)?;
     }
     let facts = match (&args.base_url, &args.recorded) {
-        (Some(base_url), _) => over_http(args, base_url, context, suite, &mut contest).await?,
+        (Some(base_url), _) => {
+            contest.judges = args.judge.judges(None, context)?;
+            over_http(args, base_url, context, suite, &mut contest).await?
+        }
         (None, Some(_)) if args.policy.is_empty() => {
+            contest.judges = args.judge.judges(None, context)?;
             GatewayFacts { price: remote_price(context)?, ..GatewayFacts::default() }
         }
         (None, _) => in_process(args, context, suite, &mut contest)?,
@@ -206,6 +214,7 @@ fn in_process(
 ) -> anyhow::Result<GatewayFacts> {
     let gateway: Arc<dyn Gateway> = open_gateway(context)?.into();
     let facts = gateway.facts();
+    contest.judges = args.judge.judges(Some(&gateway), context)?;
     let in_charge = [facts.policy.clone()];
     for name in if args.policy.is_empty() { &in_charge[..] } else { &args.policy } {
         if !facts.policies.contains_key(name) {

@@ -27,5 +27,5 @@ pub use open::open;
 pub use policy::{Dropped, Facts, Grade, Policy, Ruling, Shadow};
 pub use record::{CannotDecide, DecisionRecord};
 pub use router::{Question, Router};
-pub use signals::{Pii, Signals, SignalsReport, Task};
+pub use signals::{Language, Pii, Signals, SignalsReport, Task};
 pub use view::{LOCAL, Presence, REMOTE, Seat, View};

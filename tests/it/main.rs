@@ -16,6 +16,8 @@ mod fallback;
 #[cfg(test)]
 mod feedback;
 #[cfg(test)]
+mod golden;
+#[cfg(test)]
 mod ledger;
 #[cfg(test)]
 mod limits;

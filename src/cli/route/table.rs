@@ -69,6 +69,8 @@ fn facts(told: &Explanation) -> String {
     let signals = &told.signals;
     let mut facts = vec![format!("at most {} tokens", signals.prompt_tokens)];
     facts.extend(signals.task.map(|task| format!("task {task} (guessed)")));
+    facts.extend(signals.language.is_known().then(|| format!("language {} (guessed)", signals.language)));
+    facts.extend(signals.needs_fresh_knowledge.then(|| "asks for fresh knowledge (guessed)".to_owned()));
     facts.extend(signals.code.then(|| "holds code".to_owned()));
     facts.extend(match signals.pii {
         Pii::Absent => None,

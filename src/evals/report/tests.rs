@@ -36,7 +36,7 @@ fn header() -> Header {
 pub(in crate::evals) fn report_of(scores: &[Option<f64>], of: usize) -> Report {
     let rows = scores.iter().enumerate().map(|(at, score)| row(at, *score, ServedBy::Local)).collect();
     let runs = vec![SubjectRun { name: "judged".into(), part: Part::Judged, rows }];
-    Report::new(&suite(of), &Finished { runs, done: scores.len(), of }, &header())
+    Report::new(&suite(of), &Finished { runs, done: scores.len(), of, ..Finished::default() }, &header())
 }
 
 /// Local is right on rows 0 and 1 of 4, remote everywhere; the policy keeps rows 0 to 2.
@@ -52,7 +52,7 @@ fn contest() -> Report {
         all("gold-oracle", Part::RemoteTier, [(1.0, out); 4]),
         all("judged", Part::Judged, [(1.0, home), (1.0, home), (0.0, home), (1.0, out)]),
     ];
-    Report::new(&suite(4), &Finished { runs, done: 4, of: 4 }, &header())
+    Report::new(&suite(4), &Finished { runs, done: 4, of: 4, ..Finished::default() }, &header())
 }
 
 fn subject<'a>(report: &'a Report, name: &str) -> &'a SubjectReport {

@@ -2,10 +2,12 @@
 //! The in-process gateway stands behind [`Gateway`], which the house implements: nothing here knows how it answers.
 //! Errors never carry what was asked or answered.
 
+mod endpoint;
 mod gateway;
 mod http;
 mod oracle;
 mod recorded;
+mod tool_calls;
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,10 +19,12 @@ use serde::{Deserialize, Serialize};
 use super::dataset::Sample;
 use crate::chat::{Confidence, Micros, Usage};
 
+pub use endpoint::Endpoint;
 pub use gateway::{Gateway, GatewayFacts, GatewaySubject, Question};
-pub use http::{Endpoint, Http};
+pub use http::Http;
 pub use oracle::GoldOracle;
 pub use recorded::{Recorded, RecordedError, RecordedLine};
+pub use tool_calls::{ToolCall, ToolCallFold};
 
 /// Which tier gave an answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -51,6 +55,8 @@ impl ServedBy {
 pub struct Transcript {
     /// What the model wrote.
     pub text: String,
+    /// Which tools it asked to call.
+    pub tool_calls: Vec<ToolCall>,
     /// Who wrote it.
     pub served_by: ServedBy,
     /// Why it went there, where routing decided.
@@ -110,6 +116,9 @@ pub enum SubjectError {
     /// There is no recorded answer to this sample.
     #[error("no recorded answer")]
     Missing,
+    /// The row says how to tell a right answer, and holds none.
+    #[error("the row holds no gold answer")]
+    NoGold,
 }
 
 impl SubjectError {
@@ -120,6 +129,7 @@ impl SubjectError {
             Self::Refused(_) => "refused",
             Self::Broken(_) => "broken",
             Self::Missing => "missing",
+            Self::NoGold => "no_gold",
         }
     }
 }
