@@ -1,6 +1,7 @@
 //! Builds the house from its settings; the only file that knows every room. Collects every problem before it gives up.
 
 mod background;
+mod calibrate;
 mod evaluate;
 mod schedule;
 mod shadow;
@@ -17,9 +18,10 @@ use crate::evals::Suite;
 use crate::ledger::{self, Ledger, Prices, Samples, Shadows};
 use crate::metrics::{ClosedSets, Metrics};
 use crate::pipeline::{Gate, Names, Parts, Pipeline};
-use crate::routing::{self, EarlyGate, LOCAL, Present, REMOTE, Reason};
+use crate::routing::{self, EarlyGate, LOCAL, Present, REMOTE, Reason, Router, Standing};
 
 pub use background::Background;
+pub use calibrate::{GoldenReader, bound};
 pub use evaluate::EvalHouse;
 
 /// Where the records of a house go.
@@ -44,6 +46,8 @@ pub struct House {
     samples: Mutex<Option<Samples>>,
     suites: Vec<Suite>,
     paths: Paths,
+    /// How its calibration stands.
+    pub calibration: Standing,
 }
 
 impl House {
@@ -59,7 +63,7 @@ impl House {
             config.local.watched_tokens = gate.judge.tokens;
         }
         let metrics = Arc::new(Metrics::new().map_err(|error| one(error.to_string()))?);
-        let router = keep(&mut problems, routing::open(&config, paths, Arc::clone(&metrics)));
+        let router = keep(&mut problems, routing::open(&config, paths, Arc::clone(&metrics))).map(held_to);
         let local =
             keep(&mut problems, open_local(&config, paths, &metrics).map_err(|problem| vec![problem]));
         let remote =
@@ -71,7 +75,7 @@ impl House {
         // With a backend missing through a problem of its own, names onto it would be false alarms.
         let names = match problems.is_empty() {
             true => {
-                let policies = router.iter().flat_map(routing::Router::policies);
+                let policies = router.iter().flat_map(Router::policies);
                 keep(&mut problems, Names::new(&config.policy, policies, &backends, &config.aliases))
             }
             false => None,
@@ -81,13 +85,14 @@ impl House {
         };
         let ledger = Arc::new(ledger);
         seed(ledger.metrics(), &router);
+        let calibration = router.standing().clone();
         let ledger_of_pipeline = Arc::clone(&ledger);
         let parts =
             Parts { router, backends, names, ledger: ledger_of_pipeline, early_gate, config: config.clone() };
         let (shadows, samples) = Shadows::channel();
         let pipeline = Arc::new(Pipeline::new(parts).with_shadows(shadows));
         let (samples, paths) = (Mutex::new(Some(samples)), paths.clone());
-        Ok(Self { config, pipeline, ledger, ledger_file, samples, suites, paths })
+        Ok(Self { config, pipeline, ledger, ledger_file, samples, suites, paths, calibration })
     }
 
     /// One line for each backend: its name, model and state.
@@ -105,8 +110,17 @@ impl House {
     }
 }
 
+/// The router, its calibration also held to the golden set, which routing cannot see.
+fn held_to(router: Router) -> Router {
+    let Some(present) = router.standing().calibration().map(|it| calibrate::golden(it)) else {
+        return router;
+    };
+    let standing = router.standing().clone().compared(&present);
+    router.with_standing(standing)
+}
+
 /// Lets every series of the closed sets exist, so that no first event is missed.
-fn seed(metrics: &Metrics, router: &routing::Router) {
+fn seed(metrics: &Metrics, router: &Router) {
     metrics.seed(&ClosedSets {
         policies: &router.policies().collect::<Vec<_>>(),
         backends: &[LOCAL, REMOTE],

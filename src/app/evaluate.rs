@@ -20,7 +20,7 @@ use crate::evals::{
 use crate::ledger::{Ledger, Origin};
 use crate::onnx::sha256;
 use crate::pipeline::{Answer, Pipeline};
-use crate::routing::{LOCAL, REMOTE};
+use crate::routing::{LOCAL, REMOTE, folder_hash};
 
 /// A gateway for evals.
 pub struct EvalHouse {
@@ -46,7 +46,8 @@ impl EvalHouse {
             policy: house.config.policy.clone(),
             policies: house.pipeline.policy_hashes().collect::<BTreeMap<_, _>>(),
             classifier: model_hash(&paths.model(&house.config.classifier.model)),
-            local_model: model_hash(&paths.model(&house.config.local.model)),
+            // Weights may lie beside the graph, so the whole folder counts.
+            local_model: folder_hash(&paths.model(&house.config.local.model)),
             price: priced.then(|| {
                 let ledger = Arc::clone(&ledger);
                 Price::new(model.clone(), move |usage| ledger.prices().cost(&model, usage))
@@ -73,6 +74,7 @@ impl EvalHouse {
             text,
             tool_calls,
             served_by: served_by(outcome.served_by.as_ref()),
+            model: outcome.model,
             reason: outcome.reason.map(|reason| reason.label().to_owned()),
             usage: outcome.usage,
             cost: outcome.cost,

@@ -1,6 +1,7 @@
 //! The command line: one file per command. The only place that prints.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command's output is its purpose")]
 
+mod calibrate;
 mod check;
 mod describe;
 mod doctor;
@@ -59,6 +60,9 @@ enum Command {
     Route(route::Args),
     /// Run golden sets against a gateway and report quality, cost and latency
     Eval(eval::Args),
+    /// Choose the threshold that lets the learned score steer, on a golden set, with a stated confidence
+    #[command(after_help = calibrate::EXIT_CODES)]
+    Calibrate(calibrate::Args),
     /// Report what requests cost and saved
     Ledger(ledger::Args),
     /// Decide logged requests again under another policy, threshold or calibration
@@ -79,6 +83,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(args, &cli.context),
         Command::Route(args) => route::run(args, &cli.context),
         Command::Eval(args) => eval::run(args, &cli.context),
+        Command::Calibrate(args) => calibrate::run(args, &cli.context),
         Command::Ledger(args) => ledger::run(args, &cli.context),
         Command::Replay(args) => replay::run(args, &cli.context),
         Command::Models(args) => models::run(args, &cli.context),

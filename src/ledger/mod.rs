@@ -14,6 +14,7 @@ mod queue;
 mod recorder;
 mod report;
 mod schema;
+mod scores;
 mod shadow;
 mod writer;
 
@@ -31,6 +32,7 @@ pub use outcome::{Attempt, End, IfRemote, Origin, Outcome};
 pub use prices::{Price, Prices};
 pub use recorder::Recorder;
 pub use report::{By, Line, Query, Summary, summarize};
+pub use scores::recent_scores;
 pub use shadow::{Place, Sample, Samples, Shadows};
 
 use crate::config::{LedgerConfig, LocalConfig, Problem};

@@ -2,6 +2,8 @@
 
 // Marked as tests, so that helpers may take the short ways that tests may.
 #[cfg(test)]
+mod calibration;
+#[cfg(test)]
 mod cancel;
 #[cfg(test)]
 mod dashboards;
