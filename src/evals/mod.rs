@@ -21,7 +21,7 @@ mod scorer;
 mod statistics;
 mod subject;
 
-pub use agreement::agreement;
+pub use agreement::{TIE, agreement, preference};
 pub use dataset::{BadLine, DatasetError, Import, ImportOptions, Sample, Suite};
 pub use early::{EarlyError, EarlyFit, EarlyRow, fit_early_gate};
 pub use gate::{
