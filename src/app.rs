@@ -13,8 +13,8 @@ use crate::backends::{Backend, Kind, Readiness};
 use crate::config::{Config, ConfigError, Paths, Problem, RemoteConfig, Secret};
 use crate::ledger::{self, Ledger, Prices};
 use crate::metrics::{ClosedSets, Metrics};
-use crate::pipeline::{Names, Parts, Pipeline};
-use crate::routing::{self, LOCAL, REMOTE, Reason, Router, Standing};
+use crate::pipeline::{Gate, Names, Parts, Pipeline};
+use crate::routing::{self, EarlyGate, LOCAL, Present, REMOTE, Reason, Router, Standing};
 
 pub use calibrate::{GoldenReader, bound};
 pub use evaluate::EvalHouse;
@@ -47,8 +47,13 @@ impl House {
     ///
     /// # Errors
     /// Every problem of every room, each with its file or key and what mends it.
-    pub fn open(config: Config, paths: &Paths, store: Store) -> Result<Self, ConfigError> {
+    pub fn open(mut config: Config, paths: &Paths, store: Store) -> Result<Self, ConfigError> {
         let mut problems = vec![];
+        let early_gate =
+            keep(&mut problems, early_gate(&config, paths).map_err(|problem| vec![problem])).flatten();
+        if let Some(gate) = &early_gate {
+            config.local.watched_tokens = gate.judge.tokens;
+        }
         let metrics = Arc::new(Metrics::new().map_err(|error| one(error.to_string()))?);
         let router = keep(&mut problems, routing::open(&config, paths, Arc::clone(&metrics))).map(held_to);
         let local =
@@ -72,7 +77,9 @@ impl House {
         let ledger = Arc::new(ledger);
         seed(ledger.metrics(), &router);
         let calibration = router.standing().clone();
-        let parts = Parts { router, backends, names, ledger: Arc::clone(&ledger), config: config.clone() };
+        let ledger_of_pipeline = Arc::clone(&ledger);
+        let parts =
+            Parts { router, backends, names, ledger: ledger_of_pipeline, early_gate, config: config.clone() };
         Ok(Self { config, pipeline: Arc::new(Pipeline::new(parts)), ledger, ledger_file, calibration })
     }
 
@@ -118,6 +125,22 @@ fn keep<T>(problems: &mut Vec<Problem>, result: Result<T, Vec<Problem>>) -> Opti
 
 fn one(message: String) -> ConfigError {
     ConfigError { problems: vec![Problem { file: None, key: None, message }] }
+}
+
+/// The early gate, where it is switched on: its judge must have been fitted on the models that are installed.
+fn early_gate(config: &Config, paths: &Paths) -> Result<Option<Gate>, Problem> {
+    let settings = &config.early_gate;
+    if !settings.enabled {
+        return Ok(None);
+    }
+    let file = settings.file.clone().unwrap_or_else(|| paths.state.join("early-gate.json"));
+    let judge = EarlyGate::read(&file)?;
+    judge.check(&Present::look(config, paths)).map_err(|message| Problem {
+        file: Some(file),
+        key: Some("early-gate.file".to_owned()),
+        message,
+    })?;
+    Ok(Some(Gate { judge, max_wait: settings.max_wait() }))
 }
 
 fn open_local(

@@ -240,6 +240,6 @@ fn status_of(error: &BackendError) -> (StatusCode, &'static str) {
         Kind::FirstTokenTimeout | Kind::IdleTimeout => (StatusCode::GATEWAY_TIMEOUT, UPSTREAM),
         Kind::Busy => (StatusCode::TOO_MANY_REQUESTS, OURS),
         Kind::Down => (StatusCode::SERVICE_UNAVAILABLE, OURS),
-        Kind::Internal => (StatusCode::INTERNAL_SERVER_ERROR, OURS),
+        Kind::Unsure | Kind::Internal => (StatusCode::INTERNAL_SERVER_ERROR, OURS),
     }
 }

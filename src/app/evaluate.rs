@@ -6,13 +6,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
+use serde_json::Value;
 
 use super::House;
-use crate::chat::{BackendId, ChatRequest, Delta, Event, RequestId};
+use crate::chat::{BackendId, ChatRequest, Confidence, Delta, Event, RequestId};
 use crate::config::Paths;
 use crate::dialects::openai_chat::parse_request;
 use crate::evals::{
-    DecisionFacts, Gateway, GatewayFacts, Price, Question, ServedBy, SubjectError, Transcript,
+    DecisionFacts, Gateway, GatewayFacts, Price, Question, ServedBy, SubjectError, ToolCall, ToolCallFold,
+    Transcript,
 };
 use crate::ledger::{Ledger, Origin, Outcome};
 use crate::onnx::sha256;
@@ -57,11 +59,12 @@ impl EvalHouse {
             refused.recorder.finish(end);
             SubjectError::Refused(end.label().to_owned())
         })?;
-        let text = drain(answer).await?;
+        let Drained { text, tool_calls, begun } = drain(answer).await?;
         let outcome =
             self.fetch(&id).ok_or_else(|| SubjectError::Broken("the record is missing".to_owned()))?;
         Ok(Transcript {
             text,
+            tool_calls,
             served_by: served_by(outcome.served_by.as_ref()),
             model: outcome.model,
             reason: outcome.reason.map(|reason| reason.label().to_owned()),
@@ -72,6 +75,7 @@ impl EvalHouse {
             total: Some(outcome.total),
             local_ok: outcome.verdict.map(|verdict| verdict.local_ok),
             prompt_tokens: Some(outcome.prompt_tokens_estimate),
+            begun,
         })
     }
 
@@ -116,20 +120,36 @@ fn request_of(question: Question<'_>) -> Result<ChatRequest, SubjectError> {
     Ok(request)
 }
 
-/// The first choice's text. The record is closed when this returns.
-async fn drain(mut answer: Answer) -> Result<String, SubjectError> {
-    let mut text = String::new();
+/// What the first choice says.
+struct Drained {
+    text: String,
+    tool_calls: Vec<ToolCall>,
+    /// How surely it began, where the local model is watched.
+    begun: Vec<Confidence>,
+}
+
+/// Reads an answer to its end. The record is closed when this returns.
+async fn drain(mut answer: Answer) -> Result<Drained, SubjectError> {
+    let (mut text, mut begun) = (String::new(), vec![]);
+    let mut calls = ToolCallFold::default();
     while let Some(step) = answer.next().await {
         let chunk = step.map_err(|error| SubjectError::Broken(error.kind.label().to_owned()))?;
+        begun.extend(chunk.confidence);
         for event in chunk.events {
             match event {
                 Event::Delta { index: 0, delta: Delta::Text(piece) } => text.push_str(&piece),
-                Event::Whole { text: whole } => text = whole,
+                Event::Delta { index: 0, delta: Delta::ToolCalls(pieces) } => calls.push(&pieces),
+                Event::Whole { text: whole } => {
+                    text = whole;
+                    let raw = chunk.raw.as_deref().unwrap_or_default();
+                    let body: Value = serde_json::from_slice(raw).unwrap_or_default();
+                    calls.push(&body["choices"][0]["message"]["tool_calls"]);
+                }
                 _ => {}
             }
         }
     }
-    Ok(text)
+    Ok(Drained { text, tool_calls: calls.finish(), begun })
 }
 
 fn served_by(id: Option<&BackendId>) -> ServedBy {

@@ -1,8 +1,11 @@
 //! `crossover eval`: records golden sets' answers, runs and grades them beside the trivial rivals, and holds a run
 //! against a baseline.
 
+mod early_gate;
 pub(super) mod files;
 pub(super) mod house;
+pub(super) mod judge;
+mod output;
 pub(super) mod progress;
 mod record;
 mod run;
@@ -42,12 +45,15 @@ enum Command {
     /// Ask the tiers every row of a golden set and keep their answers; goes on where it was stopped
     #[command(after_help = EXIT_CODES)]
     Record(record::RecordArgs),
+    /// Fit the early gate's judge on how local answers to a golden set begin; experimental
+    EarlyGate(early_gate::Args),
 }
 
 pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let result = match &args.command {
         Command::Run(args) => run::run(args, context),
         Command::Record(args) => record::run(args, context),
+        Command::EarlyGate(args) => early_gate::run(args, context),
     };
     Ok(result.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

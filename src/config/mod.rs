@@ -2,6 +2,7 @@
 //! Layers, later ones win: defaults, `crossover.toml`, `CROSSOVER__SECTION__KEY`. Secrets are named, never written here.
 
 mod classifier;
+mod early_gate;
 mod ledger;
 mod load;
 mod local;
@@ -15,6 +16,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use classifier::ClassifierConfig;
+pub use early_gate::EarlyGateConfig;
 pub use ledger::LedgerConfig;
 pub use load::{ConfigError, Problem, load};
 pub use local::LocalConfig;
@@ -48,6 +50,8 @@ pub struct Config {
     pub remote: RemoteConfig,
     /// The request classifier.
     pub classifier: ClassifierConfig,
+    /// Second thoughts on a local answer, by its first tokens.
+    pub early_gate: EarlyGateConfig,
     /// Where outcomes and prices are kept.
     pub ledger: LedgerConfig,
     /// What is logged.
@@ -66,6 +70,7 @@ impl Default for Config {
             local: LocalConfig::default(),
             remote: RemoteConfig::default(),
             classifier: ClassifierConfig::default(),
+            early_gate: EarlyGateConfig::default(),
             ledger: LedgerConfig::default(),
             log: LogConfig::default(),
         }

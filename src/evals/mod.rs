@@ -4,7 +4,9 @@
 
 pub mod calibrate;
 mod dataset;
+mod early;
 mod gate;
+mod judge;
 pub mod logistic;
 mod record;
 mod report;
@@ -15,16 +17,25 @@ mod statistics;
 mod subject;
 
 pub use dataset::{BadLine, DatasetError, Sample, Suite};
+pub use early::{EarlyError, EarlyFit, EarlyRow, fit_early_gate};
 pub use gate::{Baseline, Failing, GateError, Gates, MinQuality};
+pub use judge::{Embedder, Grading, Judges};
 pub use record::{RecordError, Recording, RecordingEnd, Tier, record};
 pub use report::{
-    Hashes, Header, Kind, RemoteTier, Report, RowReport, Slice, SubjectReport, SuiteName, Versus,
+    CurveReport, DEFAULT_MARGIN, Frame, Hashes, Header, Kind, LatencyReport, NonInferior, Reliability,
+    ReliabilityBin, RemoteTier, Report, RowReport, Slice, SubjectReport, SuiteName, TaskVersus, Versus, page,
 };
 pub use runner::{Contest, Finished, Part, Progress, Row, SubjectRun, run};
-pub use scorer::{Choice, Contains, Exact, JsonFields, Numeric, Score, Scorer, ScorerSpec, TokenF1};
-pub use statistics::{Estimate, apgr, bootstrap_mean, mean_estimate, paired_difference, quantile, wilson};
+pub use scorer::{
+    All, Check, Choice, Chrf, Contains, EmbeddingCosine, Exact, JsonFields, JsonSchema, Numeric, Pairwise,
+    Pattern, RougeL, Rubric, Score, Scorer, ScorerSpec, TokenF1, ToolCalls,
+};
+pub use statistics::{
+    Curve, Discordant, Estimate, NonInferiority, Point, Ranking, Tiers, any_mean, apgr, bootstrap_mean,
+    clopper_pearson, holm, mean_estimate, paired_difference, paired_p, quantile, wilson,
+};
 pub use subject::{
     ALWAYS_LOCAL, ALWAYS_REMOTE, DecisionFacts, Endpoint, Gateway, GatewayFacts, GatewaySubject, GoldOracle,
-    Http, Price, Question, Recorded, RecordedError, RecordedLine, ServedBy, Subject, SubjectError,
-    Transcript,
+    Http, Price, Question, Recorded, RecordedError, RecordedLine, ServedBy, Subject, SubjectError, ToolCall,
+    ToolCallFold, Transcript,
 };

@@ -3,16 +3,19 @@
 
 mod answer;
 mod attempt;
+mod early;
 mod names;
 mod retry;
 mod view;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub use answer::Answer;
+pub use early::Gate;
 pub use names::{Destination, Names, UnknownModel};
 pub use view::view_of;
 
@@ -22,6 +25,7 @@ use crate::config::{Config, LocalConfig};
 use crate::ledger::{End, Estimate, Ledger, Origin, Recorder, estimate};
 use crate::metrics::Metrics;
 use crate::routing::{Decision, Explanation, LOCAL, Plan, Presence, Question, REMOTE, Reason, Router, View};
+use early::Gated;
 use retry::RetryBudget;
 
 /// Everything that answers a request.
@@ -34,6 +38,7 @@ pub struct Pipeline {
     remote_model: String,
     in_flight: Arc<Semaphore>,
     retries: RetryBudget,
+    early_gate: Option<Arc<Gate>>,
 }
 
 /// Why there is no answer. The record is closed by whoever turns it into a response.
@@ -81,6 +86,8 @@ pub struct Parts {
     pub names: Names,
     /// Keeps the records.
     pub ledger: Arc<Ledger>,
+    /// Second thoughts on local answers; `None`: they are relayed as they come.
+    pub early_gate: Option<Gate>,
     /// What the names and limits of the house are, for estimates and the number of requests at once.
     pub config: Config,
 }
@@ -97,6 +104,7 @@ impl Pipeline {
             local: parts.config.local,
             remote_model: parts.config.remote.model,
             retries: RetryBudget::new(),
+            early_gate: parts.early_gate.map(Arc::new),
         }
     }
 
@@ -213,22 +221,31 @@ impl Pipeline {
         mut recorder: Recorder,
         permit: OwnedSemaphorePermit,
     ) -> Result<Answer, Box<Refused>> {
-        let targets: Vec<_> = decision.plan.targets().into_iter().cloned().collect();
-        let mut last_error = None;
-        for (position, target) in targets.iter().enumerate() {
-            let Some(backend) = self.backend(target) else { continue };
-            let is_last = position + 1 == targets.len();
+        let mut targets: VecDeque<_> = decision.plan.targets().into_iter().cloned().collect();
+        let mut last_error: Option<BackendError> = None;
+        let mut escalated = false;
+        while let Some(target) = targets.pop_front() {
+            let Some(backend) = self.backend(&target) else { continue };
+            let is_last = targets.is_empty();
             let call = asked.destination.call(Arc::clone(&asked.request), backend.profile());
-            match self.try_backend(backend, call, &mut recorder, is_last).await {
+            let gate = self.gate_of(&decision, backend).filter(|_| !is_last && !escalated);
+            let gated: Option<Arc<dyn Backend>> =
+                gate.map(|gate| Arc::new(Gated::new(backend, gate, decision.verdict.as_ref())) as _);
+            match self.try_backend(gated.as_ref().unwrap_or(backend), call, &mut recorder, is_last).await {
                 Ok(opened) => {
-                    if position > 0 {
-                        decision.reason = Reason::Fallback;
-                        recorder.reason(Reason::Fallback);
+                    if last_error.is_some() {
+                        decision.reason = if escalated { Reason::Escalated } else { Reason::Fallback };
+                        recorder.reason(decision.reason);
                     }
                     return Ok(Answer::new(backend.profile(), opened, decision, recorder, permit));
                 }
                 Err(error) => {
                     let goes_on = error.retry != Retry::Never;
+                    if error.kind == Kind::Unsure {
+                        // Better an unsure answer than none: it is the last resort, and not judged again.
+                        escalated = true;
+                        targets.push_back(target);
+                    }
                     last_error = Some(error);
                     if !goes_on {
                         break;
@@ -238,6 +255,14 @@ impl Pipeline {
         }
         let why = last_error.map_or(Why::Routing(Reason::NoRemote, None), Why::Backend);
         Err(refuse(why, Some(decision), recorder))
+    }
+}
+
+impl Pipeline {
+    /// The gate that an answer of this backend has to pass: the local model's, where the caller did not ask for it.
+    fn gate_of(&self, decision: &Decision, backend: &Arc<dyn Backend>) -> Option<&Arc<Gate>> {
+        let chosen = backend.profile().id.as_str() == LOCAL && decision.reason != Reason::Requested;
+        self.early_gate.as_ref().filter(|_| chosen)
     }
 }
 

@@ -83,13 +83,15 @@ pub enum Reason {
     LocalBusy,
     /// The preferred target failed before its first byte; another one answered.
     Fallback,
+    /// The local answer began unsurely, so the early gate sent the request on.
+    Escalated,
     /// The policy does not permit what the caller asked for.
     NotPermitted,
 }
 
 impl Reason {
     /// Every reason, for docs and metrics.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Requested,
         Self::Private,
         Self::Capability,
@@ -103,6 +105,7 @@ impl Reason {
         Self::NoLocal,
         Self::LocalBusy,
         Self::Fallback,
+        Self::Escalated,
         Self::NotPermitted,
     ];
 
@@ -122,6 +125,7 @@ impl Reason {
             Self::NoLocal => "no_local",
             Self::LocalBusy => "local_busy",
             Self::Fallback => "fallback",
+            Self::Escalated => "escalated",
             Self::NotPermitted => "not_permitted",
         }
     }

@@ -10,6 +10,8 @@ mod dashboards;
 #[cfg(test)]
 mod doctor;
 #[cfg(test)]
+mod early_gate;
+#[cfg(test)]
 mod failures;
 #[cfg(test)]
 mod fallback;

@@ -9,14 +9,16 @@ use anyhow::bail;
 
 use super::files::{say, write};
 use super::house::{keep_runs, open_gateway, remote_price};
+use super::judge::JudgeArgs;
+use super::output::OutputArgs;
 use super::progress::Meter;
 use super::record::key;
 use super::{COULD_NOT_RUN, NO_DATA, REGRESSION, interrupted};
 use crate::cli::Context;
 use crate::evals::{
-    ALWAYS_LOCAL, ALWAYS_REMOTE, Baseline, Contest, Endpoint, Finished, Gates, Gateway, GatewayFacts,
-    GatewaySubject, GoldOracle, Header, Http, Kind, MinQuality, Recorded, RecordedLine, Report, Subject,
-    Suite,
+    ALWAYS_LOCAL, ALWAYS_REMOTE, Baseline, Contest, DEFAULT_MARGIN, Endpoint, Finished, Frame, Gates,
+    Gateway, GatewayFacts, GatewaySubject, GoldOracle, Header, Http, Judges, Kind, MinQuality, Recorded,
+    RecordedLine, Report, Subject, Suite,
 };
 
 #[derive(clap::Args)]
@@ -44,6 +46,11 @@ pub(super) struct RunArgs {
     /// Where the JSON report goes [default: evals/SUITE-TIME.json below the state folder]
     #[arg(long)]
     out: Option<PathBuf>,
+    #[command(flatten)]
+    output: OutputArgs,
+    /// How much worse than the remote tier counts as no worse, in the report's non-inferiority test
+    #[arg(long, default_value_t = DEFAULT_MARGIN)]
+    margin: f64,
     /// Run only so many rows, spread over the set; such a run is not kept in the ledger
     #[arg(long)]
     limit: Option<NonZeroUsize>,
@@ -59,6 +66,8 @@ pub(super) struct RunArgs {
     /// Also write the answers beside the report, in the form that --recorded reads
     #[arg(long)]
     save_answers: bool,
+    #[command(flatten)]
+    judge: JudgeArgs,
 }
 
 pub(super) fn run(args: &RunArgs, context: &Context) -> anyhow::Result<ExitCode> {
@@ -80,12 +89,14 @@ pub(super) fn run(args: &RunArgs, context: &Context) -> anyhow::Result<ExitCode>
     let at = jiff::Timestamp::now();
     let run_id = format!("eval_{}", uuid::Uuid::now_v7().simple());
     let header = Header { run_id, at, facts, concurrency: args.concurrency.get() };
-    let report = Report::new(&suite, &finished, &header);
+    let report = Report::of(&Frame::from(&suite), &finished, &header, args.margin);
     keep(args, context, &report, at)?;
     if args.save_answers {
         save_answers(&answers_file(&out_file(args, context, &report, at)?), &suite, &finished)?;
     }
-    judge(&gates, &report)
+    let (code, failing) = judge(&gates, &report)?;
+    args.output.write(std::slice::from_ref(&report), &failing)?;
+    Ok(ExitCode::from(code))
 }
 
 /// Who takes part, and what is fixed about the gateway if there is one.
@@ -101,13 +112,18 @@ async fn contest(
         concurrency: args.concurrency,
         stand_in: args.base_url.is_some() && !args.ask_remote,
         keep_answers: args.save_answers,
+        judges: Judges::default(),
     };
     if let Some(file) = &args.recorded {
         recorded(file, suite, &mut contest)?;
     }
     let facts = match (&args.base_url, &args.recorded) {
-        (Some(base_url), _) => over_http(args, base_url, context, suite, &mut contest).await?,
+        (Some(base_url), _) => {
+            contest.judges = args.judge.judges(None, context)?;
+            over_http(args, base_url, context, suite, &mut contest).await?
+        }
         (None, Some(_)) if args.policy.is_empty() => {
+            contest.judges = args.judge.judges(None, context)?;
             GatewayFacts { price: remote_price(context)?, ..GatewayFacts::default() }
         }
         (None, _) => in_process(args, context, suite, &mut contest)?,
@@ -170,6 +186,7 @@ fn in_process(
 ) -> anyhow::Result<GatewayFacts> {
     let gateway: Arc<dyn Gateway> = open_gateway(context)?.into();
     let facts = gateway.facts();
+    contest.judges = args.judge.judges(Some(&gateway), context)?;
     let in_charge = [facts.policy.clone()];
     for name in if args.policy.is_empty() { &in_charge[..] } else { &args.policy } {
         if !facts.policies.contains_key(name) {
@@ -202,8 +219,8 @@ fn out_file(
     report: &Report,
     at: jiff::Timestamp,
 ) -> anyhow::Result<PathBuf> {
-    if let Some(out) = &args.out {
-        return Ok(out.clone());
+    if let Some(out) = args.out.clone().or_else(|| args.output.json()) {
+        return Ok(out);
     }
     let (_, paths) = context.load()?;
     let name = format!("{}-{}.json", report.suite.name, at.strftime("%Y%m%dT%H%M%SZ"));
@@ -229,7 +246,8 @@ fn save_answers(file: &Path, suite: &Suite, finished: &Finished) -> anyhow::Resu
     say(&format!("answers: {}\n", file.display()))
 }
 
-fn judge(gates: &Gates, report: &Report) -> anyhow::Result<ExitCode> {
+/// The exit code, and what did not hold. What cannot be judged is no error: its report is written all the same.
+fn judge(gates: &Gates, report: &Report) -> anyhow::Result<(u8, Vec<String>)> {
     let asked = report.subjects.iter().filter(|it| it.kind != Kind::Rival && it.name != GoldOracle::NAME);
     if let Some(subject) =
         asked.filter(|subject| subject.n == 0).min_by_key(|subject| subject.kind == Kind::Tier)
@@ -237,22 +255,22 @@ fn judge(gates: &Gates, report: &Report) -> anyhow::Result<ExitCode> {
         let row = report.rows.iter().find(|row| row.subject == subject.name);
         let why = row.map_or("no rows", |row| &row.why);
         eprintln!("error: {}: not one answer could be judged: {why}", subject.name);
-        return Ok(ExitCode::from(NO_DATA));
+        return Ok((NO_DATA, vec![]));
     }
-    let failing = match gates.judge(report) {
-        Ok(failing) => failing,
+    let failing: Vec<String> = match gates.judge(report) {
+        Ok(failing) => failing.into_iter().map(|failing| failing.0).collect(),
         Err(error) if error.is_no_data() => {
             eprintln!("error: {error}");
-            return Ok(ExitCode::from(NO_DATA));
+            return Ok((NO_DATA, vec![]));
         }
         Err(error) => return Err(error.into()),
     };
     for failing in &failing {
-        say(&format!("FAILED: {}\n", failing.0))?;
+        say(&format!("FAILED: {failing}\n"))?;
     }
     match (failing.is_empty(), report.done < report.of) {
-        (false, _) => Ok(ExitCode::from(REGRESSION)),
-        (true, true) => Ok(ExitCode::from(COULD_NOT_RUN)),
-        (true, false) => Ok(ExitCode::SUCCESS),
+        (false, _) => Ok((REGRESSION, failing)),
+        (true, true) => Ok((COULD_NOT_RUN, vec![])),
+        (true, false) => Ok((0, vec![])),
     }
 }

@@ -69,6 +69,8 @@ fn facts(told: &Explanation) -> String {
     let signals = &told.signals;
     let mut facts = vec![format!("at most {} tokens", signals.prompt_tokens)];
     facts.extend(signals.task.map(|task| format!("task {task} (guessed)")));
+    facts.extend(signals.language.is_known().then(|| format!("language {} (guessed)", signals.language)));
+    facts.extend(signals.needs_fresh_knowledge.then(|| "asks for fresh knowledge (guessed)".to_owned()));
     facts.extend(signals.code.then(|| "holds code".to_owned()));
     facts.extend(match signals.pii {
         Pii::Absent => None,
@@ -103,6 +105,7 @@ fn sentence(reason: Reason) -> &'static str {
         Reason::NoLocal => "the local backend is not ready",
         Reason::LocalBusy => "the local queue is full",
         Reason::Fallback => "the preferred target failed",
+        Reason::Escalated => "the local answer began unsurely",
         Reason::NotPermitted => "the policy does not permit what was asked for",
     }
 }

@@ -16,6 +16,8 @@ use crate::evals::dataset::Sample;
 pub struct Question<'a> {
     /// The conversation, in OpenAI's form.
     pub messages: &'a [Value],
+    /// The tools that may be called, in OpenAI's form; empty for none.
+    pub tools: &'a [Value],
     /// What stands in `model`: `auto`, `local`, `remote`, a policy's name or a model's.
     pub model: &'a str,
     /// Where it must go.
@@ -27,7 +29,7 @@ pub struct Question<'a> {
 impl Question<'_> {
     /// The body of the chat completion that asks it: greedy, streamed, with usage.
     pub fn body(&self) -> Vec<u8> {
-        let body = json!({
+        let mut body = json!({
             "model": self.model,
             "messages": self.messages,
             "temperature": 0,
@@ -35,6 +37,9 @@ impl Question<'_> {
             "stream": true,
             "stream_options": {"include_usage": true},
         });
+        if !self.tools.is_empty() {
+            body["tools"] = json!(self.tools);
+        }
         body.to_string().into_bytes()
     }
 }
@@ -97,6 +102,7 @@ impl GatewaySubject {
     fn question<'a>(&'a self, sample: &'a Sample) -> Question<'a> {
         Question {
             messages: &sample.messages,
+            tools: &sample.tools,
             model: &self.model,
             control: self.control,
             max_tokens: self.max_tokens,

@@ -6,92 +6,16 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use futures_util::future::{BoxFuture, FutureExt};
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde_json::Value;
 
-use super::{ALWAYS_LOCAL, ALWAYS_REMOTE, Price, Question, ServedBy, Subject, SubjectError, Transcript};
+use super::endpoint::{LONGEST_REPLY, refusal, unreachable_by};
+use super::{
+    ALWAYS_LOCAL, ALWAYS_REMOTE, Endpoint, Price, Question, ServedBy, Subject, SubjectError, ToolCallFold,
+    Transcript,
+};
 use crate::chat::{Control, Micros, Usage};
-use crate::config::Secret;
 use crate::evals::dataset::Sample;
-
-/// Time to connect.
-const CONNECT: Duration = Duration::from_secs(10);
-/// Longest silence, also before the first token.
-const SILENCE: Duration = Duration::from_secs(120);
-/// Most bytes that are read of one reply.
-const LONGEST_REPLY: usize = 8 << 20;
-
-/// Where to ask, and with which connections.
-#[derive(Clone)]
-pub struct Endpoint {
-    client: reqwest::Client,
-    base_url: String,
-    authorization: Option<HeaderValue>,
-}
-
-impl Endpoint {
-    /// An endpoint; `base_url` goes up to and including `/v1`.
-    ///
-    /// # Errors
-    /// When `base_url` is no HTTP URL, or the key cannot be sent in a header.
-    pub fn new(base_url: &str, key: Option<&Secret>) -> Result<Self, SubjectError> {
-        let fault = |problem: &str| SubjectError::Unreachable(problem.to_owned());
-        let url = reqwest::Url::parse(base_url).map_err(|_| fault("the base URL is no URL"))?;
-        if !matches!(url.scheme(), "http" | "https") {
-            return Err(fault("the base URL is neither http nor https"));
-        }
-        // Fails only when a provider is installed already, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut client = reqwest::Client::builder().connect_timeout(CONNECT).read_timeout(SILENCE);
-        if matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]")) {
-            client = client.no_proxy();
-        }
-        let client = client.build().map_err(|_| fault("no HTTP client"))?;
-        let authorization = match key {
-            None => None,
-            Some(key) => {
-                let mut value = HeaderValue::from_str(&format!("Bearer {}", key.expose()))
-                    .map_err(|_| fault("the key cannot be sent in a header"))?;
-                value.set_sensitive(true);
-                Some(value)
-            }
-        };
-        Ok(Self { client, base_url: base_url.trim_end_matches('/').to_owned(), authorization })
-    }
-
-    /// Whether it is a Crossover gateway: it lists a model called `local`.
-    ///
-    /// # Errors
-    /// When nobody answers.
-    pub async fn is_crossover(&self) -> Result<bool, SubjectError> {
-        let request = self.client.get(format!("{}/models", self.base_url)).headers(self.headers());
-        let reply = request.send().await.map_err(|error| unreachable_by(&error))?;
-        let body = reply.bytes().await.map_err(|error| unreachable_by(&error))?;
-        let body: Value = serde_json::from_slice(&body).unwrap_or_default();
-        let models = body["data"].as_array().map_or(&[][..], Vec::as_slice);
-        Ok(models.iter().any(|model| model["id"] == "local"))
-    }
-
-    fn headers(&self) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert("x-crossover-debug", HeaderValue::from_static("true"));
-        if let Some(authorization) = &self.authorization {
-            headers.insert(AUTHORIZATION, authorization.clone());
-        }
-        headers
-    }
-}
-
-/// Without the URL: it may hold what nobody should read.
-fn unreachable_by(error: &reqwest::Error) -> SubjectError {
-    let what = match () {
-        () if error.is_connect() => "no connection",
-        () if error.is_timeout() => "silence for too long",
-        () => "the connection broke",
-    };
-    SubjectError::Unreachable(what.to_owned())
-}
 
 /// One model of an endpoint.
 pub struct Http {
@@ -144,6 +68,7 @@ impl Http {
     async fn asked(&self, sample: &Sample) -> Result<Transcript, SubjectError> {
         let question = Question {
             messages: &sample.messages,
+            tools: &sample.tools,
             model: &self.model,
             control: self.control,
             max_tokens: self.max_tokens,
@@ -157,9 +82,8 @@ impl Http {
         if let Some(route) = route {
             headers.insert("x-crossover-route", HeaderValue::from_static(route));
         }
-        let url = format!("{}/chat/completions", self.endpoint.base_url);
         let started = Instant::now();
-        let request = self.endpoint.client.post(url).headers(headers).body(question.body());
+        let request = self.endpoint.post("chat/completions").headers(headers).body(question.body());
         let reply = request.send().await.map_err(|error| unreachable_by(&error))?;
         let status = reply.status();
         let mut answer = announced(reply.headers());
@@ -182,6 +106,7 @@ impl Http {
             answer.served_by = self.stands_for;
         }
         answer.text = reading.text;
+        answer.tool_calls = reading.calls.finish();
         answer.model = answer.model.or(reading.model);
         answer.ttft = reading.ttft;
         answer.total = Some(started.elapsed());
@@ -235,23 +160,13 @@ fn micros(dollars: &str) -> Option<Micros> {
     Some(Micros(whole.parse::<i64>().ok()?.checked_mul(1_000_000)?.checked_add(fraction)?))
 }
 
-/// Status and stable code of a refusal; its message may repeat the prompt and stays out.
-fn refusal(status: u16, body: &[u8]) -> String {
-    let body: Value = serde_json::from_slice(body).unwrap_or_default();
-    let plain =
-        |code: &&str| code.len() <= 64 && code.bytes().all(|it| it.is_ascii_lowercase() || it == b'_');
-    match body["error"]["code"].as_str().filter(plain) {
-        Some(code) => format!("{status} {code}"),
-        None => status.to_string(),
-    }
-}
-
 /// An answer as it comes in.
 #[derive(Default)]
 struct Reading {
     raw: Vec<u8>,
     length: usize,
     text: String,
+    calls: ToolCallFold,
     ttft: Option<Duration>,
     usage: Option<Usage>,
     model: Option<String>,
@@ -292,6 +207,11 @@ impl Reading {
             self.ttft.get_or_insert_with(|| started.elapsed());
             self.text.push_str(text);
         }
+        let calls = &choice["delta"]["tool_calls"];
+        if calls.as_array().is_some_and(|calls| !calls.is_empty()) {
+            self.ttft.get_or_insert_with(|| started.elapsed());
+            self.calls.push(calls);
+        }
         self.ended |= choice["finish_reason"].is_string();
         self.usage = usage(&frame).or(self.usage);
         if self.model.is_none() {
@@ -315,6 +235,7 @@ impl Reading {
             return Err(SubjectError::Broken("the body is no chat completion".to_owned()));
         }
         self.text = message["content"].as_str().unwrap_or_default().to_owned();
+        self.calls.push(&message["tool_calls"]);
         self.usage = usage(&whole);
         self.model = model(&whole);
         Ok(())
@@ -326,7 +247,8 @@ fn model(frame: &Value) -> Option<String> {
     frame["model"].as_str().filter(|name| !name.is_empty() && name.len() <= 128).map(str::to_owned)
 }
 
-fn usage(frame: &Value) -> Option<Usage> {
+/// What a reply says that it took, if it says anything.
+pub(super) fn usage(frame: &Value) -> Option<Usage> {
     let usage = frame["usage"].as_object()?;
     let count = |of: &Value| of.as_u64().unwrap_or_default();
     let part = |group: &str, key: &str| usage.get(group).map_or(0, |group| count(&group[key]));

@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_util::future::{BoxFuture, FutureExt, ready};
 use serde::{Deserialize, Serialize};
 
-use super::{ALWAYS_LOCAL, ALWAYS_REMOTE, ServedBy, Subject, SubjectError, Transcript};
+use super::{ALWAYS_LOCAL, ALWAYS_REMOTE, ServedBy, Subject, SubjectError, ToolCall, Transcript};
 use crate::chat::{Micros, Usage};
 use crate::evals::dataset::{BadLine, Sample};
 
@@ -26,6 +26,9 @@ pub struct RecordedLine {
     pub subject: String,
     /// The answer.
     pub text: String,
+    /// The tools that it asks to call.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tool_calls: Vec<ToolCall>,
     /// Which tier gave it.
     #[serde(default)]
     pub served_by: ServedBy,
@@ -70,6 +73,7 @@ impl RecordedLine {
             id: id.to_owned(),
             subject: subject.to_owned(),
             text: answer.text.clone(),
+            tool_calls: answer.tool_calls.clone(),
             served_by: answer.served_by,
             model: answer.model.clone(),
             model_hash: None,
@@ -109,6 +113,7 @@ impl RecordedLine {
         }
         Ok(Transcript {
             text: self.text,
+            tool_calls: self.tool_calls,
             served_by: self.served_by,
             model: self.model,
             reason: self.reason,
@@ -119,6 +124,7 @@ impl RecordedLine {
             total: time(self.total_ms)?,
             local_ok: self.local_ok,
             prompt_tokens: self.prompt_tokens,
+            ..Transcript::default()
         })
     }
 }
@@ -259,6 +265,7 @@ mod tests {
     fn what_is_written_can_be_read() {
         let answer = Transcript {
             text: "four".into(),
+            tool_calls: vec![ToolCall { name: "add".into(), arguments: serde_json::json!({"a": 2}) }],
             served_by: ServedBy::Local,
             cost: Some(Micros(3)),
             total: Some(Duration::from_millis(12)),

@@ -1,5 +1,6 @@
 //! A policy's own tests, `[[test]]`: facts given, the first target (or "refuse") expected.
-//! What a test does not give: a request of 50 tokens without tags, needs or personal data; a verdict of 0; no
+//! What a test does not give: a request of 50 tokens without tags, needs or personal data, in no
+//! known language; a verdict of 0; no
 //! threshold; a ready local model of 4,096 tokens inside the boundary that has no special abilities; a ready, able
 //! remote outside.
 
@@ -14,7 +15,7 @@ use crate::chat::{BackendId, BoundaryBackendId, Control, Needs};
 use crate::config::Problem;
 use crate::routing::classifier::Verdict;
 use crate::routing::decision::Reason;
-use crate::routing::signals::{Pii, Signals, Task};
+use crate::routing::signals::{Language, Pii, Signals, Task};
 use crate::routing::view::{LOCAL, Presence, REMOTE, Seat, TARGETS, View};
 
 /// What a test expects where nobody may answer.
@@ -22,7 +23,7 @@ const REFUSE: &str = "refuse";
 /// Why a test may have no verdict; all the same to a policy.
 const NO_VERDICT: [&str; 3] = ["late", "broken", "off"];
 const KNOWN_GIVEN: &str = "local-ok, gain, expected-output-tokens, verdict, threshold, prompt-tokens, max-tokens, tags, \
-                           pii, code, needs, task, session, control, local-ready, remote-ready, local-context, \
+                           pii, code, language, needs-fresh-knowledge, needs, task, session, control, local-ready, remote-ready, local-context, \
                            local-queue";
 
 /// One test.
@@ -117,6 +118,8 @@ fn read_signals(fields: &mut Fields, problems: &mut Problems<'_>) -> Signals {
         code: fields.take("code", problems).unwrap_or_default(),
         pii,
         task: read_name(fields, "task", problems, Task::parse),
+        language: read_name(fields, "language", problems, Language::parse).unwrap_or_default(),
+        needs_fresh_knowledge: fields.take("needs-fresh-knowledge", problems).unwrap_or_default(),
         session: fields.take("session", problems).unwrap_or_default(),
     }
 }

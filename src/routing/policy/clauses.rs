@@ -4,7 +4,7 @@ use toml::{Table, Value};
 
 use super::condition::{Bar, Clause, Condition, NEEDS};
 use super::fields::{Field, Fields, Problems};
-use crate::routing::signals::Task;
+use crate::routing::signals::{Language, Task};
 
 /// Reads a rule's `if`.
 pub(super) fn read_condition(table: Table, path: &str, problems: &mut Problems<'_>) -> Condition {
@@ -38,6 +38,9 @@ fn read_clause(word: &str, value: Value) -> Result<Clause, String> {
         "exceeds-local-context" => Clause::ExceedsLocalContext(typed(value)?),
         "contains-pii" => Clause::ContainsPii(typed(value)?),
         "contains-code" => Clause::ContainsCode(typed(value)?),
+        "language-any" => Clause::LanguageAny(languages(value)?),
+        "language-other-than" => Clause::LanguageOtherThan(languages(value)?),
+        "needs-fresh-knowledge" => Clause::NeedsFreshKnowledge(typed(value)?),
         "task-any" => {
             let known = Task::ALL.map(Task::label).join(", ");
             let names = listed(value, |task| Task::parse(task).is_some(), &known)?;
@@ -57,8 +60,8 @@ fn read_clause(word: &str, value: Value) -> Result<Clause, String> {
 }
 
 const WORDS: &str = "prompt-tokens-below, prompt-tokens-at-least, any-tag, needs-any, exceeds-local-context, \
-                     contains-pii, contains-code, task-any, local-ok-at-least, gain-at-least, \
-                     expected-output-tokens-below, local-queue-at-least, has-session; each also with the prefix or-";
+                     contains-pii, contains-code, language-any, language-other-than, needs-fresh-knowledge, \
+                     task-any, local-ok-at-least, gain-at-least, expected-output-tokens-below, local-queue-at-least, has-session; each also with the prefix or-";
 
 fn typed<T: Field>(value: Value) -> Result<T, String> {
     let found = value.type_str();
@@ -80,6 +83,13 @@ fn within(value: Value, least: f32) -> Result<f32, String> {
     } else {
         Err(format!("is {number}, must lie between {least} and 1"))
     }
+}
+
+fn languages(value: Value) -> Result<Vec<Language>, String> {
+    let known =
+        "the two letters of ISO 639-1, such as en, de or zh, where the language can be told; or unknown";
+    let labels = listed(value, |label| Language::parse(label).is_some(), known)?;
+    Ok(labels.iter().filter_map(|label| Language::parse(label)).collect())
 }
 
 fn listed(value: Value, valid: impl Fn(&str) -> bool, known: &str) -> Result<Vec<String>, String> {

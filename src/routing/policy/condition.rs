@@ -3,7 +3,7 @@
 //! neither true nor false, so a rule is passed over only where that could change it (Kleene's logic).
 
 use super::evaluate::Facts;
-use crate::routing::signals::Task;
+use crate::routing::signals::{Language, Task};
 
 /// The bar of `local-ok-at-least`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -31,6 +31,12 @@ pub(super) enum Clause {
     ContainsPii(bool),
     /// `contains-code`.
     ContainsCode(bool),
+    /// `language-any`: the last user turn is in one of these; `unknown` may be one of them.
+    LanguageAny(Vec<Language>),
+    /// `language-other-than`: it is in a known language, and in none of these.
+    LanguageOtherThan(Vec<Language>),
+    /// `needs-fresh-knowledge`: it asks for what is going on now.
+    NeedsFreshKnowledge(bool),
     /// `task-any`: by the classifier's task head, else by keywords.
     TaskAny(Vec<Task>),
     /// `local-ok-at-least`: the classifier's probability that the local answer is good enough.
@@ -90,6 +96,11 @@ impl Clause {
             }
             Self::ContainsPii(wanted) => (signals.pii.counts_as_present() == *wanted).into(),
             Self::ContainsCode(wanted) => (signals.code == *wanted).into(),
+            Self::LanguageAny(languages) => languages.contains(&signals.language).into(),
+            Self::LanguageOtherThan(languages) => {
+                (signals.language.is_known() && !languages.contains(&signals.language)).into()
+            }
+            Self::NeedsFreshKnowledge(wanted) => (signals.needs_fresh_knowledge == *wanted).into(),
             Self::TaskAny(tasks) => {
                 let known = facts.task();
                 tasks.iter().any(|task| known == Some(task.label())).into()

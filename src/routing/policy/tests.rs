@@ -4,7 +4,7 @@ use super::*;
 use crate::chat::{BoundaryBackendId, Needs};
 use crate::routing::classifier::Verdict;
 use crate::routing::decision::{Plan, Reason};
-use crate::routing::signals::{Pii, Signals, Task};
+use crate::routing::signals::{Language, Pii, Signals, Task};
 use crate::routing::view::{LOCAL, Presence, REMOTE, Seat, View};
 
 mod compiling;
@@ -141,6 +141,9 @@ fn every_condition_reads_its_signal() {
         ("contains-pii = true", with(|s| s.pii = Pii::Unknown)),
         ("contains-code = true", with(|s| s.code = true)),
         ("task-any = [\"extraction\"]", with(|s| s.task = Some(Task::Extraction))),
+        ("language-any = [\"de\", \"en\"]", with(|s| s.language = Language::parse("en").unwrap())),
+        ("language-other-than = [\"de\"]", with(|s| s.language = Language::parse("en").unwrap())),
+        ("needs-fresh-knowledge = true", with(|s| s.needs_fresh_knowledge = true)),
         ("local-ok-at-least = 0.5", scene().score(0.5)),
         ("local-queue-at-least = 3", {
             let mut busy = ready();
@@ -153,6 +156,19 @@ fn every_condition_reads_its_signal() {
         // What the local model cannot do or hold is dropped after the rule, so ask the rule's name only.
         assert!(!matches(condition, &no), "not {condition}");
     }
+}
+
+#[test]
+fn an_unknown_language_is_no_other_language_but_may_be_named() {
+    let speaks = |code: &str| {
+        let language = Language::parse(code).unwrap();
+        scene().signals(move |signals| signals.language = language)
+    };
+    assert!(!matches("language-other-than = [\"de\"]", &speaks("unknown")));
+    assert!(!matches("language-other-than = [\"de\"]", &speaks("de")));
+    assert!(!matches("language-any = [\"de\"]", &speaks("unknown")));
+    assert!(matches("language-any = [\"de\", \"unknown\"]", &speaks("unknown")));
+    assert!(matches("language-other-than = [\"de\"], or-language-any = [\"unknown\"]", &speaks("unknown")));
 }
 
 #[test]

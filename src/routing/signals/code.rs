@@ -60,7 +60,7 @@ pub(super) fn holds_code(text: &str) -> bool {
     text.lines().filter(|line| is_code_line(line.trim())).take(LINES).count() == LINES
 }
 
-fn is_code_line(line: &str) -> bool {
+pub(super) fn is_code_line(line: &str) -> bool {
     let bytes = line.as_bytes();
     match bytes {
         [] => return false,

@@ -1,7 +1,10 @@
 //! Plain facts read off a request in microseconds: what rules may ask about, and the text that the classifier reads.
-//! Reads only; knows no policy, no model and no clock. What it guesses (`tokens`, `task`, `code`) is marked as a guess.
+//! Reads only; knows no policy, no model and no clock. What it guesses (`tokens`, `task`, `code`, `language`,
+//! `fresh`) is marked as a guess.
 
 mod code;
+mod fresh;
+mod language;
 mod pii;
 mod task;
 mod text;
@@ -9,6 +12,7 @@ mod tokens;
 
 use serde::Serialize;
 
+pub use language::Language;
 pub use pii::Pii;
 pub use task::Task;
 
@@ -35,6 +39,10 @@ pub struct Signals {
     pub pii: Pii,
     /// The task, guessed by keywords.
     pub task: Option<Task>,
+    /// The language of the last user turn, guessed.
+    pub language: Language,
+    /// Whether a good answer needs to know what is going on now, guessed by phrases.
+    pub needs_fresh_knowledge: bool,
     /// Whether the request belongs to a session.
     pub session: bool,
 }
@@ -43,6 +51,7 @@ impl Signals {
     /// Reads every signal off a request.
     pub fn read(request: &ChatRequest) -> Self {
         let text = text::classifier_text(&request.messages);
+        let asked = text::asked(&request.messages);
         let code = request.texts().any(code::holds_code);
         Self {
             prompt_tokens: tokens::prompt_tokens(request),
@@ -53,6 +62,8 @@ impl Signals {
             code,
             pii: pii::scan_request(request),
             task: if code { None } else { task::guess(&text) },
+            language: language::detect(&asked),
+            needs_fresh_knowledge: fresh::needs_fresh_knowledge(&asked),
             session: request.controls.session.is_some(),
             text,
         }
@@ -68,6 +79,8 @@ impl Signals {
             code: self.code,
             pii: self.pii,
             task: self.task,
+            language: self.language,
+            needs_fresh_knowledge: self.needs_fresh_knowledge,
             session: self.session,
         }
     }
@@ -107,6 +120,10 @@ pub struct SignalsReport {
     pub pii: Pii,
     /// The task, guessed by keywords.
     pub task: Option<Task>,
+    /// ISO 639-1 code of the last user turn's language, guessed, or `unknown`.
+    pub language: Language,
+    /// Whether a good answer needs to know what is going on now, guessed by phrases.
+    pub needs_fresh_knowledge: bool,
     /// Whether the request belongs to a session.
     pub session: bool,
 }
