@@ -28,8 +28,13 @@ impl GoldenReader {
 
 impl Reader for GoldenReader {
     fn read(&mut self, sample: &Sample) -> Result<Reading, String> {
-        let question =
-            Question { messages: &sample.messages, model: "auto", control: Control::Auto, max_tokens: 1, tools: &sample.tools };
+        let question = Question {
+            messages: &sample.messages,
+            model: "auto",
+            control: Control::Auto,
+            max_tokens: 1,
+            tools: &sample.tools,
+        };
         let request = parse_request(question.body().into()).map_err(|error| error.to_string())?;
         let signals = Signals::read(&request);
         let verdict = self.classifier.classify(&signals).map_err(|error| error.to_string())?;
