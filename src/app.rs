@@ -1,21 +1,24 @@
 //! Builds the house from its settings; the only file that knows every room. Collects every problem before it gives up.
 
+mod background;
 mod calibrate;
 mod evaluate;
+mod shadow;
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use crate::backends::local::Local;
 use crate::backends::remote::Remote;
 use crate::backends::{Backend, Kind, Readiness};
 use crate::config::{Config, ConfigError, Paths, Problem, RemoteConfig, Secret};
-use crate::ledger::{self, Ledger, Prices};
+use crate::ledger::{self, Ledger, Prices, Samples, Shadows};
 use crate::metrics::{ClosedSets, Metrics};
 use crate::pipeline::{Gate, Names, Parts, Pipeline};
 use crate::routing::{self, EarlyGate, LOCAL, Present, REMOTE, Reason, Router, Standing};
 
+pub use background::Background;
 pub use calibrate::{GoldenReader, bound};
 pub use evaluate::EvalHouse;
 
@@ -38,6 +41,7 @@ pub struct House {
     pub ledger: Arc<Ledger>,
     /// Where the records lie, if in a file.
     pub ledger_file: Option<PathBuf>,
+    samples: Mutex<Option<Samples>>,
     /// How its calibration stands.
     pub calibration: Standing,
 }
@@ -80,7 +84,9 @@ impl House {
         let ledger_of_pipeline = Arc::clone(&ledger);
         let parts =
             Parts { router, backends, names, ledger: ledger_of_pipeline, early_gate, config: config.clone() };
-        Ok(Self { config, pipeline: Arc::new(Pipeline::new(parts)), ledger, ledger_file, calibration })
+        let (shadows, samples) = Shadows::channel();
+        let pipeline = Arc::new(Pipeline::new(parts).with_shadows(shadows));
+        Ok(Self { config, pipeline, ledger, ledger_file, samples: Mutex::new(Some(samples)), calibration })
     }
 
     /// One line for each backend: its name, model and state.

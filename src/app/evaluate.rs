@@ -121,15 +121,15 @@ fn request_of(question: Question<'_>) -> Result<ChatRequest, SubjectError> {
 }
 
 /// What the first choice says.
-struct Drained {
-    text: String,
+pub(super) struct Drained {
+    pub(super) text: String,
     tool_calls: Vec<ToolCall>,
     /// How surely it began, where the local model is watched.
     begun: Vec<Confidence>,
 }
 
 /// Reads an answer to its end. The record is closed when this returns.
-async fn drain(mut answer: Answer) -> Result<Drained, SubjectError> {
+pub(super) async fn drain(mut answer: Answer) -> Result<Drained, SubjectError> {
     let (mut text, mut begun) = (String::new(), vec![]);
     let mut calls = ToolCallFold::default();
     while let Some(step) = answer.next().await {

@@ -8,6 +8,7 @@ mod doctor;
 mod eval;
 mod ledger;
 mod models;
+mod replay;
 mod route;
 mod serve;
 mod table;
@@ -64,6 +65,8 @@ enum Command {
     Calibrate(calibrate::Args),
     /// Report what requests cost and saved
     Ledger(ledger::Args),
+    /// Decide logged requests again under another policy, threshold or calibration
+    Replay(replay::Args),
     /// Show the models that are installed
     Models(models::Args),
     /// Look at this machine and say what is missing and how to mend it
@@ -82,6 +85,7 @@ pub fn main() -> ExitCode {
         Command::Eval(args) => eval::run(args, &cli.context),
         Command::Calibrate(args) => calibrate::run(args, &cli.context),
         Command::Ledger(args) => ledger::run(args, &cli.context),
+        Command::Replay(args) => replay::run(args, &cli.context),
         Command::Models(args) => models::run(args, &cli.context),
         Command::Doctor(args) => doctor::run(args, &cli.context),
         Command::Describe(args) => describe::run(args),

@@ -63,6 +63,7 @@ async fn serve(house: &House) -> anyhow::Result<bool> {
         .await
         .with_context(|| format!("server.admin-listen: {} cannot be bound", server.admin_listen))?;
     announce(house, public.address()?, admin.address()?);
+    let background = house.start_background();
 
     let (stop, stopped) = watch::channel(false);
     let (end_admin, admin_ended) = watch::channel(false);
@@ -74,6 +75,7 @@ async fn serve(house: &House) -> anyhow::Result<bool> {
         _ = interrupt.recv() => {}
     }
     front.drain();
+    drop(background);
     tracing::info!(
         "shutting down: live answers have {} s to end; a second signal ends them now",
         grace.as_secs()

@@ -2,13 +2,16 @@
 //! always beside the trivial rivals. Drives a gateway through [`Gateway`], over HTTP, or from recorded answers.
 //! Never executes what a model wrote, never prints, and keeps no answer's text unless asked to.
 
+mod agreement;
 pub mod calibrate;
 mod dataset;
 mod early;
 mod gate;
 mod judge;
 pub mod logistic;
+mod propensity;
 mod record;
+mod replay;
 mod report;
 mod rivals;
 mod runner;
@@ -16,11 +19,14 @@ mod scorer;
 mod statistics;
 mod subject;
 
+pub use agreement::agreement;
 pub use dataset::{BadLine, DatasetError, Sample, Suite};
 pub use early::{EarlyError, EarlyFit, EarlyRow, fit_early_gate};
 pub use gate::{Baseline, Failing, GateError, Gates, MinQuality};
 pub use judge::{Embedder, Grading, Judges};
+pub use propensity::{Observation, OffPolicy, expect, off_policy};
 pub use record::{RecordError, Recording, RecordingEnd, Tier, record};
+pub use replay::{Bar, Change, Interval, Moved, Otherwise, Replay, Worth, replay};
 pub use report::{
     CurveReport, DEFAULT_MARGIN, Frame, Hashes, Header, Kind, LatencyReport, NonInferior, Reliability,
     ReliabilityBin, RemoteTier, Report, RowReport, Slice, SubjectReport, SuiteName, TaskVersus, Versus, page,

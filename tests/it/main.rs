@@ -16,6 +16,8 @@ mod failures;
 #[cfg(test)]
 mod fallback;
 #[cfg(test)]
+mod feedback;
+#[cfg(test)]
 mod ledger;
 #[cfg(test)]
 mod limits;
@@ -30,9 +32,13 @@ mod patience;
 #[cfg(test)]
 mod privacy;
 #[cfg(test)]
+mod replay;
+#[cfg(test)]
 mod retry;
 #[cfg(test)]
 mod sdk;
+#[cfg(test)]
+mod shadow;
 #[cfg(test)]
 mod shutdown;
 #[cfg(test)]
