@@ -18,8 +18,8 @@ use crate::app::{GoldenReader, bound};
 use crate::config::{Config, Paths};
 use crate::evals::calibrate::{Asked, Calibrated, calibrate, rows};
 use crate::evals::{
-    ALWAYS_LOCAL, ALWAYS_REMOTE, Contest, Gateway, GatewaySubject, GoldOracle, Recorded, Recording,
-    Subject, Suite, Tier, record,
+    ALWAYS_LOCAL, ALWAYS_REMOTE, Contest, Gateway, GatewaySubject, GoldOracle, Recorded, Recording, Subject,
+    Suite, Tier, record,
 };
 use crate::routing::{GOLD, Goal, Present, RiskOf};
 
