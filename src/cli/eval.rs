@@ -6,7 +6,7 @@ pub(super) mod files;
 mod gate;
 pub(super) mod house;
 mod import;
-mod judge;
+pub(super) mod judge;
 mod output;
 pub(super) mod progress;
 mod record;
