@@ -1,20 +1,25 @@
 //! Builds the house from its settings; the only file that knows every room. Collects every problem before it gives up.
 
+mod background;
+mod calibrate;
 mod evaluate;
+mod shadow;
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use crate::backends::local::Local;
 use crate::backends::remote::Remote;
 use crate::backends::{Backend, Kind, Readiness};
 use crate::config::{Config, ConfigError, Paths, Problem, RemoteConfig, Secret};
-use crate::ledger::{self, Ledger, Prices};
+use crate::ledger::{self, Ledger, Prices, Samples, Shadows};
 use crate::metrics::{ClosedSets, Metrics};
 use crate::pipeline::{Gate, Names, Parts, Pipeline};
-use crate::routing::{self, EarlyGate, LOCAL, Present, REMOTE, Reason};
+use crate::routing::{self, EarlyGate, LOCAL, Present, REMOTE, Reason, Router, Standing};
 
+pub use background::Background;
+pub use calibrate::{GoldenReader, bound};
 pub use evaluate::EvalHouse;
 
 /// Where the records of a house go.
@@ -36,6 +41,9 @@ pub struct House {
     pub ledger: Arc<Ledger>,
     /// Where the records lie, if in a file.
     pub ledger_file: Option<PathBuf>,
+    samples: Mutex<Option<Samples>>,
+    /// How its calibration stands.
+    pub calibration: Standing,
 }
 
 impl House {
@@ -51,7 +59,7 @@ impl House {
             config.local.watched_tokens = gate.judge.tokens;
         }
         let metrics = Arc::new(Metrics::new().map_err(|error| one(error.to_string()))?);
-        let router = keep(&mut problems, routing::open(&config, paths, Arc::clone(&metrics)));
+        let router = keep(&mut problems, routing::open(&config, paths, Arc::clone(&metrics))).map(held_to);
         let local =
             keep(&mut problems, open_local(&config, paths, &metrics).map_err(|problem| vec![problem]));
         let remote =
@@ -62,7 +70,7 @@ impl House {
         // With a backend missing through a problem of its own, names onto it would be false alarms.
         let names = match problems.is_empty() {
             true => {
-                let policies = router.iter().flat_map(routing::Router::policies);
+                let policies = router.iter().flat_map(Router::policies);
                 keep(&mut problems, Names::new(&config.policy, policies, &backends, &config.aliases))
             }
             false => None,
@@ -72,10 +80,13 @@ impl House {
         };
         let ledger = Arc::new(ledger);
         seed(ledger.metrics(), &router);
+        let calibration = router.standing().clone();
         let ledger_of_pipeline = Arc::clone(&ledger);
         let parts =
             Parts { router, backends, names, ledger: ledger_of_pipeline, early_gate, config: config.clone() };
-        Ok(Self { config, pipeline: Arc::new(Pipeline::new(parts)), ledger, ledger_file })
+        let (shadows, samples) = Shadows::channel();
+        let pipeline = Arc::new(Pipeline::new(parts).with_shadows(shadows));
+        Ok(Self { config, pipeline, ledger, ledger_file, samples: Mutex::new(Some(samples)), calibration })
     }
 
     /// One line for each backend: its name, model and state.
@@ -93,8 +104,17 @@ impl House {
     }
 }
 
+/// The router, its calibration also held to the golden set, which routing cannot see.
+fn held_to(router: Router) -> Router {
+    let Some(present) = router.standing().calibration().map(|it| calibrate::golden(it)) else {
+        return router;
+    };
+    let standing = router.standing().clone().compared(&present);
+    router.with_standing(standing)
+}
+
 /// Lets every series of the closed sets exist, so that no first event is missed.
-fn seed(metrics: &Metrics, router: &routing::Router) {
+fn seed(metrics: &Metrics, router: &Router) {
     metrics.seed(&ClosedSets {
         policies: &router.policies().collect::<Vec<_>>(),
         backends: &[LOCAL, REMOTE],

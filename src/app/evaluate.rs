@@ -19,7 +19,7 @@ use crate::evals::{
 use crate::ledger::{Ledger, Origin, Outcome};
 use crate::onnx::sha256;
 use crate::pipeline::{Answer, Pipeline};
-use crate::routing::{LOCAL, REMOTE};
+use crate::routing::{LOCAL, REMOTE, folder_hash};
 
 /// A gateway for evals. Its ledger keeps nothing: the outcomes are handed to the transcripts.
 pub struct EvalHouse {
@@ -40,7 +40,8 @@ impl EvalHouse {
             policy: house.config.policy.clone(),
             policies: house.pipeline.policy_hashes().collect::<BTreeMap<_, _>>(),
             classifier: model_hash(&paths.model(&house.config.classifier.model)),
-            local_model: model_hash(&paths.model(&house.config.local.model)),
+            // Weights may lie beside the graph, so the whole folder counts.
+            local_model: folder_hash(&paths.model(&house.config.local.model)),
             price: priced.then(|| {
                 let ledger = Arc::clone(&ledger);
                 Price::new(model.clone(), move |usage| ledger.prices().cost(&model, usage))
@@ -65,6 +66,7 @@ impl EvalHouse {
             text,
             tool_calls,
             served_by: served_by(outcome.served_by.as_ref()),
+            model: outcome.model,
             reason: outcome.reason.map(|reason| reason.label().to_owned()),
             usage: outcome.usage,
             cost: outcome.cost,
@@ -119,15 +121,15 @@ fn request_of(question: Question<'_>) -> Result<ChatRequest, SubjectError> {
 }
 
 /// What the first choice says.
-struct Drained {
-    text: String,
+pub(super) struct Drained {
+    pub(super) text: String,
     tool_calls: Vec<ToolCall>,
     /// How surely it began, where the local model is watched.
     begun: Vec<Confidence>,
 }
 
 /// Reads an answer to its end. The record is closed when this returns.
-async fn drain(mut answer: Answer) -> Result<Drained, SubjectError> {
+pub(super) async fn drain(mut answer: Answer) -> Result<Drained, SubjectError> {
     let (mut text, mut begun) = (String::new(), vec![]);
     let mut calls = ToolCallFold::default();
     while let Some(step) = answer.next().await {

@@ -89,6 +89,16 @@ pub enum GateError {
     },
 }
 
+impl GateError {
+    /// Whether what is missing is something to judge, and not a run or a file.
+    pub fn is_no_data(&self) -> bool {
+        match self {
+            Self::OtherSuite | Self::NoSubject(_) | Self::Unscored { .. } => true,
+            Self::Baseline { .. } | Self::Stopped { .. } => false,
+        }
+    }
+}
+
 /// What is read of an earlier report.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Baseline {

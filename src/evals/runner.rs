@@ -208,8 +208,8 @@ fn stood_in(answer: Transcript, remote: &Transcript) -> Transcript {
     if answer.served_by != ServedBy::Remote {
         return answer;
     }
-    let Transcript { text, tool_calls, usage, cost, cost_if_remote, .. } = remote.clone();
-    Transcript { text, tool_calls, usage, cost, cost_if_remote, ..answer }
+    let Transcript { text, tool_calls, model, usage, cost, cost_if_remote, .. } = remote.clone();
+    Transcript { text, tool_calls, model, usage, cost, cost_if_remote, ..answer }
 }
 
 /// The answer of the tier that a policy chose, with the time that choosing took on top.

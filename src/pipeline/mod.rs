@@ -3,7 +3,9 @@
 
 mod answer;
 mod attempt;
+mod chance;
 mod early;
+mod feedback;
 mod names;
 mod retry;
 mod view;
@@ -22,7 +24,7 @@ pub use view::view_of;
 use crate::backends::{Backend, BackendError, Kind, Readiness, Retry};
 use crate::chat::{BackendId, ChatRequest, RequestId};
 use crate::config::{Config, LocalConfig};
-use crate::ledger::{End, Estimate, Ledger, Origin, Recorder, estimate};
+use crate::ledger::{End, Estimate, Ledger, Origin, Recorder, Shadows, estimate};
 use crate::metrics::Metrics;
 use crate::routing::{Decision, Explanation, LOCAL, Plan, Presence, Question, REMOTE, Reason, Router, View};
 use early::Gated;
@@ -38,6 +40,7 @@ pub struct Pipeline {
     remote_model: String,
     in_flight: Arc<Semaphore>,
     retries: RetryBudget,
+    shadows: Option<Shadows>,
     early_gate: Option<Arc<Gate>>,
 }
 
@@ -104,6 +107,7 @@ impl Pipeline {
             local: parts.config.local,
             remote_model: parts.config.remote.model,
             retries: RetryBudget::new(),
+            shadows: None,
             early_gate: parts.early_gate.map(Arc::new),
         }
     }
@@ -150,13 +154,15 @@ impl Pipeline {
             Ok(destination) => destination,
             Err(unknown) => return Err(refuse(Why::UnknownModel(unknown), None, recorder)),
         };
-        let decision = self.decide(&request, &destination).await;
+        let mut decision = self.decide(&request, &destination).await;
+        let pending = self.draw(&request, &mut decision, &mut recorder);
         recorder.decided(&decision);
         if decision.plan == Plan::Refuse {
             let why = Why::Routing(decision.reason, self.wait_for(decision.reason));
             return Err(refuse(why, Some(decision), recorder));
         }
-        self.try_targets(Asked { request, destination }, decision, recorder, permit).await
+        let answer = self.try_targets(Asked { request, destination }, decision, recorder, permit).await?;
+        Ok(answer.shadowed(pending))
     }
 
     /// Decides without calling anyone.

@@ -98,7 +98,7 @@ pub struct Measured {
     /// The same, of those answered locally; `None` where none was.
     pub worse_of_local: Option<Figure>,
     /// What it cost, as a share of sending everything out; `None` where a price is not known.
-    pub spend: Option<f64>,
+    pub spend: Option<Figure>,
 }
 
 /// How many rows each part had. No row and no near-duplicate of it is in two.
@@ -216,7 +216,7 @@ impl Measured {
                 && it.mean <= it.hi
         };
         let all = [&self.quality, &self.quality_local, &self.quality_remote, &self.local_share, &self.worse];
-        all.into_iter().chain(&self.worse_of_local).all(sound) && self.spend.is_none_or(f64::is_finite)
+        all.into_iter().chain(&self.worse_of_local).chain(&self.spend).all(sound)
     }
 }
 

@@ -9,6 +9,7 @@ mod early_gate;
 mod explanation;
 mod open;
 mod policy;
+mod record;
 mod router;
 mod signals;
 mod view;
@@ -18,12 +19,13 @@ pub use calibration::{
     Present, RiskOf, Rows, SCHEMA, Standing, folder_hash,
 };
 pub use classifier::{Classifier, ClassifierError, Head, LoadError, OnnxClassifier, Reading, Verdict};
-pub use decision::{Decision, NonEmpty, Plan, PolicyVersion, Reason};
+pub use decision::{Decision, NonEmpty, Plan, PolicyVersion, Reason, Unconfined};
 pub use drift::{DRIFTED, DRIFTING, LEAST, population_stability, score_bin};
 pub use early_gate::{Confusion, EarlyGate, INPUTS as EARLY_GATE_INPUTS, inputs as early_gate_inputs};
 pub use explanation::{CalibrationNote, Explanation, NotAvailable};
 pub use open::open;
-pub use policy::{Dropped, Facts, Policy, Ruling};
+pub use policy::{Dropped, Facts, Grade, Policy, Ruling, Shadow};
+pub use record::{CannotDecide, DecisionRecord};
 pub use router::{Question, Router};
 pub use signals::{Language, Pii, Signals, SignalsReport, Task};
 pub use view::{LOCAL, Presence, REMOTE, Seat, View};

@@ -1,7 +1,7 @@
 //! The router: policies and classifier together. One decision is: read the signals, ask the classifier under the
 //! deadline, evaluate the policy. The verdict is recorded whether or not it steers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,6 +11,7 @@ use super::decision::{Decision, Plan, PolicyVersion, Reason};
 use super::drift::Drift;
 use super::explanation::{CalibrationNote, Explanation};
 use super::policy::{Dropped, Facts, Policy};
+use super::record::{DecisionRecord, head_id};
 use super::signals::Signals;
 use super::view::View;
 use crate::chat::{ChatRequest, Control};
@@ -31,6 +32,10 @@ pub struct Question<'a> {
 /// All policies, and the classifier that they may read.
 pub struct Router {
     policies: BTreeMap<String, Arc<Policy>>,
+    /// Every tag that a policy names: the only ones that records keep.
+    asked_tags: Arc<[String]>,
+    /// The fitted head in force, as records name it.
+    head: Option<Arc<str>>,
     desk: Option<Desk>,
     deadline: Duration,
     threshold: Option<f32>,
@@ -62,11 +67,15 @@ impl Router {
         deadline: Duration,
         metrics: Arc<Metrics>,
     ) -> Self {
+        let asked_tags =
+            policies.iter().flat_map(Policy::tags).collect::<BTreeSet<_>>().into_iter().collect();
         let policies =
             policies.into_iter().map(|policy| (policy.name().to_owned(), Arc::new(policy))).collect();
         let desk = classifier.map(|classifier| Desk::open(classifier, Arc::clone(&metrics)));
         let router = Self {
             policies,
+            asked_tags,
+            head: None,
             desk,
             deadline,
             threshold: None,
@@ -88,7 +97,8 @@ impl Router {
         let threshold = standing.threshold();
         let valid = standing.calibration().filter(|_| threshold.is_some());
         let drift = valid.map(|calibration| Drift::new(calibration.score_histogram.clone()));
-        Self { threshold, standing, drift, ..self }
+        let head = valid.and_then(|calibration| calibration.head.as_ref()).map(head_id);
+        Self { threshold, standing, drift, head, ..self }
     }
 
     /// How the calibration stands.
@@ -188,13 +198,15 @@ impl Router {
         let Some(policy) = self.policies.get(question.policy) else {
             return (unknown_policy(question.policy, signals, verdict, started), vec![]);
         };
-        let ruling = policy.evaluate(&Facts {
+        let facts = Facts {
             signals,
             verdict: verdict.as_ref(),
             threshold: self.threshold,
             control: question.control,
             view: question.view,
-        });
+        };
+        let ruling = policy.evaluate(&facts);
+        let record = Box::new(DecisionRecord::keep(&facts, &ruling, &self.asked_tags, self.head.as_ref()));
         let decision = Decision {
             plan: ruling.plan,
             reason: ruling.reason,
@@ -204,6 +216,8 @@ impl Router {
             threshold: ruling.threshold,
             prompt_tokens: signals.prompt_tokens,
             decided_in: started.elapsed(),
+            propensity: 1.0,
+            record,
         };
         (decision, ruling.dropped)
     }
@@ -219,6 +233,8 @@ fn unknown_policy(name: &str, signals: &Signals, verdict: Option<Verdict>, start
         threshold: None,
         prompt_tokens: signals.prompt_tokens,
         decided_in: started.elapsed(),
+        propensity: 1.0,
+        record: Box::default(),
     }
 }
 

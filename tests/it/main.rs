@@ -2,6 +2,8 @@
 
 // Marked as tests, so that helpers may take the short ways that tests may.
 #[cfg(test)]
+mod calibration;
+#[cfg(test)]
 mod cancel;
 #[cfg(test)]
 mod dashboards;
@@ -13,6 +15,8 @@ mod early_gate;
 mod failures;
 #[cfg(test)]
 mod fallback;
+#[cfg(test)]
+mod feedback;
 #[cfg(test)]
 mod ledger;
 #[cfg(test)]
@@ -28,9 +32,13 @@ mod patience;
 #[cfg(test)]
 mod privacy;
 #[cfg(test)]
+mod replay;
+#[cfg(test)]
 mod retry;
 #[cfg(test)]
 mod sdk;
+#[cfg(test)]
+mod shadow;
 #[cfg(test)]
 mod shutdown;
 #[cfg(test)]

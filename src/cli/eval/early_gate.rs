@@ -47,7 +47,7 @@ pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     fit.gate.classifier = present.classifier.context("there is no classifier")?;
     tell(&fit, rows.len(), suite.samples.len());
     let text = serde_json::to_vec_pretty(&fit.gate)?;
-    super::write_whole(&out, &text)?;
+    super::files::write(&out, &text)?;
     println!("written to {}; early-gate.enabled = true puts it in charge", out.display());
     Ok(ExitCode::SUCCESS)
 }
@@ -55,7 +55,7 @@ pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
 /// Every graded answer with its beginning. Rows without an answer or a grade are left out.
 async fn ask_all(suite: &Suite, local: &GatewaySubject, good: f64) -> Vec<EarlyRow> {
     let of = suite.samples.len();
-    let mut meter = Meter::new(of);
+    let mut meter = Meter::new(of, "rows");
     let (mut rows, mut failed) = (vec![], 0);
     for (at, sample) in suite.samples.iter().enumerate() {
         let row = local.ask(sample).await.ok().and_then(|answer| {
@@ -74,7 +74,9 @@ async fn ask_all(suite: &Suite, local: &GatewaySubject, good: f64) -> Vec<EarlyR
 
 fn tell(fit: &EarlyFit, rows: usize, of: usize) {
     let [fitting, tuning, testing] = fit.parts;
-    println!("{rows} of {of} rows graded: {fitting} to fit, {tuning} to choose the threshold, {testing} to test");
+    println!(
+        "{rows} of {of} rows graded: {fitting} to fit, {tuning} to choose the threshold, {testing} to test"
+    );
     for (name, weight) in EARLY_GATE_INPUTS.iter().zip(fit.gate.weights) {
         println!("  {name:<36} {weight:+.3}");
     }
@@ -94,5 +96,8 @@ fn tell(fit: &EarlyFit, rows: usize, of: usize) {
         (true, false) => "it does not clearly beat the classifier alone",
         (false, _) => "it does not beat the classifier alone",
     };
-    println!("{verdict}: {ours} against {alone} of {testing} judged rightly (McNemar p = {:.3})", fit.p_value);
+    println!(
+        "{verdict}: {ours} against {alone} of {testing} judged rightly (McNemar p = {:.3})",
+        fit.p_value
+    );
 }

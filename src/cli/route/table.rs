@@ -105,6 +105,7 @@ fn sentence(reason: Reason) -> &'static str {
         Reason::NoLocal => "the local backend is not ready",
         Reason::LocalBusy => "the local queue is full",
         Reason::Fallback => "the preferred target failed",
+        Reason::Explored => "chance sent it to the other target, as the policy's [explore] says",
         Reason::Escalated => "the local answer began unsurely",
         Reason::NotPermitted => "the policy does not permit what was asked for",
     }

@@ -12,7 +12,7 @@ mod numeric;
 mod pattern;
 mod rouge_l;
 mod spec;
-mod token_f1;
+pub(super) mod token_f1;
 mod tool_calls;
 
 use serde_json::Value;

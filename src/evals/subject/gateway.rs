@@ -7,7 +7,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 
-use super::{DecisionFacts, Price, Subject, SubjectError, Transcript};
+use super::{ALWAYS_LOCAL, ALWAYS_REMOTE, DecisionFacts, Price, Subject, SubjectError, Transcript};
 use crate::chat::Control;
 use crate::evals::dataset::Sample;
 
@@ -89,13 +89,13 @@ impl GatewaySubject {
 
     /// The local tier alone.
     pub fn always_local(gateway: Arc<dyn Gateway>, max_tokens: u32) -> Self {
-        let (name, model) = ("always-local".to_owned(), "local".to_owned());
+        let (name, model) = (ALWAYS_LOCAL.to_owned(), "local".to_owned());
         Self { gateway, name, model, control: Control::OnlyLocal, max_tokens }
     }
 
     /// The remote tier alone, really asked: this costs money.
     pub fn always_remote(gateway: Arc<dyn Gateway>, max_tokens: u32) -> Self {
-        let (name, model) = ("always-remote".to_owned(), "remote".to_owned());
+        let (name, model) = (ALWAYS_REMOTE.to_owned(), "remote".to_owned());
         Self { gateway, name, model, control: Control::OnlyRemote, max_tokens }
     }
 

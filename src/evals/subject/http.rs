@@ -10,7 +10,10 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde_json::Value;
 
 use super::endpoint::{LONGEST_REPLY, refusal, unreachable_by};
-use super::{Endpoint, Price, Question, ServedBy, Subject, SubjectError, ToolCallFold, Transcript};
+use super::{
+    ALWAYS_LOCAL, ALWAYS_REMOTE, Endpoint, Price, Question, ServedBy, Subject, SubjectError, ToolCallFold,
+    Transcript,
+};
 use crate::chat::{Control, Micros, Usage};
 use crate::evals::dataset::Sample;
 
@@ -22,29 +25,44 @@ pub struct Http {
     control: Control,
     max_tokens: u32,
     price: Option<Price>,
+    stands_for: ServedBy,
 }
 
 impl Http {
     /// Asks `endpoint` for `model`; the report calls it `name`.
     pub fn new(endpoint: Endpoint, name: &str, model: &str, max_tokens: u32) -> Self {
         let (name, model) = (name.to_owned(), model.to_owned());
-        Self { endpoint, name, model, control: Control::Auto, max_tokens, price: None }
+        Self {
+            endpoint,
+            name,
+            model,
+            control: Control::Auto,
+            max_tokens,
+            price: None,
+            stands_for: ServedBy::None,
+        }
     }
 
     /// The local tier of a Crossover gateway.
     pub fn always_local(endpoint: Endpoint, max_tokens: u32) -> Self {
-        Self { control: Control::OnlyLocal, ..Self::new(endpoint, "always-local", "local", max_tokens) }
+        Self { control: Control::OnlyLocal, ..Self::new(endpoint, ALWAYS_LOCAL, "local", max_tokens) }
     }
 
     /// The remote tier of a Crossover gateway, really asked: this costs money.
     pub fn always_remote(endpoint: Endpoint, max_tokens: u32) -> Self {
-        Self { control: Control::OnlyRemote, ..Self::new(endpoint, "always-remote", "remote", max_tokens) }
+        Self { control: Control::OnlyRemote, ..Self::new(endpoint, ALWAYS_REMOTE, "remote", max_tokens) }
     }
 
     /// Prices for the answers that the remote gives, where the gateway does not say what they cost.
     #[must_use]
     pub fn priced(self, price: Option<Price>) -> Self {
         Self { price, ..self }
+    }
+
+    /// The tier that answers count for, where the server does not say: for one that is no Crossover gateway.
+    #[must_use]
+    pub fn standing_for(self, tier: ServedBy) -> Self {
+        Self { stands_for: tier, ..self }
     }
 
     async fn asked(&self, sample: &Sample) -> Result<Transcript, SubjectError> {
@@ -84,8 +102,12 @@ impl Http {
             return Err(SubjectError::Refused(refusal(status.as_u16(), &reading.raw)));
         }
         reading.end(streamed)?;
+        if answer.served_by == ServedBy::None {
+            answer.served_by = self.stands_for;
+        }
         answer.text = reading.text;
         answer.tool_calls = reading.calls.finish();
+        answer.model = answer.model.or(reading.model);
         answer.ttft = reading.ttft;
         answer.total = Some(started.elapsed());
         answer.usage = reading.usage.unwrap_or_default();
@@ -117,6 +139,7 @@ fn announced(headers: &HeaderMap) -> Transcript {
             Some("remote") => ServedBy::Remote,
             _ => ServedBy::None,
         },
+        model: read("x-crossover-model").map(str::to_owned),
         reason: read("x-crossover-reason").map(str::to_owned),
         cost: read("x-crossover-cost-usd").and_then(micros),
         local_ok: read("x-crossover-score")
@@ -146,6 +169,7 @@ struct Reading {
     calls: ToolCallFold,
     ttft: Option<Duration>,
     usage: Option<Usage>,
+    model: Option<String>,
     ended: bool,
 }
 
@@ -190,6 +214,9 @@ impl Reading {
         }
         self.ended |= choice["finish_reason"].is_string();
         self.usage = usage(&frame).or(self.usage);
+        if self.model.is_none() {
+            self.model = model(&frame);
+        }
         Ok(())
     }
 
@@ -210,8 +237,14 @@ impl Reading {
         self.text = message["content"].as_str().unwrap_or_default().to_owned();
         self.calls.push(&message["tool_calls"]);
         self.usage = usage(&whole);
+        self.model = model(&whole);
         Ok(())
     }
+}
+
+/// The model that a frame names; a name of any length would end up in reports.
+fn model(frame: &Value) -> Option<String> {
+    frame["model"].as_str().filter(|name| !name.is_empty() && name.len() <= 128).map(str::to_owned)
 }
 
 /// What a reply says that it took, if it says anything.

@@ -26,6 +26,11 @@ pub use oracle::GoldOracle;
 pub use recorded::{Recorded, RecordedError, RecordedLine};
 pub use tool_calls::{ToolCall, ToolCallFold};
 
+/// The name of the local tier alone, in reports and recordings.
+pub const ALWAYS_LOCAL: &str = "always-local";
+/// The name of a remote tier that was really asked.
+pub const ALWAYS_REMOTE: &str = "always-remote";
+
 /// Which tier gave an answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -59,6 +64,8 @@ pub struct Transcript {
     pub tool_calls: Vec<ToolCall>,
     /// Who wrote it.
     pub served_by: ServedBy,
+    /// The model that wrote it, by its own or the gateway's word.
+    pub model: Option<String>,
     /// Why it went there, where routing decided.
     pub reason: Option<String>,
     /// Tokens it took.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_util::future::{BoxFuture, FutureExt, ready};
 use serde::{Deserialize, Serialize};
 
-use super::{ServedBy, Subject, SubjectError, ToolCall, Transcript};
+use super::{ALWAYS_LOCAL, ALWAYS_REMOTE, ServedBy, Subject, SubjectError, ToolCall, Transcript};
 use crate::chat::{Micros, Usage};
 use crate::evals::dataset::{BadLine, Sample};
 
@@ -32,6 +32,12 @@ pub struct RecordedLine {
     /// Which tier gave it.
     #[serde(default)]
     pub served_by: ServedBy,
+    /// The model that gave it, by its real name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// SHA-256 of that model's graph, for a model in this process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model_hash: Option<String>,
     /// Why it went there.
     #[serde(default)]
     pub reason: Option<String>,
@@ -69,6 +75,8 @@ impl RecordedLine {
             text: answer.text.clone(),
             tool_calls: answer.tool_calls.clone(),
             served_by: answer.served_by,
+            model: answer.model.clone(),
+            model_hash: None,
             reason: answer.reason.clone(),
             usage: answer.usage,
             cost_micros: answer.cost,
@@ -77,6 +85,21 @@ impl RecordedLine {
             total_ms: ms(answer.total),
             local_ok: answer.local_ok,
             prompt_tokens: answer.prompt_tokens,
+        }
+    }
+
+    /// Reads one line of a file of answers to the suite of this hash.
+    ///
+    /// # Errors
+    /// What is wrong with the line.
+    pub(in crate::evals) fn parse(line: &[u8], suite: &str) -> Result<Self, String> {
+        let line: Self = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+        if line.suite.as_ref().is_some_and(|recorded| recorded != suite) {
+            return Err("was recorded for another version of the suite: record it again".to_owned());
+        }
+        match line.id.is_empty() || line.subject.is_empty() {
+            true => Err("`id` or `subject` is empty".to_owned()),
+            false => Ok(line),
         }
     }
 
@@ -92,6 +115,7 @@ impl RecordedLine {
             text: self.text,
             tool_calls: self.tool_calls,
             served_by: self.served_by,
+            model: self.model,
             reason: self.reason,
             usage: self.usage,
             cost: self.cost_micros,
@@ -136,19 +160,21 @@ fn listed(bad: &[BadLine]) -> String {
 #[derive(Debug)]
 pub struct Recorded {
     name: String,
+    model: Option<String>,
+    model_hash: Option<String>,
     answers: BTreeMap<String, Transcript>,
 }
 
 impl Recorded {
     /// Reads every subject of `file`, sorted by name. `suite` is the hash of the suite that will be run: a line that
-    /// names another one is refused.
+    /// names another one is refused, and so is a subject whose answers come from several models.
     ///
     /// # Errors
     /// An unreadable or empty file; every bad line at once.
     pub fn read(file: &Path, suite: &str) -> Result<Vec<Self>, RecordedError> {
         let bytes = std::fs::read(file)
             .map_err(|source| RecordedError::Unreadable { file: file.to_owned(), source })?;
-        let mut subjects: BTreeMap<String, BTreeMap<String, Transcript>> = BTreeMap::new();
+        let mut subjects: BTreeMap<String, Self> = BTreeMap::new();
         let mut bad = vec![];
         for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
             if line.trim_ascii().is_empty() {
@@ -164,27 +190,53 @@ impl Recorded {
         if subjects.is_empty() {
             return Err(RecordedError::Empty(file.to_owned()));
         }
-        Ok(subjects.into_iter().map(|(name, answers)| Self { name, answers }).collect())
+        Ok(subjects.into_values().collect())
+    }
+
+    /// The model whose answers these are, where the file says.
+    pub fn model(&self) -> Option<&str> {
+        self.model.as_deref()
+    }
+
+    /// The hash of that model, where the file says.
+    pub fn model_hash(&self) -> Option<&str> {
+        self.model_hash.as_deref()
     }
 }
 
-fn read_line(
-    line: &[u8],
-    suite: &str,
-    subjects: &mut BTreeMap<String, BTreeMap<String, Transcript>>,
-) -> Result<(), String> {
-    let line: RecordedLine = serde_json::from_slice(line).map_err(|error| error.to_string())?;
-    if line.suite.as_ref().is_some_and(|recorded| recorded != suite) {
-        return Err("was recorded for another version of the suite: record it again".to_owned());
-    }
-    let (id, subject) = (line.id.clone(), line.subject.clone());
-    if id.is_empty() || subject.is_empty() {
-        return Err("`id` or `subject` is empty".to_owned());
-    }
+fn read_line(line: &[u8], suite: &str, subjects: &mut BTreeMap<String, Recorded>) -> Result<(), String> {
+    let line = RecordedLine::parse(line, suite)?;
+    let (id, model, model_hash) = (line.id.clone(), line.model.clone(), line.model_hash.clone());
+    let subject = subjects.entry(line.subject.clone()).or_insert_with(|| Recorded {
+        name: line.subject.clone(),
+        model: None,
+        model_hash: None,
+        answers: BTreeMap::new(),
+    });
+    // A policy's answers come from both tiers; a tier's come from one model.
     let answer = line.transcript()?;
-    match subjects.entry(subject).or_default().insert(id, answer) {
+    if subject.name == ALWAYS_LOCAL || subject.name == ALWAYS_REMOTE {
+        one(&mut subject.model, model)?;
+        one(&mut subject.model_hash, model_hash)?;
+    }
+    match subject.answers.insert(id, answer) {
         None => Ok(()),
         Some(_) => Err("this subject has already answered this row".to_owned()),
+    }
+}
+
+/// Keeps what every line so far says.
+fn one(known: &mut Option<String>, said: Option<String>) -> Result<(), String> {
+    match (&known, said) {
+        (_, None) => Ok(()),
+        (Some(known), Some(said)) if *known == said => Ok(()),
+        (Some(known), Some(said)) => Err(format!(
+            "is an answer of {said}, the lines before are of {known}: one file, one model a tier"
+        )),
+        (None, said) => {
+            *known = said;
+            Ok(())
+        }
     }
 }
 
@@ -224,6 +276,20 @@ mod tests {
         let subjects = read(&line).unwrap();
         assert_eq!(subjects[0].name(), "always-local");
         assert_eq!(subjects[0].answers["a"], answer);
+    }
+
+    #[test]
+    fn a_tier_is_one_model_and_keeps_its_name() {
+        let line = |id: &str, subject: &str, model: &str| {
+            format!(r#"{{"id":"{id}","subject":"{subject}","text":"x","model":"{model}"}}"#)
+        };
+        let one = [line("a", "always-remote", "m1"), line("b", "always-remote", "m1")].join("\n");
+        assert_eq!(read(&one).unwrap()[0].model(), Some("m1"));
+        let mixed = [line("a", "always-remote", "m1"), line("b", "always-remote", "m2")].join("\n");
+        let error = read(&mixed).unwrap_err().to_string();
+        assert!(error.contains("answers.jsonl:2: is an answer of m2, the lines before are of m1"), "{error}");
+        let policy = [line("a", "balanced", "m1"), line("b", "balanced", "m2")].join("\n");
+        assert_eq!(read(&policy).unwrap()[0].model(), None);
     }
 
     #[test]

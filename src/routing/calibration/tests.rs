@@ -48,7 +48,7 @@ pub(in crate::routing) fn sample() -> Calibration {
             local_share: figure,
             worse: figure,
             worse_of_local: None,
-            spend: Some(0.4),
+            spend: Some(figure),
         }),
         id: String::new(),
     }
