@@ -5,10 +5,12 @@ mod early_gate;
 pub(super) mod files;
 mod gate;
 pub(super) mod house;
-mod judge;
+mod import;
+pub(super) mod judge;
 mod output;
 pub(super) mod progress;
 mod record;
+mod robustness;
 mod run;
 mod scores;
 
@@ -55,6 +57,10 @@ enum Command {
     Scores(scores::ScoresArgs),
     /// Fit the early gate's judge on how local answers to a golden set begin; experimental
     EarlyGate(early_gate::Args),
+    /// Turn a golden set of OpenAI evals or promptfoo into a suite folder
+    Import(import::ImportArgs),
+    /// Do decisions hold when only the wording changes? Asks no model
+    Robustness(robustness::Args),
 }
 
 pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
@@ -64,6 +70,8 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
         Command::Gate(args) => gate::run(args, context),
         Command::Scores(args) => scores::run(args),
         Command::EarlyGate(args) => early_gate::run(args, context),
+        Command::Import(args) => import::import(args),
+        Command::Robustness(args) => robustness::run(args, context),
     };
     Ok(result.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

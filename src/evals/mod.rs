@@ -15,13 +15,14 @@ mod recorded_scores;
 mod replay;
 mod report;
 mod rivals;
+mod robustness;
 mod runner;
 mod scorer;
 mod statistics;
 mod subject;
 
-pub use agreement::agreement;
-pub use dataset::{BadLine, DatasetError, Sample, Suite};
+pub use agreement::{TIE, agreement, preference};
+pub use dataset::{BadLine, DatasetError, Import, ImportOptions, Sample, Suite};
 pub use early::{EarlyError, EarlyFit, EarlyRow, fit_early_gate};
 pub use gate::{
     BASELINE_MARGIN, Baseline, Compared, Failing, GateError, Gates, MinQuality, Reached, SHARE_MARGIN,
@@ -35,6 +36,10 @@ pub use report::{
     BestRival, CurveReport, DEFAULT_MARGIN, Finding, Frame, GradingReport, Hashes, Header, Kind,
     LatencyReport, NonInferior, Reliability, ReliabilityBin, RemoteTier, Report, RowReport, Slice,
     SubjectReport, SuiteName, TaskVersus, Tone, Versus, page,
+};
+pub use robustness::{
+    KindReport, Pair, Rewording, RobustnessError, RobustnessReport, measure_robustness, read_pairs,
+    with_mechanical,
 };
 pub use runner::{Contest, Finished, Part, Progress, Row, SubjectRun, run};
 pub use scorer::{

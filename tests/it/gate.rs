@@ -5,7 +5,7 @@ use std::process::Output;
 
 use serde_json::Value;
 
-use super::support::{crossover, finish, root, said};
+use super::support::tools::{crossover, finish, root, said};
 
 /// The first rows of a shipped set, in a folder of their own.
 fn suite(state: &Path, rows: usize) -> PathBuf {

@@ -20,6 +20,10 @@ mod feedback;
 #[cfg(test)]
 mod gate;
 #[cfg(test)]
+mod golden;
+#[cfg(test)]
+mod grading;
+#[cfg(test)]
 mod ledger;
 #[cfg(test)]
 mod limits;
