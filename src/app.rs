@@ -1,20 +1,27 @@
 //! Builds the house from its settings; the only file that knows every room. Collects every problem before it gives up.
 
+mod background;
+mod calibrate;
 mod evaluate;
+mod schedule;
+mod shadow;
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use crate::backends::local::Local;
 use crate::backends::remote::Remote;
 use crate::backends::{Backend, Kind, Readiness};
 use crate::config::{Config, ConfigError, Paths, Problem, RemoteConfig, Secret};
-use crate::ledger::{self, Ledger, Prices};
+use crate::evals::Suite;
+use crate::ledger::{self, Ledger, Prices, Samples, Shadows};
 use crate::metrics::{ClosedSets, Metrics};
-use crate::pipeline::{Names, Parts, Pipeline};
-use crate::routing::{self, LOCAL, REMOTE, Reason};
+use crate::pipeline::{Gate, Names, Parts, Pipeline};
+use crate::routing::{self, EarlyGate, LOCAL, Present, REMOTE, Reason, Router, Standing};
 
+pub use background::Background;
+pub use calibrate::{GoldenReader, bound};
 pub use evaluate::EvalHouse;
 
 /// Where the records of a house go.
@@ -36,6 +43,11 @@ pub struct House {
     pub ledger: Arc<Ledger>,
     /// Where the records lie, if in a file.
     pub ledger_file: Option<PathBuf>,
+    samples: Mutex<Option<Samples>>,
+    suites: Vec<Suite>,
+    paths: Paths,
+    /// How its calibration stands.
+    pub calibration: Standing,
 }
 
 impl House {
@@ -43,21 +55,27 @@ impl House {
     ///
     /// # Errors
     /// Every problem of every room, each with its file or key and what mends it.
-    pub fn open(config: Config, paths: &Paths, store: Store) -> Result<Self, ConfigError> {
+    pub fn open(mut config: Config, paths: &Paths, store: Store) -> Result<Self, ConfigError> {
         let mut problems = vec![];
+        let early_gate =
+            keep(&mut problems, early_gate(&config, paths).map_err(|problem| vec![problem])).flatten();
+        if let Some(gate) = &early_gate {
+            config.local.watched_tokens = gate.judge.tokens;
+        }
         let metrics = Arc::new(Metrics::new().map_err(|error| one(error.to_string()))?);
-        let router = keep(&mut problems, routing::open(&config, paths, Arc::clone(&metrics)));
+        let router = keep(&mut problems, routing::open(&config, paths, Arc::clone(&metrics))).map(held_to);
         let local =
             keep(&mut problems, open_local(&config, paths, &metrics).map_err(|problem| vec![problem]));
         let remote =
             keep(&mut problems, open_remote(&config.remote, &metrics).map_err(|problem| vec![problem]));
         let ledger_file = (store == Store::File).then(|| ledger::file(&config.ledger, &paths.state));
         let ledger = keep(&mut problems, open_ledger(&config, ledger_file.as_deref(), metrics));
+        let suites = keep(&mut problems, schedule::suites(&config.golden)).unwrap_or_default();
         let backends: Vec<Arc<dyn Backend>> = local.flatten().into_iter().chain(remote).collect();
         // With a backend missing through a problem of its own, names onto it would be false alarms.
         let names = match problems.is_empty() {
             true => {
-                let policies = router.iter().flat_map(routing::Router::policies);
+                let policies = router.iter().flat_map(Router::policies);
                 keep(&mut problems, Names::new(&config.policy, policies, &backends, &config.aliases))
             }
             false => None,
@@ -67,8 +85,14 @@ impl House {
         };
         let ledger = Arc::new(ledger);
         seed(ledger.metrics(), &router);
-        let parts = Parts { router, backends, names, ledger: Arc::clone(&ledger), config: config.clone() };
-        Ok(Self { config, pipeline: Arc::new(Pipeline::new(parts)), ledger, ledger_file })
+        let calibration = router.standing().clone();
+        let ledger_of_pipeline = Arc::clone(&ledger);
+        let parts =
+            Parts { router, backends, names, ledger: ledger_of_pipeline, early_gate, config: config.clone() };
+        let (shadows, samples) = Shadows::channel();
+        let pipeline = Arc::new(Pipeline::new(parts).with_shadows(shadows));
+        let (samples, paths) = (Mutex::new(Some(samples)), paths.clone());
+        Ok(Self { config, pipeline, ledger, ledger_file, samples, suites, paths, calibration })
     }
 
     /// One line for each backend: its name, model and state.
@@ -86,8 +110,17 @@ impl House {
     }
 }
 
+/// The router, its calibration also held to the golden set, which routing cannot see.
+fn held_to(router: Router) -> Router {
+    let Some(present) = router.standing().calibration().map(|it| calibrate::golden(it)) else {
+        return router;
+    };
+    let standing = router.standing().clone().compared(&present);
+    router.with_standing(standing)
+}
+
 /// Lets every series of the closed sets exist, so that no first event is missed.
-fn seed(metrics: &Metrics, router: &routing::Router) {
+fn seed(metrics: &Metrics, router: &Router) {
     metrics.seed(&ClosedSets {
         policies: &router.policies().collect::<Vec<_>>(),
         backends: &[LOCAL, REMOTE],
@@ -104,6 +137,22 @@ fn keep<T>(problems: &mut Vec<Problem>, result: Result<T, Vec<Problem>>) -> Opti
 
 fn one(message: String) -> ConfigError {
     ConfigError { problems: vec![Problem { file: None, key: None, message }] }
+}
+
+/// The early gate, where it is switched on: its judge must have been fitted on the models that are installed.
+fn early_gate(config: &Config, paths: &Paths) -> Result<Option<Gate>, Problem> {
+    let settings = &config.early_gate;
+    if !settings.enabled {
+        return Ok(None);
+    }
+    let file = settings.file.clone().unwrap_or_else(|| paths.state.join("early-gate.json"));
+    let judge = EarlyGate::read(&file)?;
+    judge.check(&Present::look(config, paths)).map_err(|message| Problem {
+        file: Some(file),
+        key: Some("early-gate.file".to_owned()),
+        message,
+    })?;
+    Ok(Some(Gate { judge, max_wait: settings.max_wait() }))
 }
 
 fn open_local(

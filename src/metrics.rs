@@ -53,6 +53,11 @@ pub struct Metrics {
     pub classifier_score: Histogram,
     /// Classifier calls, by outcome: `ok`, `late`, `broken`, `off`.
     pub classifier_outcomes_total: IntCounterVec,
+    /// 1 for how the calibration stands: `valid` (its threshold steers), `missing`, `mismatch`, `no_promise`.
+    pub calibration_state: IntGaugeVec,
+    /// Population stability index of the last 4,096 steering scores against calibration's; absent without a valid
+    /// calibration and before 500 decisions.
+    pub classifier_score_psi: GaugeVec,
     /// Requests that wait for the local engine.
     pub local_queue_depth: IntGauge,
     /// Answers that the local engine generates now.
@@ -79,6 +84,20 @@ pub struct Metrics {
     pub eval_local_share: GaugeVec,
     /// Cost of the last eval run in dollars, by suite and subject.
     pub eval_cost_usd: GaugeVec,
+    /// Quality of the last scheduled golden run, 0 to 1, by backend and suite.
+    pub backend_quality: GaugeVec,
+    /// Scheduled golden runs, by how they ended: `done`, `skipped` (live requests came first), `failed`.
+    pub golden_runs_total: IntCounterVec,
+    /// Users' verdicts, by the policy and backend of the request and whether it was `good`, `neutral` or `bad`.
+    pub feedback_total: IntCounterVec,
+    /// Requests drawn for a shadow answer, by policy and outcome: `answered`, `failed`, `dropped` (nobody was free, or too
+    /// many this minute), `void` (the live answer did not come from the first target).
+    pub shadow_samples_total: IntCounterVec,
+    /// Grades of shadow samples in [0, 1], by kind: `agreement` is the share of words that both answers have in
+    /// common, `preference` a judge's: 1 for the local answer, 0.5 for a tie, 0 for the remote one.
+    pub shadow_grade: HistogramVec,
+    /// Cost of answers that no client asked for, in dollars, by origin (`shadow`, `golden`) and backend.
+    pub background_cost_usd_total: CounterVec,
     /// 1, with the version as a label.
     pub build_info: IntGaugeVec,
 }
@@ -214,6 +233,16 @@ impl Metrics {
                 "Classifier calls, by outcome: ok, late, broken, off.",
                 &["outcome"],
             )?,
+            calibration_state: r.gauges(
+                "calibration_state",
+                "1 for how the calibration stands: valid (its threshold steers), missing, mismatch, no_promise.",
+                &["state"],
+            )?,
+            classifier_score_psi: r.float_gauges(
+                "classifier_score_psi",
+                "Population stability index of the last 4,096 steering scores against calibration's; absent without a valid calibration and before 500 decisions.",
+                &[],
+            )?,
             local_queue_depth: r.gauge("local_queue_depth", "Requests that wait for the local engine.")?,
             local_active: r.gauge("local_active", "Answers that the local engine generates now.")?,
             local_tokens_per_second: r.float_gauge(
@@ -254,6 +283,43 @@ impl Metrics {
                 "Cost of the last eval run in dollars, by suite and subject.",
                 &["suite", "subject"],
             )?,
+            backend_quality: r.float_gauges(
+                "backend_quality",
+                "Quality of the last scheduled golden run, 0 to 1, by backend and suite.",
+                &["backend", "suite"],
+            )?,
+            golden_runs_total: r.counters(
+                "golden_runs_total",
+                "Scheduled golden runs, by how they ended: done, skipped (live requests came first), failed.",
+                &["outcome"],
+            )?,
+            feedback_total: r.counters(
+                "feedback_total",
+                "Users' verdicts, by the policy and backend of the request and whether it was good, neutral or bad.",
+                &["policy", "served_by", "verdict"],
+            )?,
+            shadow_samples_total: r.counters(
+                "shadow_samples_total",
+                "Requests drawn for a shadow answer, by policy and outcome: answered, failed, dropped (nobody was free, or \
+                 too many this minute), void (the live answer did not come from the first target).",
+                &["policy", "outcome"],
+            )?,
+            shadow_grade: r.add(HistogramVec::new(
+                HistogramOpts::from(opts(
+                    "shadow_grade",
+                    "Grades of shadow samples in [0, 1], by kind: agreement is the share of words that both answers have in \
+                     common, preference a judge's: 1 for the local answer, 0.5 for a tie, 0 for the remote one.",
+                ))
+                .buckets((1..=SCORE_BINS).map(|bin| bin as f64 / SCORE_BINS as f64).collect()),
+                &["kind"],
+            ))?,
+            background_cost_usd_total: r.add(CounterVec::new(
+                opts(
+                    "background_cost_usd_total",
+                    "Cost of answers that no client asked for, in dollars, by origin (shadow, golden) and backend.",
+                ),
+                &["origin", "backend"],
+            ))?,
             build_info: r.gauges("build_info", "1, with the version as a label.", &["version"])?,
             registry: r.0,
             families: r.1.into_inner(),

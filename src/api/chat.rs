@@ -97,7 +97,7 @@ fn explain(headers: &mut HeaderMap, decision: &Decision) {
     put(headers, "x-crossover-prompt-tokens", &decision.prompt_tokens.to_string());
     put(headers, "x-crossover-decision-us", &decision.decided_in.as_micros().to_string());
     if let Some(verdict) = &decision.verdict {
-        put(headers, "x-crossover-score", &format!("{:.4}", verdict.local_ok));
+        put(headers, "x-crossover-score", &format!("{:.4}", verdict.steering()));
     }
     if let Some(threshold) = decision.threshold {
         put(headers, "x-crossover-threshold", &format!("{threshold:.4}"));

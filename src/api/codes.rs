@@ -1,10 +1,13 @@
 //! The table of errors for the docs, made by the same functions as the errors themselves.
 
+use std::time::Duration;
+
 use super::refusal::Refusal;
 use crate::backends::{BackendError, Fault, Kind, Retry};
 use crate::chat::BackendId;
 use crate::config::ServerConfig;
 use crate::dialects::openai_chat::RequestError;
+use crate::ledger::NoteError;
 use crate::pipeline::Why;
 use crate::routing::Reason;
 
@@ -39,6 +42,9 @@ pub fn error_codes() -> Vec<ErrorCode> {
         Refusal::header("x-crossover-...", "what is wrong with it."),
         Refusal::unknown_model(),
         Refusal::why(&Why::Overloaded),
+        Refusal::feedback(&NoteError::Unknown),
+        Refusal::too_many_verdicts(Duration::from_secs(1)),
+        Refusal::feedback(&NoteError::NoFile),
     ];
     let request = RequestError::CODES.map(|(code, meaning)| {
         Refusal::request(RequestError { message: meaning.to_owned(), param: None, code })

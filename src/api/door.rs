@@ -32,6 +32,18 @@ pub(super) async fn read(request: Request<Body>, max_bytes: usize) -> Result<Cha
     Ok(request)
 }
 
+/// Reads one small JSON body that is no chat request.
+///
+/// # Errors
+/// The refusal that says what is wrong.
+pub(super) async fn json_body(request: Request<Body>, max_bytes: usize) -> Result<Bytes, Refusal> {
+    let (parts, body) = request.into_parts();
+    if !is_json(&parts.headers) {
+        return Err(Refusal::content_type());
+    }
+    collect(&parts.headers, body, max_bytes).await
+}
+
 fn is_json(headers: &HeaderMap) -> bool {
     let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = value.split(';').next().unwrap_or_default().trim();

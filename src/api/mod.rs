@@ -7,6 +7,7 @@ mod codes;
 mod controls;
 mod door;
 mod explain;
+mod feedback;
 mod listen;
 mod models;
 mod refusal;
@@ -37,6 +38,7 @@ pub struct Front {
     max_body_bytes: usize,
     heartbeat: Duration,
     ready: AtomicBool,
+    feedback: feedback::Allowance,
 }
 
 impl Front {
@@ -47,6 +49,7 @@ impl Front {
             max_body_bytes: config.max_body_bytes,
             heartbeat: Duration::from_secs(config.heartbeat_seconds),
             ready: AtomicBool::new(true),
+            feedback: feedback::Allowance::new(),
         })
     }
 
@@ -67,6 +70,7 @@ pub fn public(front: Arc<Front>) -> Router {
         .route("/v1/models", get(models::list))
         .route("/v1/models/{*id}", get(models::retrieve))
         .route("/v1/route", post(explain::explain))
+        .route("/v1/feedback", post(feedback::take))
         .fallback(nowhere)
         .method_not_allowed_fallback(wrong_method)
         .with_state(front)

@@ -10,7 +10,7 @@ use http::{HeaderValue, StatusCode};
 use crate::backends::{BackendError, Kind, Retry};
 use crate::chat::RequestId;
 use crate::dialects::openai_chat::{ErrorBody, RequestError};
-use crate::ledger::{End, Recorder};
+use crate::ledger::{End, NoteError, Recorder};
 use crate::pipeline::Why;
 use crate::routing::Reason;
 
@@ -87,6 +87,36 @@ impl Refusal {
     pub(super) fn request(error: RequestError) -> Self {
         let refusal = Self::invalid(StatusCode::BAD_REQUEST, error.code, error.message);
         Self { param: error.param, ..refusal }
+    }
+
+    pub(super) fn verdict(code: &'static str, param: Option<&str>, message: &str) -> Self {
+        let refusal = Self::invalid(StatusCode::BAD_REQUEST, code, message);
+        Self { param: param.map(str::to_owned), ..refusal }
+    }
+
+    pub(super) fn too_many_verdicts(wait: Duration) -> Self {
+        let message = "Too many verdicts at once. Try again.";
+        let refusal = Self::invalid(StatusCode::TOO_MANY_REQUESTS, "too_many_verdicts", message);
+        Self { family: OURS, retry_after: Some(wait), ..refusal }
+    }
+
+    pub(super) fn feedback(error: &NoteError) -> Self {
+        match error {
+            NoteError::Unknown => {
+                let message = "No answered request has this id. Send the verdict after the answer has ended.";
+                let refusal = Self::invalid(StatusCode::NOT_FOUND, "request_not_found", message);
+                Self { param: Some("request_id".to_owned()), ..refusal }
+            }
+            NoteError::NoFile | NoteError::File(_) => Self {
+                family: OURS,
+                retry_after: Some(Duration::from_secs(5)),
+                ..Self::invalid(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "feedback_unavailable",
+                    "The ledger cannot keep the verdict now. Try again.",
+                )
+            },
+        }
     }
 
     pub(super) fn unknown_model() -> Self {
@@ -240,6 +270,6 @@ fn status_of(error: &BackendError) -> (StatusCode, &'static str) {
         Kind::FirstTokenTimeout | Kind::IdleTimeout => (StatusCode::GATEWAY_TIMEOUT, UPSTREAM),
         Kind::Busy => (StatusCode::TOO_MANY_REQUESTS, OURS),
         Kind::Down => (StatusCode::SERVICE_UNAVAILABLE, OURS),
-        Kind::Internal => (StatusCode::INTERNAL_SERVER_ERROR, OURS),
+        Kind::Unsure | Kind::Internal => (StatusCode::INTERNAL_SERVER_ERROR, OURS),
     }
 }

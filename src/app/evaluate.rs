@@ -1,36 +1,44 @@
-//! A house as evals drive it: in process, over the same pipeline as clients, with every record of origin `eval`.
+//! A house as evals drive it: in process, over the same pipeline as clients, with every record of an origin that is not
+//! a client's.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
+use serde_json::Value;
 
 use super::House;
-use crate::chat::{BackendId, ChatRequest, Delta, Event, RequestId};
+use crate::chat::{BackendId, ChatRequest, Confidence, Delta, Event, RequestId};
 use crate::config::Paths;
 use crate::dialects::openai_chat::parse_request;
 use crate::evals::{
-    DecisionFacts, Gateway, GatewayFacts, Price, Question, ServedBy, SubjectError, Transcript,
+    DecisionFacts, Gateway, GatewayFacts, Price, Question, ServedBy, SubjectError, ToolCall, ToolCallFold,
+    Transcript,
 };
-use crate::ledger::{Ledger, Origin, Outcome};
+use crate::ledger::{Ledger, Origin};
 use crate::onnx::sha256;
 use crate::pipeline::{Answer, Pipeline};
-use crate::routing::{LOCAL, REMOTE};
+use crate::routing::{LOCAL, REMOTE, folder_hash};
 
-/// A gateway for evals. Its ledger keeps nothing: the outcomes are handed to the transcripts.
+/// A gateway for evals.
 pub struct EvalHouse {
     pipeline: Arc<Pipeline>,
     ledger: Arc<Ledger>,
     facts: GatewayFacts,
-    /// Outcomes that are closed and not yet fetched by whoever asked.
-    closed: Mutex<HashMap<RequestId, Outcome>>,
+    origin: Origin,
 }
 
 impl EvalHouse {
-    /// Takes over a house that was opened without a store.
+    /// Takes over a house that was opened without a store; its ledger keeps nothing.
+    #[expect(clippy::needless_pass_by_value, reason = "nobody else may read the records of this house")]
     pub fn new(house: House, paths: &Paths) -> Self {
+        Self::beside(&house, paths, Origin::Eval)
+    }
+
+    /// Asks a house that serves clients too; its ledger keeps the records under `origin`.
+    pub(super) fn beside(house: &House, paths: &Paths, origin: Origin) -> Self {
         let model = house.config.remote.model.clone();
         let ledger = Arc::clone(&house.ledger);
         let priced = house.ledger.prices().knows(&model);
@@ -38,30 +46,35 @@ impl EvalHouse {
             policy: house.config.policy.clone(),
             policies: house.pipeline.policy_hashes().collect::<BTreeMap<_, _>>(),
             classifier: model_hash(&paths.model(&house.config.classifier.model)),
-            local_model: model_hash(&paths.model(&house.config.local.model)),
+            // Weights may lie beside the graph, so the whole folder counts.
+            local_model: folder_hash(&paths.model(&house.config.local.model)),
             price: priced.then(|| {
                 let ledger = Arc::clone(&ledger);
                 Price::new(model.clone(), move |usage| ledger.prices().cost(&model, usage))
             }),
         };
-        Self { pipeline: house.pipeline, ledger, facts, closed: Mutex::default() }
+        Self { pipeline: Arc::clone(&house.pipeline), ledger, facts, origin }
     }
 
     async fn transcribe(&self, question: Question<'_>) -> Result<Transcript, SubjectError> {
         let request = Arc::new(request_of(question)?);
-        let id = RequestId::fresh();
-        let recorder = self.pipeline.open(id.clone(), Origin::Eval);
+        let mut recorder = self.pipeline.open(RequestId::fresh(), self.origin);
+        let record = recorder.copy();
         let answer = self.pipeline.answer(request, recorder).await.map_err(|refused| {
             let end = refused.why.end();
             refused.recorder.finish(end);
             SubjectError::Refused(end.label().to_owned())
         })?;
-        let text = drain(answer).await?;
-        let outcome =
-            self.fetch(&id).ok_or_else(|| SubjectError::Broken("the record is missing".to_owned()))?;
+        let Drained { text, tool_calls, begun } = drain(answer).await?;
+        let outcome = record.await.map_err(|_| SubjectError::Broken("the record is missing".to_owned()))?;
+        if self.origin == Origin::Eval {
+            drop(self.ledger.take());
+        }
         Ok(Transcript {
             text,
+            tool_calls,
             served_by: served_by(outcome.served_by.as_ref()),
+            model: outcome.model,
             reason: outcome.reason.map(|reason| reason.label().to_owned()),
             usage: outcome.usage,
             cost: outcome.cost,
@@ -70,6 +83,7 @@ impl EvalHouse {
             total: Some(outcome.total),
             local_ok: outcome.verdict.map(|verdict| verdict.local_ok),
             prompt_tokens: Some(outcome.prompt_tokens_estimate),
+            begun,
         })
     }
 
@@ -84,12 +98,6 @@ impl EvalHouse {
             prompt_tokens: decision.prompt_tokens,
             decided_in: decision.decided_in,
         })
-    }
-
-    fn fetch(&self, id: &RequestId) -> Option<Outcome> {
-        let mut closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
-        closed.extend(self.ledger.take().into_iter().map(|outcome| (outcome.id.clone(), outcome)));
-        closed.remove(id)
     }
 }
 
@@ -114,20 +122,36 @@ fn request_of(question: Question<'_>) -> Result<ChatRequest, SubjectError> {
     Ok(request)
 }
 
-/// The first choice's text. The record is closed when this returns.
-async fn drain(mut answer: Answer) -> Result<String, SubjectError> {
-    let mut text = String::new();
+/// What the first choice says.
+pub(super) struct Drained {
+    pub(super) text: String,
+    tool_calls: Vec<ToolCall>,
+    /// How surely it began, where the local model is watched.
+    begun: Vec<Confidence>,
+}
+
+/// Reads an answer to its end. The record is closed when this returns.
+pub(super) async fn drain(mut answer: Answer) -> Result<Drained, SubjectError> {
+    let (mut text, mut begun) = (String::new(), vec![]);
+    let mut calls = ToolCallFold::default();
     while let Some(step) = answer.next().await {
         let chunk = step.map_err(|error| SubjectError::Broken(error.kind.label().to_owned()))?;
+        begun.extend(chunk.confidence);
         for event in chunk.events {
             match event {
                 Event::Delta { index: 0, delta: Delta::Text(piece) } => text.push_str(&piece),
-                Event::Whole { text: whole } => text = whole,
+                Event::Delta { index: 0, delta: Delta::ToolCalls(pieces) } => calls.push(&pieces),
+                Event::Whole { text: whole } => {
+                    text = whole;
+                    let raw = chunk.raw.as_deref().unwrap_or_default();
+                    let body: Value = serde_json::from_slice(raw).unwrap_or_default();
+                    calls.push(&body["choices"][0]["message"]["tool_calls"]);
+                }
                 _ => {}
             }
         }
     }
-    Ok(text)
+    Ok(Drained { text, tool_calls: calls.finish(), begun })
 }
 
 fn served_by(id: Option<&BackendId>) -> ServedBy {

@@ -161,13 +161,15 @@ pub enum Kind {
     Busy,
     /// The breaker is open, or there is no key or model.
     Down,
+    /// The early gate held the answer's beginning to be unsure.
+    Unsure,
     /// A fault of our own.
     Internal,
 }
 
 impl Kind {
     /// Every kind, for seeding metrics and for the docs.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::RateLimited,
         Self::InsufficientQuota,
         Self::UpstreamAuth,
@@ -184,6 +186,7 @@ impl Kind {
         Self::StreamError,
         Self::Busy,
         Self::Down,
+        Self::Unsure,
         Self::Internal,
     ];
 
@@ -206,6 +209,7 @@ impl Kind {
             Self::StreamError => "upstream_stream_error",
             Self::Busy => "backend_busy",
             Self::Down => "backend_down",
+            Self::Unsure => "unsure",
             Self::Internal => "internal_error",
         }
     }

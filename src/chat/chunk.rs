@@ -86,6 +86,15 @@ pub enum Event {
     },
 }
 
+/// How sure a model was of one token, before any sampling setting bent its distribution.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Confidence {
+    /// Natural logarithm of the chosen token's probability; at most 0.
+    pub logprob: f32,
+    /// Entropy of the distribution it was chosen from, in nats; at least 0.
+    pub entropy: f32,
+}
+
 /// One step of an answer: a frame as the upstream sent it, and what it means.
 #[derive(Clone, Debug, Default)]
 pub struct Chunk {
@@ -95,12 +104,15 @@ pub struct Chunk {
     pub hidden: bool,
     /// What the frame says, in order; may be empty.
     pub events: Vec<Event>,
+    /// How sure the model was of the tokens up to here; only from a local model that is watched, and only of its first
+    /// tokens.
+    pub confidence: Vec<Confidence>,
 }
 
 impl Chunk {
     /// A chunk of our own making.
     pub fn of(event: Event) -> Self {
-        Self { raw: None, hidden: false, events: vec![event] }
+        Self { events: vec![event], ..Self::default() }
     }
 
     /// Whether this chunk commits the reply: content, a tool call, a refusal, a finish or a whole answer.

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use super::message::Message;
 
@@ -46,19 +47,26 @@ pub struct Sampling {
 }
 
 /// What a backend must be able to do to answer at all.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Needs {
     /// The conversation holds images or files.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub vision: bool,
     /// Audio goes in or out.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub audio: bool,
     /// Tools are offered.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub tools: bool,
     /// Log probabilities are asked for.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub logprobs: bool,
     /// `response_format` asks for JSON.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub structured: bool,
     /// A sampling field that the local engine does not have (penalties, `logit_bias`).
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub other_sampling: bool,
 }
 
@@ -75,7 +83,8 @@ impl Needs {
 }
 
 /// Where the caller asks the request to go (`x-crossover-route`, or the model names `local` and `remote`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Control {
     /// The policy decides.
     #[default]

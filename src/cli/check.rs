@@ -4,7 +4,8 @@ use std::process::ExitCode;
 
 use super::Context;
 use crate::app::{House, Store};
-use crate::config::ConfigError;
+use crate::config::{ConfigError, Problem};
+use crate::routing::Standing;
 use crate::telemetry;
 
 /// Arguments of `crossover check`.
@@ -17,11 +18,15 @@ pub(crate) fn run(_args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
         Ok((config, paths)) => {
             let log = telemetry::check(&config.log).err();
             let house = House::open(config, &paths, Store::Memory);
-            let found = house.as_ref().err().map(|error| error.problems.clone()).unwrap_or_default();
+            let found = match &house {
+                Ok(house) => lapsed(&house.calibration).into_iter().collect(),
+                Err(error) => error.problems.clone(),
+            };
             let problems: Vec<_> = log.into_iter().chain(found).collect();
             if let (true, Ok(house)) = (problems.is_empty(), house) {
                 println!("configuration, policies and models are in order");
                 house.backends().iter().for_each(|line| println!("  {line}"));
+                println!("  calibration {}", house.calibration.words());
             }
             problems
         }
@@ -31,4 +36,10 @@ pub(crate) fn run(_args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     }
     eprintln!("{}", ConfigError { problems });
     Ok(ExitCode::FAILURE)
+}
+
+/// `serve` runs on under `[uncalibrated]`, but whoever checks wants to know.
+fn lapsed(standing: &Standing) -> Option<Problem> {
+    matches!(standing, Standing::Mismatch(..))
+        .then(|| Problem::key("classifier.calibration", standing.words()))
 }

@@ -51,7 +51,9 @@ const SECTIONS: &[(&str, &str, &str)] = &[
     ("local", "LocalConfig", include_str!("../config/local.rs")),
     ("remote", "RemoteConfig", include_str!("../config/remote.rs")),
     ("classifier", "ClassifierConfig", include_str!("../config/classifier.rs")),
+    ("early-gate", "EarlyGateConfig", include_str!("../config/early_gate.rs")),
     ("ledger", "LedgerConfig", include_str!("../config/ledger.rs")),
+    ("golden", "GoldenConfig", include_str!("../config/golden.rs")),
     ("log", "LogConfig", include_str!("../config/log.rs")),
 ];
 
@@ -66,7 +68,7 @@ fn config() -> anyhow::Result<String> {
             page.push_str("\n## Top level\n\n");
         } else {
             let sections = documented(SECTIONS[0].2, "pub struct Config {")?;
-            write!(page, "\n## `[{section}]`\n\n{}\n\n", words_of(&sections, section)?)?;
+            write!(page, "\n## `[{section}]`\n\n{}\n\n", words_of(&sections, &section.replace('-', "_"))?)?;
         }
         page.push_str("| key | default | meaning |\n|---|---|---|\n");
         let plain = values.iter().filter(|(key, _)| !SECTIONS.iter().any(|(name, ..)| name == key));

@@ -2,6 +2,7 @@
 //! Promises: changes nothing, makes no paid call, shows no secret; exit code 1 when `serve` would not start or answer.
 //! `--live` only asks a running gateway whether it is alive.
 
+mod calibration;
 mod examine;
 mod house;
 

@@ -1,29 +1,37 @@
-//! `crossover eval`: runs a golden set and reports quality, cost and latency beside the trivial rivals.
-//! Exit codes: 0 good, 1 a gate failed, 2 it could not run or could not be judged.
+//! `crossover eval`: records golden sets' answers, runs and grades them beside the trivial rivals, and holds a run
+//! against a baseline.
 
-mod house;
-mod progress;
+mod early_gate;
+pub(super) mod files;
+mod gate;
+pub(super) mod house;
+mod import;
+pub(super) mod judge;
+mod output;
+pub(super) mod progress;
+mod record;
 mod robustness;
+mod run;
+mod scores;
 
-use std::io::Write as _;
-use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 
-use anyhow::{Context as _, bail};
-
-use self::house::{open_gateway, record, remote_price};
-use self::progress::Meter;
 use super::Context;
-use crate::config::Secret;
-use crate::evals::{
-    Baseline, Contest, Endpoint, Finished, Gates, Gateway, GatewayFacts, GatewaySubject, GoldOracle, Header,
-    Http, Kind, MinQuality, Recorded, RecordedLine, Report, Subject, Suite,
-};
 
+/// What every subcommand ends with, and `--help` says.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  good
+  1  a gate failed: worse than the floor or the baseline
+  2  it could not run, or was stopped
+  3  there is no data to judge: no answers, too many unscored, or of another version";
+
+/// Exit code of a gate that failed.
+const REGRESSION: u8 = 1;
 /// Exit code of a run that was no run.
 const COULD_NOT_RUN: u8 = 2;
+/// Exit code of a run that cannot be judged.
+const NO_DATA: u8 = 3;
 
 /// Arguments of `crossover eval`.
 #[derive(clap::Args)]
@@ -33,279 +41,47 @@ pub(crate) struct Args {
 }
 
 #[derive(clap::Subcommand)]
+#[command(after_help = EXIT_CODES)]
 enum Command {
     /// Run one golden set: in this process, over HTTP (--base-url) or on recorded answers (--recorded)
-    Run(Box<RunArgs>),
+    #[command(after_help = EXIT_CODES)]
+    Run(Box<run::RunArgs>),
+    /// Ask the tiers every row of a golden set and keep their answers; goes on where it was stopped
+    #[command(after_help = EXIT_CODES)]
+    Record(record::RecordArgs),
+    /// Hold golden sets against their baselines, on recorded answers or by asking again
+    #[command(after_help = EXIT_CODES)]
+    Gate(gate::GateArgs),
+    /// Judge a classifier on recorded outcomes of real models, with rivals, by source and over all of them
+    #[command(after_help = EXIT_CODES)]
+    Scores(scores::ScoresArgs),
+    /// Fit the early gate's judge on how local answers to a golden set begin; experimental
+    EarlyGate(early_gate::Args),
+    /// Turn a golden set of OpenAI evals or promptfoo into a suite folder
+    Import(import::ImportArgs),
     /// Do decisions hold when only the wording changes? Asks no model
     Robustness(robustness::Args),
 }
 
-#[derive(clap::Args)]
-struct RunArgs {
-    /// The golden set's folder, with suite.toml and suite.jsonl
-    suite: PathBuf,
-    /// A policy to judge; repeatable [default: the one in charge]
-    #[arg(long)]
-    policy: Vec<String>,
-    /// Ask a running gateway, or any OpenAI-compatible server, up to and including /v1
-    #[arg(long, conflicts_with = "recorded")]
-    base_url: Option<String>,
-    /// A model to ask there; repeatable [default: auto, where it is a Crossover gateway]
-    #[arg(long, requires = "base_url")]
-    model: Vec<String>,
-    /// Name of the environment variable that holds the key for it
-    #[arg(long, requires = "base_url")]
-    api_key_env: Option<String>,
-    /// Grade these recorded answers; with --policy they are the tiers that policies choose between
-    #[arg(long)]
-    recorded: Option<PathBuf>,
-    /// Really ask the remote model in place of the gold answer; this costs money
-    #[arg(long, conflicts_with = "recorded")]
-    ask_remote: bool,
-    /// Where the JSON report goes [default: evals/SUITE-TIME.json below the state folder]
-    #[arg(long)]
-    out: Option<PathBuf>,
-    /// Run only so many rows, spread over the set; such a run is not kept in the ledger
-    #[arg(long)]
-    limit: Option<NonZeroUsize>,
-    /// Rows under way at once; more than one makes answers wait for each other
-    #[arg(long, default_value = "1")]
-    concurrency: NonZeroUsize,
-    /// Fail when a judged subject's quality is below this: 0.8, or SUBJECT=0.8; repeatable
-    #[arg(long)]
-    min_quality: Vec<MinQuality>,
-    /// Fail when a judged subject is clearly worse than in this earlier report
-    #[arg(long)]
-    baseline: Option<PathBuf>,
-    /// Also write the answers beside the report, in the form that --recorded reads
-    #[arg(long)]
-    save_answers: bool,
-}
-
 pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
-    let ran = match &args.command {
-        Command::Run(args) => run_suite(args, context),
+    let result = match &args.command {
+        Command::Run(args) => run::run(args, context),
+        Command::Record(args) => record::run(args, context),
+        Command::Gate(args) => gate::run(args, context),
+        Command::Scores(args) => scores::run(args),
+        Command::EarlyGate(args) => early_gate::run(args, context),
+        Command::Import(args) => import::import(args),
         Command::Robustness(args) => robustness::run(args, context),
     };
-    Ok(ran.unwrap_or_else(|error| {
+    Ok(result.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
         ExitCode::from(COULD_NOT_RUN)
     }))
 }
 
-fn run_suite(args: &RunArgs, context: &Context) -> anyhow::Result<ExitCode> {
-    let mut suite = Suite::read(&args.suite)?;
-    let baseline = args.baseline.as_deref().map(Baseline::read).transpose()?;
-    let gates = Gates { floors: args.min_quality.clone(), baseline };
-    if let Some(limit) = args.limit {
-        suite.limit(limit.get());
-    }
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let (finished, facts) = runtime.block_on(async {
-        let (contest, facts) = contest(args, context, &suite).await?;
-        let mut meter = Meter::new(suite.samples.len());
-        let stop = async {
-            if tokio::signal::ctrl_c().await.is_err() {
-                std::future::pending::<()>().await;
-            }
-        };
-        let finished = crate::evals::run(&suite, &contest, |progress| meter.tell(progress), stop).await;
-        meter.end();
-        anyhow::Ok((finished, facts))
-    })?;
-    let at = jiff::Timestamp::now();
-    let run_id = format!("eval_{}", uuid::Uuid::now_v7().simple());
-    let header = Header { run_id, at, facts, concurrency: args.concurrency.get() };
-    let report = Report::new(&suite, &finished, &header);
-    keep(args, context, &report, at)?;
-    if args.save_answers {
-        save_answers(&answers_file(&out_file(args, context, &report, at)?), &suite, &finished)?;
-    }
-    judge(&gates, &report)
-}
-
-/// Who takes part, and what is fixed about the gateway if there is one.
-async fn contest(
-    args: &RunArgs,
-    context: &Context,
-    suite: &Suite,
-) -> anyhow::Result<(Contest, GatewayFacts)> {
-    let mut contest = Contest {
-        local: None,
-        remote: None,
-        judged: vec![],
-        concurrency: args.concurrency,
-        stand_in: args.base_url.is_some() && !args.ask_remote,
-        keep_answers: args.save_answers,
-    };
-    if let Some(file) = &args.recorded {
-        recorded(file, suite, &mut contest)?;
-    }
-    let facts = match (&args.base_url, &args.recorded) {
-        (Some(base_url), _) => over_http(args, base_url, context, suite, &mut contest).await?,
-        (None, Some(_)) if args.policy.is_empty() => {
-            GatewayFacts { price: remote_price(context)?, ..GatewayFacts::default() }
-        }
-        (None, _) => in_process(args, context, suite, &mut contest)?,
-    };
-    if contest.remote.is_none() && contest.local.is_some() {
-        contest.remote = Some(Arc::new(GoldOracle::new(facts.price.clone())));
-    }
-    Ok((contest, facts))
-}
-
-/// Recorded tiers stand in for the real ones; everyone else in the file is judged.
-fn recorded(file: &Path, suite: &Suite, contest: &mut Contest) -> anyhow::Result<()> {
-    for subject in Recorded::read(file, &suite.hash)? {
-        match subject.name() {
-            "always-local" => contest.local = Some(Arc::new(subject)),
-            "always-remote" => contest.remote = Some(Arc::new(subject)),
-            GoldOracle::NAME => {}
-            _ => contest.judged.push(Arc::new(subject)),
-        }
-    }
-    Ok(())
-}
-
-async fn over_http(
-    args: &RunArgs,
-    base_url: &str,
-    context: &Context,
-    suite: &Suite,
-    contest: &mut Contest,
-) -> anyhow::Result<GatewayFacts> {
-    let key = match &args.api_key_env {
-        None => None,
-        Some(name) => {
-            Some(Secret::from_env(name).with_context(|| format!("the variable {name} holds no key"))?)
-        }
-    };
-    let endpoint = Endpoint::new(base_url, key.as_ref())?;
-    let crossover = endpoint.is_crossover().await?;
-    let price = if crossover { remote_price(context)? } else { None };
-    let mut models: Vec<&str> = args.policy.iter().chain(&args.model).map(String::as_str).collect();
-    if models.is_empty() {
-        if !crossover {
-            bail!("this is not a Crossover gateway: name a model with --model");
-        }
-        models.push("auto");
-    }
-    for model in models {
-        let subject = Http::new(endpoint.clone(), model, model, suite.max_tokens).priced(price.clone());
-        contest.judged.push(Arc::new(subject));
-    }
-    if crossover {
-        contest.local = Some(Arc::new(Http::always_local(endpoint.clone(), suite.max_tokens)));
-        if args.ask_remote {
-            let remote = Http::always_remote(endpoint, suite.max_tokens).priced(price.clone());
-            contest.remote = Some(Arc::new(remote));
-        }
-    }
-    Ok(GatewayFacts { price, ..GatewayFacts::default() })
-}
-
-fn in_process(
-    args: &RunArgs,
-    context: &Context,
-    suite: &Suite,
-    contest: &mut Contest,
-) -> anyhow::Result<GatewayFacts> {
-    let gateway: Arc<dyn Gateway> = open_gateway(context)?.into();
-    let facts = gateway.facts();
-    let in_charge = [facts.policy.clone()];
-    for name in if args.policy.is_empty() { &in_charge[..] } else { &args.policy } {
-        if !facts.policies.contains_key(name) {
-            let known: Vec<&str> = facts.policies.keys().map(String::as_str).collect();
-            bail!("there is no policy `{name}`: known are {}", known.join(", "));
-        }
-        contest.judged.push(Arc::new(GatewaySubject::policy(gateway.clone(), name, suite.max_tokens)));
-    }
-    if contest.local.is_none() {
-        contest.local = Some(Arc::new(GatewaySubject::always_local(gateway.clone(), suite.max_tokens)));
-    }
-    if args.ask_remote {
-        contest.remote = Some(Arc::new(GatewaySubject::always_remote(gateway, suite.max_tokens)));
-    }
-    Ok(facts)
-}
-
-/// Writes the JSON report, and the ledger's rows of a whole run.
-fn keep(args: &RunArgs, context: &Context, report: &Report, at: jiff::Timestamp) -> anyhow::Result<()> {
-    let file = out_file(args, context, report, at)?;
-    write(&file, &serde_json::to_vec_pretty(report)?)?;
-    say(&format!("{report}\nreport: {}\n", file.display()))?;
-    let runs = if args.limit.is_none() { report.eval_runs(at) } else { vec![] };
-    if runs.is_empty() { Ok(()) } else { record(context, &runs) }
-}
-
-fn out_file(
-    args: &RunArgs,
-    context: &Context,
-    report: &Report,
-    at: jiff::Timestamp,
-) -> anyhow::Result<PathBuf> {
-    if let Some(out) = &args.out {
-        return Ok(out.clone());
-    }
-    let (_, paths) = context.load()?;
-    let name = format!("{}-{}.json", report.suite.name, at.strftime("%Y%m%dT%H%M%SZ"));
-    Ok(paths.state.join("evals").join(name))
-}
-
-fn answers_file(report: &Path) -> PathBuf {
-    report.with_extension("answers.jsonl")
-}
-
-/// Every measured answer; the gold oracle's stand in the suite.
-fn save_answers(file: &Path, suite: &Suite, finished: &Finished) -> anyhow::Result<()> {
-    let mut text = vec![];
-    for run in finished.runs.iter().filter(|run| run.name != GoldOracle::NAME) {
-        for row in &run.rows {
-            let Some(answer) = &row.answer else { continue };
-            let id = &suite.samples[row.sample].id;
-            serde_json::to_writer(&mut text, &RecordedLine::of(&suite.hash, id, &run.name, answer))?;
-            text.push(b'\n');
-        }
-    }
-    write(file, &text)?;
-    say(&format!("answers: {}\n", file.display()))
-}
-
-/// Prints; a reader that has seen enough (`| head`) is no failure.
-fn say(text: &str) -> anyhow::Result<()> {
-    match std::io::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(()),
-    }
-}
-
-/// Whole or not at all.
-fn write(file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let blame = || format!("cannot write {}", file.display());
-    if let Some(folder) = file.parent() {
-        std::fs::create_dir_all(folder).with_context(blame)?;
-    }
-    let mut half = file.as_os_str().to_owned();
-    half.push(".part");
-    std::fs::write(&half, bytes).with_context(blame)?;
-    std::fs::rename(&half, file).with_context(blame)
-}
-
-fn judge(gates: &Gates, report: &Report) -> anyhow::Result<ExitCode> {
-    let asked = report.subjects.iter().filter(|it| it.kind != Kind::Rival && it.name != GoldOracle::NAME);
-    if let Some(subject) =
-        asked.filter(|subject| subject.n == 0).min_by_key(|subject| subject.kind == Kind::Tier)
-    {
-        let row = report.rows.iter().find(|row| row.subject == subject.name);
-        bail!("{}: not one answer could be judged: {}", subject.name, row.map_or("no rows", |row| &row.why));
-    }
-    let failing = gates.judge(report)?;
-    for failing in &failing {
-        say(&format!("FAILED: {}\n", failing.0))?;
-    }
-    match (failing.is_empty(), report.done < report.of) {
-        (false, _) => Ok(ExitCode::FAILURE),
-        (true, true) => Ok(ExitCode::from(COULD_NOT_RUN)),
-        (true, false) => Ok(ExitCode::SUCCESS),
+/// Ready at Ctrl-C; never where it cannot be listened for.
+pub(super) async fn interrupted() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
     }
 }

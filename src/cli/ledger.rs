@@ -91,12 +91,20 @@ impl Origin {
 
 /// A span of time as it was written, and what it means.
 #[derive(Clone)]
-struct Span {
-    text: String,
+pub(super) struct Span {
+    pub(super) text: String,
     length: Duration,
 }
 
-fn parse_span(text: &str) -> Result<Span, String> {
+impl Span {
+    /// Its beginning, if it ends now, in milliseconds since 1970.
+    pub(super) fn began_ms(&self) -> i64 {
+        let since = SystemTime::now().checked_sub(self.length).unwrap_or(UNIX_EPOCH);
+        since.duration_since(UNIX_EPOCH).map_or(0, |age| age.as_millis() as i64)
+    }
+}
+
+pub(super) fn parse_span(text: &str) -> Result<Span, String> {
     let wrong =
         || format!("`{text}` is not a span of time: write a number and m, h or d, such as 30m, 24h, 7d");
     let unit = text.chars().last().ok_or_else(wrong)?;
@@ -116,8 +124,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let Command::Summary(args) = &args.command;
     let (config, paths) = context.load()?;
     let path = ledger::file(&config.ledger, &paths.state);
-    let since = SystemTime::now().checked_sub(args.since.length).unwrap_or(UNIX_EPOCH);
-    let since_ms = since.duration_since(UNIX_EPOCH).map_or(0, |age| age.as_millis() as i64);
+    let since_ms = args.since.began_ms();
     let query = Query { since_ms, by: args.by.query(), origin: args.origin.query() };
     let summary = ledger::summarize(&path, &query)?;
     if args.json {
@@ -162,6 +169,8 @@ fn page(summary: &Summary, args: &SummaryArgs, path: &Path) -> String {
         "first p95",
         "errors",
         "left",
+        "rated",
+        "verdict",
     ]);
     for line in &summary.lines {
         table = table.row(cells(line, summary.total.requests));
@@ -187,6 +196,10 @@ fn footnotes(summary: &Summary) -> String {
             "unpriced requests are in no sum of money: name their model's price in the file of ledger.prices\n",
         );
     }
+    if summary.total.rated > 0 {
+        notes
+            .push_str("verdict: the mean of what users said of rated requests, from -1 (bad) to +1 (good)\n");
+    }
     notes
 }
 
@@ -209,6 +222,8 @@ fn cells(line: &Line, all: u64) -> Vec<String> {
         time(line.first_p95_us),
         line.errors.to_string(),
         line.client_closed.to_string(),
+        line.rated.to_string(),
+        line.feedback.map_or("-".to_owned(), |mean| format!("{mean:+.2}")),
     ]
 }
 

@@ -1,12 +1,14 @@
 //! The command line: one file per command. The only place that prints.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command's output is its purpose")]
 
+mod calibrate;
 mod check;
 mod describe;
 mod doctor;
 mod eval;
 mod ledger;
 mod models;
+mod replay;
 mod route;
 mod serve;
 mod table;
@@ -58,8 +60,13 @@ enum Command {
     Route(route::Args),
     /// Run golden sets against a gateway and report quality, cost and latency
     Eval(eval::Args),
+    /// Choose the threshold that lets the learned score steer, on a golden set, with a stated confidence
+    #[command(after_help = calibrate::EXIT_CODES)]
+    Calibrate(calibrate::Args),
     /// Report what requests cost and saved
     Ledger(ledger::Args),
+    /// Decide logged requests again under another policy, threshold or calibration
+    Replay(replay::Args),
     /// Show the models that are installed
     Models(models::Args),
     /// Look at this machine and say what is missing and how to mend it
@@ -76,7 +83,9 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(args, &cli.context),
         Command::Route(args) => route::run(args, &cli.context),
         Command::Eval(args) => eval::run(args, &cli.context),
+        Command::Calibrate(args) => calibrate::run(args, &cli.context),
         Command::Ledger(args) => ledger::run(args, &cli.context),
+        Command::Replay(args) => replay::run(args, &cli.context),
         Command::Models(args) => models::run(args, &cli.context),
         Command::Doctor(args) => doctor::run(args, &cli.context),
         Command::Describe(args) => describe::run(args),

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use super::Context;
 use crate::api::{self, Front, Listener};
 use crate::app::{House, Store};
+use crate::routing::Standing;
 use crate::telemetry;
 
 /// How long work that cannot be dropped (a long prompt being tokenised) may take at the very end.
@@ -35,6 +36,9 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     config.server.require_loopback()?;
     telemetry::init(&config.log)?;
     let house = House::open(config, &paths, Store::File)?;
+    if matches!(house.calibration, Standing::Mismatch(..)) {
+        tracing::warn!(alert = "calibration_mismatch", "calibration {}", house.calibration.words());
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let clean = runtime.block_on(serve(&house))?;
     // Drops answers that outlived the grace, so that their records close before the ledger does.
@@ -59,6 +63,7 @@ async fn serve(house: &House) -> anyhow::Result<bool> {
         .await
         .with_context(|| format!("server.admin-listen: {} cannot be bound", server.admin_listen))?;
     announce(house, public.address()?, admin.address()?);
+    let background = house.start_background();
 
     let (stop, stopped) = watch::channel(false);
     let (end_admin, admin_ended) = watch::channel(false);
@@ -70,6 +75,7 @@ async fn serve(house: &House) -> anyhow::Result<bool> {
         _ = interrupt.recv() => {}
     }
     front.drain();
+    drop(background);
     tracing::info!(
         "shutting down: live answers have {} s to end; a second signal ends them now",
         grace.as_secs()
@@ -94,6 +100,7 @@ fn announce(house: &House, public: SocketAddr, admin: SocketAddr) {
     println!("crossover {} listens on http://{public}/v1", env!("CARGO_PKG_VERSION"));
     println!("  metrics and health   http://{admin}/metrics  http://{admin}/health/ready");
     println!("  policy in charge     {}", house.config.policy);
+    println!("  calibration          {}", house.calibration.words());
     for line in house.backends() {
         println!("  backend              {line}");
     }

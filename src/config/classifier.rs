@@ -1,5 +1,6 @@
 //! `[classifier]`: the request classifier and how long a request waits for it.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -16,11 +17,14 @@ pub struct ClassifierConfig {
     pub model: String,
     /// How long a request waits for the verdict, in milliseconds; a later one is unknown.
     pub deadline_ms: u64,
+    /// The calibration file, whose threshold lets the learned score steer [default: `calibration.json` in the state
+    /// folder, else the shipped one in the models folder, else none].
+    pub calibration: Option<PathBuf>,
 }
 
 impl Default for ClassifierConfig {
     fn default() -> Self {
-        Self { enabled: true, model: "classifier".to_owned(), deadline_ms: 20 }
+        Self { enabled: true, model: "classifier".to_owned(), deadline_ms: 20, calibration: None }
     }
 }
 

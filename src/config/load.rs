@@ -97,7 +97,9 @@ fn check(config: &Config) -> Vec<Problem> {
     config.local.check(&mut problems);
     config.remote.check(&mut problems);
     config.classifier.check(&mut problems);
+    config.early_gate.check(&mut problems);
     config.ledger.check(&mut problems);
+    config.golden.check(&mut problems);
     problems
 }
 

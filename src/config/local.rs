@@ -26,6 +26,9 @@ pub struct LocalConfig {
     pub watts: f64,
     /// Price of energy, in dollars per kilowatt-hour.
     pub usd_per_kwh: f64,
+    /// First tokens of an answer whose confidence the engine tells; set by the early gate, not by the file.
+    #[serde(skip)]
+    pub watched_tokens: usize,
 }
 
 impl Default for LocalConfig {
@@ -40,6 +43,7 @@ impl Default for LocalConfig {
             hourly_hardware_usd: 0.05,
             watts: 45.0,
             usd_per_kwh: 0.25,
+            watched_tokens: 0,
         }
     }
 }

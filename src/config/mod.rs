@@ -2,6 +2,8 @@
 //! Layers, later ones win: defaults, `crossover.toml`, `CROSSOVER__SECTION__KEY`. Secrets are named, never written here.
 
 mod classifier;
+mod early_gate;
+mod golden;
 mod ledger;
 mod load;
 mod local;
@@ -15,6 +17,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use classifier::ClassifierConfig;
+pub use early_gate::EarlyGateConfig;
+pub use golden::GoldenConfig;
 pub use ledger::LedgerConfig;
 pub use load::{ConfigError, Problem, load};
 pub use local::LocalConfig;
@@ -48,8 +52,12 @@ pub struct Config {
     pub remote: RemoteConfig,
     /// The request classifier.
     pub classifier: ClassifierConfig,
+    /// Second thoughts on a local answer, by its first tokens.
+    pub early_gate: EarlyGateConfig,
     /// Where outcomes and prices are kept.
     pub ledger: LedgerConfig,
+    /// Golden sets that the gateway runs by itself.
+    pub golden: GoldenConfig,
     /// What is logged.
     pub log: LogConfig,
 }
@@ -66,7 +74,9 @@ impl Default for Config {
             local: LocalConfig::default(),
             remote: RemoteConfig::default(),
             classifier: ClassifierConfig::default(),
+            early_gate: EarlyGateConfig::default(),
             ledger: LedgerConfig::default(),
+            golden: GoldenConfig::default(),
             log: LogConfig::default(),
         }
     }

@@ -1,8 +1,8 @@
 //! The trivial rivals that a router must beat, made from the two tiers' answers without asking anyone again: the
-//! length rule, random at equal spend, and the oracle. Each is a chance of staying local for every row.
+//! length rule, the task mean, random at equal spend, and the oracle. Each is a chance of staying local for every row.
 
 use super::runner::{Row, SubjectRun};
-use super::statistics::{Estimate, bootstrap_mean, mean_estimate};
+use super::statistics::{Estimate, Point, Ranking, Tiers, bootstrap_mean, is_many, mean_estimate, normal};
 use super::subject::{ServedBy, Transcript};
 use rand::RngExt;
 
@@ -51,6 +51,9 @@ impl Mix<'_> {
         if self.local.iter().all(|chance| *chance == 0.0 || *chance == 1.0) {
             return mean_estimate(&expected);
         }
+        if is_many(self.pairs.len()) {
+            return Some(self.normal_quality(&expected));
+        }
         let drawn = bootstrap_mean(self.pairs.len(), |rng, row| {
             let pair = &self.pairs[row];
             if rng.random_bool(self.local[row].clamp(0.0, 1.0)) {
@@ -60,6 +63,28 @@ impl Mix<'_> {
             }
         })?;
         Some(Estimate { mean: expected.iter().sum::<f64>() / expected.len() as f64, ..drawn })
+    }
+
+    /// The normal interval, of rows and draws together.
+    fn normal_quality(&self, expected: &[f64]) -> Estimate {
+        let n = expected.len() as f64;
+        let mean = expected.iter().sum::<f64>() / n;
+        let rows = expected.iter().map(|it| (it - mean).powi(2)).sum::<f64>() / n;
+        let gap = |pair: &Pair<'_>| (pair.local.score - pair.remote.score).powi(2);
+        let drawn = |(pair, chance): (&Pair<'_>, &f64)| chance * (1.0 - chance) * gap(pair);
+        let draws = self.pairs.iter().zip(&self.local).map(drawn).sum::<f64>() / n;
+        normal(mean, rows + draws, expected.len())
+    }
+
+    /// Where it stands between always-local and always-remote, with the quality `quality`.
+    pub(super) fn point(&self, quality: f64) -> Option<Point> {
+        let remote_share = 1.0 - self.local_share()?;
+        let all = |chance: f64| self.pairs.iter().map(|pair| mixed_cost(pair, chance)).sum::<Option<f64>>();
+        let spend = match (all(1.0), all(0.0), self.cost()) {
+            (Some(home), Some(out), Some(cost)) if out - home > 0.5 => (cost - home) / (out - home),
+            _ => remote_share,
+        };
+        Some(Point { remote_share, spend, quality })
     }
 
     /// Expected score of every row.
@@ -110,19 +135,39 @@ pub(super) fn choices<'a>(judged: &SubjectRun, pairs: &[Pair<'a>]) -> Option<Mix
     (!mix.pairs.is_empty()).then_some(mix)
 }
 
-/// The shortest prompts stay local, as many as the router kept. Prompts that tie at the cut share what is left.
-pub(super) fn length_rule<'a>(router: &Mix<'a>, lengths: &[usize]) -> Mix<'a> {
-    let mut left = router.local.iter().sum::<f64>();
-    let mut order: Vec<usize> = (0..router.pairs.len()).collect();
-    let length = |at: &usize| lengths[router.pairs[*at].sample];
-    order.sort_by_key(length);
-    let mut local = vec![0.0; order.len()];
-    for tie in order.chunk_by(|a, b| length(a) == length(b)) {
-        let chance = (left / tie.len() as f64).clamp(0.0, 1.0);
-        tie.iter().for_each(|at| local[*at] = chance);
-        left -= chance * tie.len() as f64;
+/// What both tiers made of the pairs, for curves.
+pub(super) fn tiers(pairs: &[Pair<'_>]) -> Tiers {
+    let extra = |pair: &Pair<'_>| Some((pair.remote.answer.cost?.0 - pair.local.answer.cost?.0) as f64);
+    Tiers {
+        local: pairs.iter().map(|pair| pair.local.score).collect(),
+        remote: pairs.iter().map(|pair| pair.remote.score).collect(),
+        extra_cost: pairs.iter().map(extra).collect(),
     }
-    Mix { pairs: router.pairs.clone(), local }
+}
+
+/// A rival that ranks keeps as many rows as the router kept; rows that tie at the cut share what is left.
+pub(super) fn ranked<'a>(router: &Mix<'a>, ranking: &Ranking) -> Mix<'a> {
+    let share = 1.0 - router.local_share().unwrap_or_default();
+    Mix { pairs: router.pairs.clone(), local: ranking.staying(share) }
+}
+
+/// The shortest prompts stay local.
+pub(super) fn by_length(pairs: &[Pair<'_>], lengths: &[usize]) -> Ranking {
+    let ranks: Vec<f64> = pairs.iter().map(|pair| -(lengths[pair.sample] as f64)).collect();
+    Ranking::by(&ranks).unwrap_or_else(|| Ranking::random(pairs.len()))
+}
+
+/// The tasks with the best local answers stay local; see [`Ranking::by_task`].
+pub(super) fn by_task(pairs: &[Pair<'_>], tasks: &[String]) -> Ranking {
+    let names: Vec<&str> = pairs.iter().map(|pair| tasks[pair.sample].as_str()).collect();
+    let local: Vec<f64> = pairs.iter().map(|pair| pair.local.score).collect();
+    Ranking::by_task(&names, &local)
+}
+
+/// The rows that gain most by leaving leave first: no ranking is better.
+pub(super) fn by_gain(pairs: &[Pair<'_>]) -> Ranking {
+    let ranks: Vec<f64> = pairs.iter().map(|pair| pair.local.score - pair.remote.score).collect();
+    Ranking::by(&ranks).unwrap_or_else(|| Ranking::random(pairs.len()))
 }
 
 /// Every row stays local by the same chance, so that the expected cost is the router's: with all-local cost `L`,

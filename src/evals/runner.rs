@@ -1,6 +1,6 @@
 //! Runs a suite over subjects, a few rows at a time, and grades as it goes. Both tiers are asked once for every row; a
 //! policy that can say where it would send a row takes that tier's answer, so comparing policies costs no more calls.
-//! Rows are done whole: when a run is stopped, every subject has the same rows.
+//! Rows are done whole: when a run is stopped, every subject has the same rows. Equal answers to a row are graded once.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -9,8 +9,9 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::{self, StreamExt};
 
 use super::dataset::{Sample, Suite};
-use super::scorer::{Score, Scorer};
-use super::subject::{ServedBy, Subject, SubjectError, Transcript};
+use super::judge::{Grading, Judges};
+use super::scorer::Score;
+use super::subject::{ServedBy, Subject, SubjectError, ToolCall, Transcript};
 
 /// Who takes part.
 pub struct Contest {
@@ -27,6 +28,8 @@ pub struct Contest {
     pub stand_in: bool,
     /// Whether rows keep the answers' text.
     pub keep_answers: bool,
+    /// Who is asked where a scorer needs a model.
+    pub judges: Judges,
 }
 
 /// What a subject is in a contest.
@@ -74,7 +77,7 @@ pub struct Progress {
 }
 
 /// What a run brought.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Finished {
     /// Every subject, tiers first; each with the same rows.
     pub runs: Vec<SubjectRun>,
@@ -82,6 +85,8 @@ pub struct Finished {
     pub done: usize,
     /// Rows there were to do; more than `done` when the run was stopped.
     pub of: usize,
+    /// What judges and embedders took for the rows that are done; stands in no subject's cost.
+    pub grading: Grading,
 }
 
 impl Finished {
@@ -101,13 +106,14 @@ pub async fn run(
 ) -> Finished {
     let of = suite.samples.len();
     let mut finished: Vec<Vec<Row>> = Vec::with_capacity(of);
-    let asked: Vec<BoxFuture<'_, Vec<Row>>> = (suite.samples.iter().enumerate())
+    let asked: Vec<BoxFuture<'_, (Vec<Row>, Grading)>> = (suite.samples.iter().enumerate())
         .map(|(at, sample)| Box::pin(contest.row(at, sample)) as _)
         .collect();
     let mut rows = stream::iter(asked).buffer_unordered(contest.concurrency.get()).take_until(Box::pin(stop));
-    let mut failed = 0;
+    let (mut failed, mut grading) = (0, Grading::default());
     tell(Progress { done: 0, of, failed });
-    while let Some(row) = rows.next().await {
+    while let Some((row, spent)) = rows.next().await {
+        grading.add(spent);
         failed += row.iter().filter(|row| row.answer.is_none()).count();
         finished.push(row);
         tell(Progress { done: finished.len(), of, failed });
@@ -124,7 +130,7 @@ pub async fn run(
             run.rows.push(row);
         }
     }
-    Finished { runs, done, of }
+    Finished { runs, done, of, grading }
 }
 
 impl Contest {
@@ -136,10 +142,11 @@ impl Contest {
     }
 
     /// One row of everybody, tiers first because policies take their answers.
-    async fn row(&self, at: usize, sample: &Sample) -> Vec<Row> {
+    async fn row(&self, at: usize, sample: &Sample) -> (Vec<Row>, Grading) {
         let mut local = None;
         let mut remote = None;
         let mut rows = vec![];
+        let mut grades = Grades::default();
         for (part, subject) in self.subjects() {
             let answer = match (part, &local, &remote, subject.decide(sample)) {
                 (Part::Judged, Some(local), Some(remote), Some(decision)) => {
@@ -155,22 +162,42 @@ impl Contest {
                 Part::RemoteTier => remote = Some(answer.clone()),
                 Part::Judged => {}
             }
-            rows.push(self.graded(at, sample, answer));
-        }
-        rows
-    }
-
-    fn graded(&self, at: usize, sample: &Sample, answer: Result<Transcript, SubjectError>) -> Row {
-        match answer {
-            Err(error) => Row { sample: at, score: Score::Unscored { why: error.to_string() }, answer: None },
-            Ok(mut answer) => {
-                let score = sample.scorer.score(sample, &answer);
-                if !self.keep_answers {
-                    answer.text = String::new();
+            rows.push(match answer {
+                Err(error) => {
+                    Row { sample: at, score: Score::Unscored { why: error.to_string() }, answer: None }
                 }
-                Row { sample: at, score, answer: Some(answer) }
-            }
+                Ok(mut answer) => {
+                    let score = grades.of(&self.judges, sample, &answer).await;
+                    if !self.keep_answers {
+                        answer.text = String::new();
+                        answer.tool_calls = vec![];
+                    }
+                    Row { sample: at, score, answer: Some(answer) }
+                }
+            });
         }
+        (rows, grades.spent)
+    }
+}
+
+/// The grades of one row's answers: policies take the tiers' answers, and a judge is not asked twice for one text.
+#[derive(Default)]
+struct Grades {
+    known: Vec<(String, Vec<ToolCall>, Score)>,
+    spent: Grading,
+}
+
+impl Grades {
+    async fn of(&mut self, judges: &Judges, sample: &Sample, answer: &Transcript) -> Score {
+        let known =
+            self.known.iter().find(|(text, calls, _)| *text == answer.text && *calls == answer.tool_calls);
+        if let Some((.., score)) = known {
+            return score.clone();
+        }
+        let (score, spent) = judges.grade(sample, answer).await;
+        self.spent.add(spent);
+        self.known.push((answer.text.clone(), answer.tool_calls.clone(), score.clone()));
+        score
     }
 }
 
@@ -181,8 +208,8 @@ fn stood_in(answer: Transcript, remote: &Transcript) -> Transcript {
     if answer.served_by != ServedBy::Remote {
         return answer;
     }
-    let Transcript { text, usage, cost, cost_if_remote, .. } = remote.clone();
-    Transcript { text, usage, cost, cost_if_remote, ..answer }
+    let Transcript { text, tool_calls, model, usage, cost, cost_if_remote, .. } = remote.clone();
+    Transcript { text, tool_calls, model, usage, cost, cost_if_remote, ..answer }
 }
 
 /// The answer of the tier that a policy chose, with the time that choosing took on top.

@@ -1,13 +1,24 @@
-//! Means with 95 % intervals, paired differences and the average performance gap recovered.
-//! Every random draw is seeded: the same rows give the same report. Formulas are named with their sources.
+//! Means with 95 % intervals, paired differences and tests, rankings and their curves.
+//! Every random draw is seeded: the same rows give the same report. Formulas are named with their sources, and checked
+//! against scipy and statsmodels (`training/fixtures/statistics.py`).
+
+mod curve;
+mod paired;
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use statrs::function::beta::beta_reg;
+
+pub use self::curve::{Curve, Point, Ranking, Tiers, apgr};
+pub use self::paired::{Discordant, NonInferiority, holm, paired_p};
 
 /// The normal quantile of a two-sided 95 % interval.
 const Z: f64 = 1.959_963_984_540_054;
 /// Resamples of a bootstrap.
 const RESAMPLES: usize = 2_000;
+/// Above so many rows the normal interval takes the bootstrap's place: means of bounded scores are normal by then, and
+/// the two agree to about a thousandth.
+const NORMAL_FROM: usize = 1_000;
 /// One seed for every bootstrap.
 const SEED: u64 = 0x0c05_50fe;
 
@@ -24,14 +35,36 @@ pub struct Estimate {
     pub n: usize,
 }
 
-/// The mean of scores in `[0, 1]`: Wilson's interval where every score is 0 or 1, else the bootstrap's.
+/// The mean of scores in `[0, 1]`: Wilson's interval where every score is 0 or 1, else that of [`any_mean`].
 /// `None` without values.
 pub fn mean_estimate(values: &[f64]) -> Option<Estimate> {
     if values.iter().all(|value| *value == 0.0 || *value == 1.0) {
         wilson(values.iter().filter(|value| **value == 1.0).count(), values.len())
     } else {
-        bootstrap_mean(values.len(), |_, row| values[row])
+        any_mean(values)
     }
+}
+
+/// The mean of any values with the bootstrap's interval, or the normal one from 1,000 values on. `None` without values.
+pub fn any_mean(values: &[f64]) -> Option<Estimate> {
+    if values.len() < NORMAL_FROM {
+        return resampled_values(values, RESAMPLES, SEED);
+    }
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / n;
+    Some(normal(mean, variance, values.len()))
+}
+
+/// The normal interval of a mean, from the variance of one value.
+pub(in crate::evals) fn normal(mean: f64, variance: f64, n: usize) -> Estimate {
+    let half = Z * (variance / n as f64).sqrt();
+    Estimate { mean, lo: mean - half, hi: mean + half, n }
+}
+
+/// Whether so many values take the normal interval.
+pub(in crate::evals) fn is_many(n: usize) -> bool {
+    n >= NORMAL_FROM
 }
 
 /// A rate with Wilson's score interval (E. B. Wilson, "Probable inference, the law of succession, and statistical
@@ -48,12 +81,60 @@ pub fn wilson(successes: usize, n: usize) -> Option<Estimate> {
     Some(Estimate { mean: p, lo: (centre - half).max(0.0), hi: (centre + half).min(1.0), n })
 }
 
+/// A rate with the exact interval of Clopper and Pearson ("The use of confidence or fiducial limits illustrated in the
+/// case of the binomial", Biometrika 1934): it never holds the truth less often than `confidence`, two-sided. `None` for
+/// no trials, or a confidence that is not between 0 and 1.
+pub fn clopper_pearson(successes: usize, n: usize, confidence: f64) -> Option<Estimate> {
+    if n == 0 || successes > n || !(confidence > 0.0 && confidence < 1.0) {
+        return None;
+    }
+    let (k, rest) = (successes as f64, (n - successes) as f64);
+    let tail = (1.0 - confidence) / 2.0;
+    let lo = if successes == 0 { 0.0 } else { beta_quantile(k, rest + 1.0, tail) };
+    let hi = if successes == n { 1.0 } else { beta_quantile(k + 1.0, rest, 1.0 - tail) };
+    Some(Estimate { mean: k / n as f64, lo, hi, n })
+}
+
+/// By halving: the regularised incomplete beta function rises with `x`.
+fn beta_quantile(a: f64, b: f64, q: f64) -> f64 {
+    let (mut lo, mut hi) = (0.0, 1.0);
+    for _ in 0..60 {
+        let middle = f64::midpoint(lo, hi);
+        if beta_reg(a, b, middle) < q { lo = middle } else { hi = middle }
+    }
+    f64::midpoint(lo, hi)
+}
+
 /// The mean of `n` values with the percentile bootstrap's interval (Efron and Tibshirani, "An Introduction to the
 /// Bootstrap", 1993, section 13.3), for values that may themselves be drawn at random: `value` is given the generator
 /// and a row. The reported mean is that of one draw per row; callers with random values replace it by its expectation.
 /// `None` without values.
 pub fn bootstrap_mean(n: usize, value: impl FnMut(&mut ChaCha8Rng, usize) -> f64) -> Option<Estimate> {
     resampled(n, RESAMPLES, SEED, value)
+}
+
+/// The same for values that are not random: two rows for every draw of 64 bits, which is most of the time it takes.
+fn resampled_values(values: &[f64], resamples: usize, seed: u64) -> Option<Estimate> {
+    let n = values.len();
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    // A row's chance is off by less than n / 2^32.
+    let row = |bits: u64| ((bits * n as u64) >> 32) as usize;
+    let mut means = Vec::with_capacity(resamples);
+    for _ in 0..resamples {
+        let (mut sum, mut left) = (0.0, n);
+        while left > 0 {
+            let bits: u64 = rng.random();
+            sum += values[row(bits >> 32)];
+            if left > 1 {
+                sum += values[row(bits & 0xffff_ffff)];
+            }
+            left = left.saturating_sub(2);
+        }
+        means.push(sum / n as f64);
+    }
+    means.sort_by(f64::total_cmp);
+    let mean = values.iter().sum::<f64>() / n.max(1) as f64;
+    Some(Estimate { mean, lo: quantile(&means, 0.025)?, hi: quantile(&means, 0.975)?, n }).filter(|_| n > 0)
 }
 
 fn resampled(
@@ -82,13 +163,14 @@ fn resampled(
     Some(Estimate { mean, lo: quantile(&means, 0.025)?, hi: quantile(&means, 0.975)?, n })
 }
 
-/// The mean of `a - b` over rows that both have, with the bootstrap's interval: the same resample draws both.
+/// The mean of `a - b` over rows that both have, with the interval of [`any_mean`]: the same resample draws both.
 /// `None` without rows, or when the lengths differ.
 pub fn paired_difference(a: &[f64], b: &[f64]) -> Option<Estimate> {
     if a.len() != b.len() {
         return None;
     }
-    bootstrap_mean(a.len(), |_, row| a[row] - b[row])
+    let apart: Vec<f64> = a.iter().zip(b).map(|(a, b)| a - b).collect();
+    any_mean(&apart)
 }
 
 /// The `q`-quantile of sorted values, interpolated linearly between neighbours. `None` without values.
@@ -96,36 +178,6 @@ pub fn quantile(sorted: &[f64], q: f64) -> Option<f64> {
     let at = q.clamp(0.0, 1.0) * sorted.len().checked_sub(1)? as f64;
     let (low, high) = (sorted[at.floor() as usize], sorted[at.ceil() as usize]);
     Some(low + (high - low) * at.fract())
-}
-
-/// Average performance gap recovered (Ong et al., "RouteLLM: Learning to Route LLMs with Preference Data", 2024,
-/// section 3.1). With local scores `l` and remote scores `r`, a router that sends the share `c` of rows out has
-/// `PGR(c) = (quality(c) - mean(l)) / (mean(r) - mean(l))`, and APGR is its average over `c` from 0 to 1.
-///
-/// The rows with the lowest `keep_local` go out first. Where the paper averages ten shares, this is the exact area by
-/// trapezoids over all of them; rows that tie go out together in any order, which in expectation is the straight line
-/// between the ends of the tie. Equal ranks everywhere, a random router, give 0.5.
-///
-/// `None` without rows, with lengths that differ, with ranks that are not numbers, or where the remote tier is not
-/// better: there is no gap to recover.
-pub fn apgr(local: &[f64], remote: &[f64], keep_local: &[f64]) -> Option<f64> {
-    let n = local.len();
-    if n == 0 || remote.len() != n || keep_local.len() != n || keep_local.iter().any(|rank| rank.is_nan()) {
-        return None;
-    }
-    let gap: f64 = remote.iter().sum::<f64>() - local.iter().sum::<f64>();
-    if gap <= 1e-9 {
-        return None;
-    }
-    let mut order: Vec<usize> = (0..n).collect();
-    order.sort_by(|a, b| keep_local[*a].total_cmp(&keep_local[*b]));
-    let (mut area, mut recovered) = (0.0, 0.0);
-    for tie in order.chunk_by(|a, b| keep_local[*a] == keep_local[*b]) {
-        let before = recovered;
-        recovered += tie.iter().map(|row| remote[*row] - local[*row]).sum::<f64>() / gap;
-        area += (before + recovered) / 2.0 * tie.len() as f64 / n as f64;
-    }
-    Some(area)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::machine::LOCAL;
-use super::{Attempt, End, Outcome};
+use super::{Attempt, End, Origin, Outcome};
 use crate::chat::{BackendId, Micros, Usage};
 use crate::metrics::Metrics;
 use crate::routing::Reason;
@@ -17,7 +17,25 @@ const REMOTE: &str = "remote";
 const LONGEST_NAME: usize = 128;
 
 /// Counts everything that a finished outcome says. The only writer of the metrics that it touches.
+/// What no client asked for counts as attempts, tokens and money of its own, never as a request or a saving.
 pub(crate) fn count(metrics: &Metrics, outcome: &Outcome) {
+    match outcome.origin {
+        Origin::Live | Origin::Eval => count_request(metrics, outcome),
+        Origin::Shadow | Origin::Golden => count_background(metrics, outcome),
+    }
+}
+
+fn count_background(metrics: &Metrics, outcome: &Outcome) {
+    for attempt in &outcome.attempts {
+        count_attempt(metrics, attempt, outcome.end);
+        if let Some(cost) = attempt.cost {
+            let labels = [outcome.origin.label(), attempt.backend.as_str()];
+            metrics.background_cost_usd_total.with_label_values(&labels).inc_by(cost.as_dollars().max(0.0));
+        }
+    }
+}
+
+fn count_request(metrics: &Metrics, outcome: &Outcome) {
     let backend = name(outcome.served_by.as_ref());
     let policy = outcome.policy.as_ref().map_or(NONE, |policy| policy.name.as_str());
     let status = outcome.status.to_string();
@@ -33,6 +51,10 @@ pub(crate) fn count(metrics: &Metrics, outcome: &Outcome) {
     }
     for attempt in &outcome.attempts {
         count_attempt(metrics, attempt, outcome.end);
+        if let Some(cost) = attempt.cost {
+            let labels = [attempt.backend.as_str()];
+            metrics.cost_usd_total.with_label_values(&labels).inc_by(cost.as_dollars().max(0.0));
+        }
     }
     count_moves(metrics, outcome);
     count_money(metrics, outcome);
@@ -44,9 +66,6 @@ fn count_attempt(metrics: &Metrics, attempt: &Attempt, end: End) {
     metrics.attempts_total.with_label_values(&[backend, how]).inc();
     if let Some(usage) = &attempt.usage {
         count_tokens(metrics, backend, usage);
-    }
-    if let Some(cost) = attempt.cost {
-        metrics.cost_usd_total.with_label_values(&[backend]).inc_by(cost.as_dollars().max(0.0));
     }
 }
 

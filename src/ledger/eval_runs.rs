@@ -6,7 +6,7 @@ use std::path::Path;
 
 use rusqlite::{Row, named_params};
 
-use super::{LedgerError, schema};
+use super::{LedgerError, Origin, schema};
 use crate::chat::Micros;
 use crate::metrics::Metrics;
 
@@ -16,7 +16,9 @@ const MOST_SERIES: usize = 200;
 const LATEST: &str = "
 SELECT run_id, at_ms, suite, version, subject, quality, ci_low, ci_high, local_share, cost_micros, n, hashes
 FROM eval_runs AS run
-WHERE run_id = (SELECT run_id FROM eval_runs WHERE suite = run.suite ORDER BY at_ms DESC, rowid DESC LIMIT 1)
+WHERE origin = ?1 AND run_id = (
+    SELECT run_id FROM eval_runs WHERE suite = run.suite AND origin = ?1 ORDER BY at_ms DESC, rowid DESC LIMIT 1
+)
 ORDER BY suite, rowid";
 
 /// What one subject (a policy, or a trivial rival such as always-local) reached in one run of one suite.
@@ -48,11 +50,23 @@ pub struct EvalRun {
     pub hashes: BTreeMap<String, String>,
 }
 
-/// Writes the subjects of one run, all or none, creating the file where there is none. Blocks.
+/// Writes the subjects of one eval run, all or none, creating the file where there is none. Blocks.
 ///
 /// # Errors
 /// When the file cannot be opened or written.
 pub fn insert_eval_runs(path: &Path, runs: &[EvalRun]) -> Result<(), LedgerError> {
+    insert(path, runs, Origin::Eval)
+}
+
+/// The same for a scheduled run inside the gateway, which must not hide the newest eval run of its suite. Blocks.
+///
+/// # Errors
+/// When the file cannot be opened or written.
+pub fn insert_golden_runs(path: &Path, runs: &[EvalRun]) -> Result<(), LedgerError> {
+    insert(path, runs, Origin::Golden)
+}
+
+fn insert(path: &Path, runs: &[EvalRun], origin: Origin) -> Result<(), LedgerError> {
     let blame =
         |error: rusqlite::Error| LedgerError::file(path, format!("eval runs cannot be written: {error}"));
     let mut connection = schema::open(path)?;
@@ -62,7 +76,7 @@ pub fn insert_eval_runs(path: &Path, runs: &[EvalRun]) -> Result<(), LedgerError
         transaction
             .execute(
                 "INSERT INTO eval_runs VALUES (:run_id, :at_ms, :suite, :version, :subject, :quality, :ci_low, :ci_high,
-                 :local_share, :cost_micros, :n, :hashes)",
+                 :local_share, :cost_micros, :n, :hashes, :origin)",
                 named_params! {
                     ":run_id": run.run_id,
                     ":at_ms": run.at_ms,
@@ -76,6 +90,7 @@ pub fn insert_eval_runs(path: &Path, runs: &[EvalRun]) -> Result<(), LedgerError
                     ":cost_micros": run.cost.map(|cost| cost.0),
                     ":n": run.n as i64,
                     ":hashes": hashes,
+                    ":origin": origin.label(),
                 },
             )
             .map_err(blame)?;
@@ -88,11 +103,15 @@ pub fn insert_eval_runs(path: &Path, runs: &[EvalRun]) -> Result<(), LedgerError
 /// # Errors
 /// When the file cannot be read.
 pub fn latest_eval_runs(path: &Path) -> Result<Vec<EvalRun>, LedgerError> {
+    latest(path, Origin::Eval)
+}
+
+fn latest(path: &Path, origin: Origin) -> Result<Vec<EvalRun>, LedgerError> {
     let blame =
         |error: rusqlite::Error| LedgerError::file(path, format!("eval runs cannot be read: {error}"));
     let Some(connection) = schema::open_to_read(path)? else { return Ok(vec![]) };
     let mut statement = connection.prepare(LATEST).map_err(blame)?;
-    let rows = statement.query_map([], read).map_err(blame)?;
+    let rows = statement.query_map([origin.label()], read).map_err(blame)?;
     rows.collect::<rusqlite::Result<_>>().map_err(blame)
 }
 
@@ -129,6 +148,11 @@ pub fn export_evals(path: &Path, metrics: &Metrics) -> Result<(), LedgerError> {
         }
         if let Some(cost) = run.cost {
             metrics.eval_cost_usd.with_label_values(&labels).set(cost.as_dollars());
+        }
+    }
+    for run in latest(path, Origin::Golden)?.iter().take(MOST_SERIES) {
+        if let Some(quality) = run.quality {
+            metrics.backend_quality.with_label_values(&[&run.subject, &run.suite]).set(quality);
         }
     }
     Ok(())

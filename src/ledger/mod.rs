@@ -5,30 +5,41 @@ mod cost;
 mod count;
 mod estimate;
 mod eval_runs;
+mod logged;
 mod machine;
+mod notes;
 mod outcome;
 mod prices;
 mod queue;
 mod recorder;
 mod report;
 mod schema;
+mod scores;
+mod shadow;
 mod writer;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::oneshot;
+
 pub use estimate::{Estimate, estimate};
-pub use eval_runs::{EvalRun, export_evals, insert_eval_runs, latest_eval_runs};
+pub use eval_runs::{EvalRun, export_evals, insert_eval_runs, insert_golden_runs, latest_eval_runs};
+pub use logged::{Answered, Logged, logged};
+pub use notes::{NoteError, Noted};
 pub use outcome::{Attempt, End, IfRemote, Origin, Outcome};
 pub use prices::{Price, Prices};
 pub use recorder::Recorder;
 pub use report::{By, Line, Query, Summary, summarize};
+pub use scores::recent_scores;
+pub use shadow::{Place, Sample, Samples, Shadows};
 
 use crate::config::{LedgerConfig, LocalConfig, Problem};
 use crate::metrics::Metrics;
 use cost::Pricer;
 use machine::{Machine, Rate};
+use notes::Notes;
 use queue::Queue;
 use writer::Writer;
 
@@ -69,6 +80,7 @@ pub struct Ledger {
     pricer: Pricer,
     queue: Arc<Queue>,
     writer: Option<Writer>,
+    notes: Option<Notes>,
 }
 
 impl Ledger {
@@ -95,6 +107,7 @@ impl Ledger {
         ledger.queue = Arc::new(Queue::new(config.queue, Arc::clone(&ledger.metrics)));
         let every = Duration::from_millis(config.flush_ms);
         ledger.writer = Some(Writer::start(path, every, Arc::clone(&ledger.queue))?);
+        ledger.notes = Some(Notes::new(path));
         Ok(ledger)
     }
 
@@ -107,7 +120,7 @@ impl Ledger {
             remote_model: remote_model.to_owned(),
         };
         let queue = Arc::new(Queue::new(LedgerConfig::default().queue, Arc::clone(&metrics)));
-        Self { metrics, pricer, queue, writer: None }
+        Self { metrics, pricer, queue, writer: None, notes: None }
     }
 
     /// The metrics that outcomes are counted in.
@@ -123,6 +136,30 @@ impl Ledger {
     /// Takes the outcomes that wait in a ledger without a store; with one, those that its writer has not fetched yet.
     pub fn take(&self) -> Vec<Outcome> {
         self.queue.take().into_iter().map(|outcome| *outcome).collect()
+    }
+
+    /// Keeps a user's verdict on an answered request of a client, in `[-1, 1]`; a later one takes its place. Blocks.
+    ///
+    /// # Errors
+    /// When no such request is known, or there is no file to keep it in, or it cannot be written.
+    pub fn feedback(&self, request_id: &str, score: f64) -> Result<Noted, NoteError> {
+        let notes = self.notes.as_ref().ok_or(NoteError::NoFile)?;
+        match notes.feedback(request_id, score) {
+            // Its row may still wait to be written.
+            Err(NoteError::Unknown) => {
+                self.flush();
+                notes.feedback(request_id, score)
+            }
+            noted => noted,
+        }
+    }
+
+    /// Keeps a grade of a live request's answers: a number, and the name of what it measures. Blocks.
+    ///
+    /// # Errors
+    /// When there is no file to keep it in, or it cannot be written.
+    pub fn grade(&self, request_id: &str, kind: &'static str, value: f64) -> Result<(), NoteError> {
+        self.notes.as_ref().ok_or(NoteError::NoFile)?.grade(request_id, kind, value)
     }
 
     /// Returns when everything closed so far is written, or could not be. Blocks for as long as the disk takes.
@@ -146,8 +183,12 @@ impl Ledger {
 
     /// Prices, counts, logs and queues one finished outcome. Called once per request, by the recorder; never waits for
     /// the disk.
-    pub(crate) fn close(&self, mut outcome: Box<Outcome>) {
+    pub(crate) fn close(&self, mut outcome: Box<Outcome>, copy: Option<oneshot::Sender<Outcome>>) {
         self.pricer.price(&mut outcome);
+        if let Some(copy) = copy {
+            // Whoever asked may have left.
+            let _ = copy.send((*outcome).clone());
+        }
         count::count(&self.metrics, &outcome);
         count::log(&outcome);
         self.queue.push(outcome);

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::backends::Kind;
 use crate::chat::{BackendId, Micros, RequestId, Usage};
-use crate::routing::{PolicyVersion, Reason, Verdict};
+use crate::routing::{DecisionRecord, PolicyVersion, Reason, Verdict};
 
 /// Where a request came from. Reports count `Live` unless told otherwise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -140,4 +140,13 @@ pub struct Outcome {
     pub status: u16,
     /// How it ended.
     pub end: End,
+    /// What the policy read, to decide again later; `None` when routing was not asked.
+    pub record: Option<Box<DecisionRecord>>,
+    /// The probability with which the first target came first; 1 where nothing was drawn.
+    pub propensity: Option<f64>,
+    /// The probability with which the request was to be answered by the other target too: 0 where it could not be;
+    /// of a shadow answer, that of its live request.
+    pub shadow_probability: Option<f64>,
+    /// Of a shadow answer: the live request that it belongs to.
+    pub shadow_of: Option<RequestId>,
 }

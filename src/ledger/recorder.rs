@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use tokio::sync::oneshot;
+
 use super::machine::{LOCAL, Mark};
 use super::{Attempt, End, Ledger, Origin, Outcome};
 use crate::backends::Kind;
@@ -18,6 +20,7 @@ pub struct Recorder {
     outcome: Option<Box<Outcome>>,
     started: Instant,
     call: Option<OpenCall>,
+    copy: Option<oneshot::Sender<Outcome>>,
 }
 
 /// The attempt under way, with what was seen of its answer.
@@ -57,8 +60,34 @@ impl Recorder {
             total: Duration::ZERO,
             status: 0,
             end: End::ClientClosed,
+            record: None,
+            propensity: None,
+            shadow_probability: None,
+            shadow_of: None,
         };
-        Self { ledger, outcome: Some(Box::new(outcome)), started: Instant::now(), call: None }
+        let started = Instant::now();
+        Self { ledger, outcome: Some(Box::new(outcome)), started, call: None, copy: None }
+    }
+
+    /// Asks for a copy of the record, priced, when it is closed.
+    pub fn copy(&mut self) -> oneshot::Receiver<Outcome> {
+        let (sender, receiver) = oneshot::channel();
+        self.copy = Some(sender);
+        receiver
+    }
+
+    /// Notes with what probability the request is sampled for a shadow answer.
+    pub fn sampled(&mut self, probability: f64) {
+        if let Some(outcome) = &mut self.outcome {
+            outcome.shadow_probability = Some(probability);
+        }
+    }
+
+    /// Notes whose shadow this answer is.
+    pub fn shadow_of(&mut self, live: &RequestId) {
+        if let Some(outcome) = &mut self.outcome {
+            outcome.shadow_of = Some(live.clone());
+        }
     }
 
     /// The record so far.
@@ -77,6 +106,8 @@ impl Recorder {
             outcome.prompt_tokens_estimate = decision.prompt_tokens;
             outcome.first_target = decision.plan.targets().first().map(|id| (*id).clone());
             outcome.decided_in = decision.decided_in;
+            outcome.record = Some(decision.record.clone());
+            outcome.propensity = Some(decision.propensity);
         }
     }
 
@@ -183,7 +214,7 @@ impl Recorder {
             outcome.status = CLIENT_CLOSED;
         }
         self.ledger.metrics().requests_in_flight.dec();
-        self.ledger.close(outcome);
+        self.ledger.close(outcome, self.copy.take());
     }
 }
 

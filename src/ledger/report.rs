@@ -13,8 +13,9 @@ use crate::chat::Micros;
 
 const ROWS: &str = "
 SELECT policy, served_by, reason, prompt_tokens, completion_tokens, cost_micros, if_remote_model, if_remote_micros,
-       total_us, first_chunk_us, error
-FROM outcomes WHERE at_ms >= ?1 AND (?2 IS NULL OR origin = ?2)";
+       total_us, first_chunk_us, error, feedback.score AS score
+FROM outcomes LEFT JOIN feedback ON feedback.request_id = outcomes.id
+WHERE outcomes.at_ms >= ?1 AND (?2 IS NULL OR origin = ?2)";
 
 /// What outcomes are grouped by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,6 +91,10 @@ pub struct Line {
     pub errors: u64,
     /// Clients that left before the end.
     pub client_closed: u64,
+    /// Requests that a user gave a verdict on.
+    pub rated: u64,
+    /// Mean of those verdicts, from -1 (bad) to 1 (good); `None` where there are none.
+    pub feedback: Option<f64>,
 }
 
 /// The whole report.
@@ -137,6 +142,7 @@ struct Group {
     line: Line,
     totals: Vec<u64>,
     firsts: Vec<u64>,
+    scores: f64,
 }
 
 impl Group {
@@ -161,6 +167,10 @@ impl Group {
             _ => line.errors += 1,
         }
         self.firsts.extend(row.get::<_, Option<i64>>("first_chunk_us")?.map(i64::unsigned_abs));
+        if let Some(score) = row.get::<_, Option<f64>>("score")? {
+            self.line.rated += 1;
+            self.scores += score;
+        }
         Ok(())
     }
 
@@ -173,6 +183,7 @@ impl Group {
             total_p95_us: percentile(&self.totals, 95),
             first_p50_us: percentile(&self.firsts, 50),
             first_p95_us: percentile(&self.firsts, 95),
+            feedback: (self.line.rated > 0).then(|| self.scores / self.line.rated as f64),
             ..self.line
         }
     }

@@ -8,13 +8,15 @@ use rusqlite::{Connection, OpenFlags, named_params};
 use serde_json::{Value, json};
 
 use super::count::attempt_label;
-use super::{Attempt, LedgerError, Outcome};
+use super::{Attempt, LedgerError, Origin, Outcome};
+use crate::chat::RequestId;
 
 /// How long a statement waits for another process's lock.
 const BUSY: Duration = Duration::from_millis(1_000);
 
 /// One step a version; the file's version is the number of steps taken. Steps are only ever added.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
 CREATE TABLE outcomes (
     id TEXT NOT NULL,
     at_ms INTEGER NOT NULL,
@@ -63,14 +65,38 @@ CREATE TABLE eval_runs (
     hashes TEXT NOT NULL
 );
 CREATE INDEX eval_runs_by_suite ON eval_runs (suite, at_ms);
-"];
+",
+    "
+ALTER TABLE outcomes ADD COLUMN calibrated REAL;
+ALTER TABLE outcomes ADD COLUMN facts TEXT;
+ALTER TABLE outcomes ADD COLUMN propensity REAL;
+ALTER TABLE outcomes ADD COLUMN shadow_probability REAL;
+ALTER TABLE outcomes ADD COLUMN shadow_of TEXT;
+CREATE INDEX outcomes_by_id ON outcomes (id);
+CREATE INDEX outcomes_by_live ON outcomes (shadow_of) WHERE shadow_of IS NOT NULL;
+CREATE TABLE feedback (
+    request_id TEXT NOT NULL PRIMARY KEY,
+    at_ms INTEGER NOT NULL,
+    score REAL NOT NULL
+);
+CREATE TABLE grades (
+    request_id TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    at_ms INTEGER NOT NULL,
+    value REAL NOT NULL,
+    PRIMARY KEY (request_id, kind)
+);
+ALTER TABLE eval_runs ADD COLUMN origin TEXT NOT NULL DEFAULT 'eval';
+",
+];
 
 const INSERT: &str = "
 INSERT INTO outcomes VALUES (
     :id, :at_ms, :origin, :policy, :policy_hash, :rule, :reason, :local_ok, :gain, :task, :expected_output_tokens,
     :threshold, :prompt_tokens_estimate, :first_target, :served_by, :model, :prompt_tokens, :cached_prompt_tokens,
     :completion_tokens, :reasoning_tokens, :tokens_estimated, :cost_micros, :if_remote_model, :if_remote_micros,
-    :decided_us, :first_chunk_us, :total_us, :status, :error, :attempts
+    :decided_us, :first_chunk_us, :total_us, :status, :error, :attempts, :calibrated, :facts, :propensity,
+    :shadow_probability, :shadow_of
 )";
 
 /// Opens the file for writing, creates what is missing and migrates it forward.
@@ -149,6 +175,8 @@ pub(crate) fn open_to_read(path: &Path) -> Result<Option<Connection>, LedgerErro
     match version(&connection).map_err(blame)? {
         0 => Ok(None),
         version if version > MIGRATIONS.len() => Err(newer(path, version)),
+        // An older form is brought forward first, so that every reader knows one form only.
+        version if version < MIGRATIONS.len() => open(path).map(Some),
         _ => Ok(Some(connection)),
     }
 }
@@ -200,8 +228,19 @@ fn insert_one(statement: &mut rusqlite::Statement<'_>, outcome: &Outcome) -> rus
         ":status": outcome.status,
         ":error": outcome.end.label(),
         ":attempts": attempts(outcome).to_string(),
+        ":calibrated": verdict.and_then(|verdict| verdict.calibrated).map(f64::from),
+        ":facts": facts(outcome),
+        ":propensity": outcome.propensity,
+        ":shadow_probability": outcome.shadow_probability,
+        ":shadow_of": outcome.shadow_of.as_ref().map(RequestId::as_str),
     })?;
     Ok(())
+}
+
+/// What the policy read; only a live request is ever decided again.
+fn facts(outcome: &Outcome) -> Option<String> {
+    let record = outcome.record.as_ref().filter(|_| outcome.origin == Origin::Live)?;
+    serde_json::to_string(record).ok()
 }
 
 fn attempts(outcome: &Outcome) -> Value {

@@ -170,7 +170,7 @@ fn an_unusable_file_is_named_with_its_key() {
         (folder.path().to_path_buf(), "unable to open database file"),
         (path("text/below"), "cannot be created"),
         (path("text"), "not a database"),
-        (path("newer"), "has schema 99, this version reads up to 1"),
+        (path("newer"), "has schema 99, this version reads up to 2"),
     ];
     for (path, why) in cases {
         let metrics = Arc::new(Metrics::new().unwrap());

@@ -24,8 +24,14 @@ impl Metrics {
     /// errors occur is known only when they do.
     pub fn seed(&self, sets: &ClosedSets<'_>) {
         for policy in sets.policies {
+            for outcome in ["answered", "failed", "dropped", "void"] {
+                self.shadow_samples_total.with_label_values(&[policy, outcome]);
+            }
             for backend in sets.backends {
                 self.requests_total.with_label_values(&[policy, backend, "200", "none"]);
+                for verdict in ["good", "neutral", "bad"] {
+                    self.feedback_total.with_label_values(&[policy, backend, verdict]);
+                }
                 for reason in sets.reasons {
                     self.decisions_total.with_label_values(&[policy, backend, reason]);
                 }
@@ -59,6 +65,17 @@ impl Metrics {
                 for estimated in ["false", "true"] {
                     self.tokens_total.with_label_values(&[backend, kind, estimated]);
                 }
+            }
+        }
+        for outcome in ["done", "skipped", "failed"] {
+            self.golden_runs_total.with_label_values(&[outcome]);
+        }
+        for kind in ["agreement", "preference"] {
+            self.shadow_grade.with_label_values(&[kind]);
+        }
+        for backend in ["local", "remote"] {
+            for origin in ["shadow", "golden"] {
+                self.background_cost_usd_total.with_label_values(&[origin, backend]);
             }
         }
         for outcome in ["ok", "late", "broken", "off"] {

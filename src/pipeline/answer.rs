@@ -9,6 +9,7 @@ use futures_util::Stream;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::attempt::Opened;
+use super::chance::Pending;
 use crate::backends::{BackendError, ChunkStream, Profile};
 use crate::chat::{BackendId, Chunk};
 use crate::ledger::{End, Outcome, Recorder};
@@ -29,6 +30,7 @@ pub struct Answer {
     recorder: Option<Recorder>,
     end: End,
     permit: Option<OwnedSemaphorePermit>,
+    shadow: Option<Pending>,
 }
 
 impl Answer {
@@ -49,7 +51,16 @@ impl Answer {
             recorder: Some(recorder),
             end: End::ClientClosed,
             permit: Some(permit),
+            shadow: None,
         }
+    }
+
+    /// The same answer, which will be compared with another target's.
+    pub(super) fn shadowed(self, shadow: Option<Pending>) -> Self {
+        // `Answer` has a destructor, so that it cannot be taken apart.
+        let mut answer = self;
+        answer.shadow = shadow;
+        answer
     }
 
     /// Notes the HTTP status that the caller gets.
@@ -64,14 +75,22 @@ impl Answer {
         self.recorder.as_ref().and_then(Recorder::outcome)
     }
 
+    fn compare(&mut self, chunk: &Chunk) {
+        if let Some(shadow) = &mut self.shadow {
+            shadow.read(chunk);
+        }
+    }
+
     /// Frees everything and closes the record: as what was seen last, else as a client that left.
     fn close(&mut self) {
         // The stream goes first, so that the backend stops before the record says how far it came.
         self.stream = None;
         self.permit = None;
-        if let Some(recorder) = self.recorder.take() {
-            recorder.finish(self.end);
+        let Some(recorder) = self.recorder.take() else { return };
+        if let (Some(shadow), Some(outcome)) = (self.shadow.take(), recorder.outcome()) {
+            shadow.send(&outcome.id, &self.decision, &self.served_by, self.end);
         }
+        recorder.finish(self.end);
     }
 }
 
@@ -80,6 +99,7 @@ impl Stream for Answer {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         if let Some(chunk) = self.head.pop_front() {
+            self.compare(&chunk);
             return Poll::Ready(Some(Ok(chunk)));
         }
         let next = match &mut self.stream {
@@ -91,6 +111,7 @@ impl Stream for Answer {
                 if let Some(recorder) = &mut self.recorder {
                     recorder.chunk(chunk);
                 }
+                self.compare(chunk);
             }
             // The record stays open until the caller has said what status the failure became.
             Some(Err(error)) => {

@@ -3,25 +3,33 @@
 
 mod answer;
 mod attempt;
+mod chance;
+mod early;
+mod feedback;
 mod names;
 mod retry;
 mod view;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub use answer::Answer;
+pub use early::Gate;
 pub use names::{Destination, Names, UnknownModel};
 pub use view::view_of;
 
 use crate::backends::{Backend, BackendError, Kind, Readiness, Retry};
 use crate::chat::{BackendId, ChatRequest, RequestId};
 use crate::config::{Config, LocalConfig};
-use crate::ledger::{End, Estimate, Ledger, Origin, Recorder, estimate};
+use crate::ledger::{End, Estimate, Ledger, Origin, Recorder, Shadows, estimate};
 use crate::metrics::Metrics;
-use crate::routing::{Decision, Explanation, LOCAL, Plan, Presence, Question, REMOTE, Reason, Router, View};
+use crate::routing::{
+    Decision, Explanation, LOCAL, Plan, Policy, Presence, Question, REMOTE, Reason, Router, View,
+};
+use early::Gated;
 use retry::RetryBudget;
 
 /// Everything that answers a request.
@@ -33,7 +41,10 @@ pub struct Pipeline {
     local: LocalConfig,
     remote_model: String,
     in_flight: Arc<Semaphore>,
+    most_in_flight: usize,
     retries: RetryBudget,
+    shadows: Option<Shadows>,
+    early_gate: Option<Arc<Gate>>,
 }
 
 /// Why there is no answer. The record is closed by whoever turns it into a response.
@@ -81,6 +92,8 @@ pub struct Parts {
     pub names: Names,
     /// Keeps the records.
     pub ledger: Arc<Ledger>,
+    /// Second thoughts on local answers; `None`: they are relayed as they come.
+    pub early_gate: Option<Gate>,
     /// What the names and limits of the house are, for estimates and the number of requests at once.
     pub config: Config,
 }
@@ -93,10 +106,13 @@ impl Pipeline {
             backends: parts.backends,
             names: parts.names,
             ledger: parts.ledger,
+            most_in_flight: parts.config.server.max_in_flight,
             in_flight: Arc::new(Semaphore::new(parts.config.server.max_in_flight)),
             local: parts.config.local,
             remote_model: parts.config.remote.model,
             retries: RetryBudget::new(),
+            shadows: None,
+            early_gate: parts.early_gate.map(Arc::new),
         }
     }
 
@@ -142,13 +158,15 @@ impl Pipeline {
             Ok(destination) => destination,
             Err(unknown) => return Err(refuse(Why::UnknownModel(unknown), None, recorder)),
         };
-        let decision = self.decide(&request, &destination).await;
+        let mut decision = self.decide(&request, &destination).await;
+        let pending = self.draw(&request, &mut decision, &mut recorder);
         recorder.decided(&decision);
         if decision.plan == Plan::Refuse {
             let why = Why::Routing(decision.reason, self.wait_for(decision.reason));
             return Err(refuse(why, Some(decision), recorder));
         }
-        self.try_targets(Asked { request, destination }, decision, recorder, permit).await
+        let answer = self.try_targets(Asked { request, destination }, decision, recorder, permit).await?;
+        Ok(answer.shadowed(pending))
     }
 
     /// Decides without calling anyone.
@@ -176,10 +194,20 @@ impl Pipeline {
         Ok(self.router.decide(question(request, &destination, &view)).await)
     }
 
+    /// Whether nobody is being answered now, and nobody waits.
+    pub fn is_idle(&self) -> bool {
+        let waits = |backend: &Arc<dyn Backend>| backend.load().active + backend.load().queued > 0;
+        self.in_flight.available_permits() == self.most_in_flight && !self.backends.iter().any(waits)
+    }
+
+    /// Every policy.
+    pub fn policies(&self) -> impl Iterator<Item = &Policy> {
+        self.router.policies().filter_map(|name| self.router.policy(name))
+    }
+
     /// Every policy's name, with the hash of its text.
     pub fn policy_hashes(&self) -> impl Iterator<Item = (String, String)> {
-        let policies = self.router.policies().filter_map(|name| self.router.policy(name));
-        policies.map(|policy| (policy.version().name.clone(), policy.version().hash.clone()))
+        self.policies().map(|policy| (policy.version().name.clone(), policy.version().hash.clone()))
     }
 
     async fn decide(&self, request: &ChatRequest, destination: &Destination) -> Decision {
@@ -213,22 +241,31 @@ impl Pipeline {
         mut recorder: Recorder,
         permit: OwnedSemaphorePermit,
     ) -> Result<Answer, Box<Refused>> {
-        let targets: Vec<_> = decision.plan.targets().into_iter().cloned().collect();
-        let mut last_error = None;
-        for (position, target) in targets.iter().enumerate() {
-            let Some(backend) = self.backend(target) else { continue };
-            let is_last = position + 1 == targets.len();
+        let mut targets: VecDeque<_> = decision.plan.targets().into_iter().cloned().collect();
+        let mut last_error: Option<BackendError> = None;
+        let mut escalated = false;
+        while let Some(target) = targets.pop_front() {
+            let Some(backend) = self.backend(&target) else { continue };
+            let is_last = targets.is_empty();
             let call = asked.destination.call(Arc::clone(&asked.request), backend.profile());
-            match self.try_backend(backend, call, &mut recorder, is_last).await {
+            let gate = self.gate_of(&decision, backend).filter(|_| !is_last && !escalated);
+            let gated: Option<Arc<dyn Backend>> =
+                gate.map(|gate| Arc::new(Gated::new(backend, gate, decision.verdict.as_ref())) as _);
+            match self.try_backend(gated.as_ref().unwrap_or(backend), call, &mut recorder, is_last).await {
                 Ok(opened) => {
-                    if position > 0 {
-                        decision.reason = Reason::Fallback;
-                        recorder.reason(Reason::Fallback);
+                    if last_error.is_some() {
+                        decision.reason = if escalated { Reason::Escalated } else { Reason::Fallback };
+                        recorder.reason(decision.reason);
                     }
                     return Ok(Answer::new(backend.profile(), opened, decision, recorder, permit));
                 }
                 Err(error) => {
                     let goes_on = error.retry != Retry::Never;
+                    if error.kind == Kind::Unsure {
+                        // Better an unsure answer than none: it is the last resort, and not judged again.
+                        escalated = true;
+                        targets.push_back(target);
+                    }
                     last_error = Some(error);
                     if !goes_on {
                         break;
@@ -238,6 +275,14 @@ impl Pipeline {
         }
         let why = last_error.map_or(Why::Routing(Reason::NoRemote, None), Why::Backend);
         Err(refuse(why, Some(decision), recorder))
+    }
+}
+
+impl Pipeline {
+    /// The gate that an answer of this backend has to pass: the local model's, where the caller did not ask for it.
+    fn gate_of(&self, decision: &Decision, backend: &Arc<dyn Backend>) -> Option<&Arc<Gate>> {
+        let chosen = backend.profile().id.as_str() == LOCAL && decision.reason != Reason::Requested;
+        self.early_gate.as_ref().filter(|_| chosen)
     }
 }
 

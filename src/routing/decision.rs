@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::classifier::Verdict;
+use super::record::DecisionRecord;
 use crate::chat::{BackendId, BoundaryBackendId};
 
 /// A list with at least one item.
@@ -42,6 +43,29 @@ pub enum Plan {
     Refuse,
 }
 
+/// Proof that a request may go to backends outside the boundary: only a plan that says so makes one. Whatever asks
+/// somebody else about a request (a shadow answer, a judge) takes this, so that it cannot be handed a private one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unconfined(NonEmpty<BackendId>);
+
+impl Unconfined {
+    /// The plan's targets, in order.
+    pub fn targets(&self) -> impl Iterator<Item = &BackendId> {
+        self.0.iter()
+    }
+
+    /// The plan that asks one of these targets and nobody else.
+    pub fn only(&self, target: &BackendId) -> Option<Plan> {
+        let known = self.targets().find(|known| *known == target)?;
+        NonEmpty::new([known.clone()]).map(Plan::Anywhere)
+    }
+
+    /// The plan's first target other than `served`.
+    pub fn other_than(&self, served: &BackendId) -> Option<&BackendId> {
+        self.targets().find(|target| *target != served)
+    }
+}
+
 impl Plan {
     /// The targets in order; none for a refusal.
     pub fn targets(&self) -> Vec<&BackendId> {
@@ -49,6 +73,14 @@ impl Plan {
             Self::WithinBoundary(targets) => targets.iter().map(BoundaryBackendId::id).collect(),
             Self::Anywhere(targets) => targets.iter().collect(),
             Self::Refuse => vec![],
+        }
+    }
+
+    /// The proof that the request may leave the boundary, where it may.
+    pub fn unconfined(&self) -> Option<Unconfined> {
+        match self {
+            Self::Anywhere(targets) => Some(Unconfined(targets.clone())),
+            Self::WithinBoundary(_) | Self::Refuse => None,
         }
     }
 }
@@ -83,13 +115,17 @@ pub enum Reason {
     LocalBusy,
     /// The preferred target failed before its first byte; another one answered.
     Fallback,
+    /// The local answer began unsurely, so the early gate sent the request on.
+    Escalated,
     /// The policy does not permit what the caller asked for.
     NotPermitted,
+    /// The policy's `[explore]` drew the other target, with a known probability.
+    Explored,
 }
 
 impl Reason {
     /// Every reason, for docs and metrics.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::Requested,
         Self::Private,
         Self::Capability,
@@ -103,7 +139,9 @@ impl Reason {
         Self::NoLocal,
         Self::LocalBusy,
         Self::Fallback,
+        Self::Escalated,
         Self::NotPermitted,
+        Self::Explored,
     ];
 
     /// The name in headers, metrics and the ledger.
@@ -122,7 +160,9 @@ impl Reason {
             Self::NoLocal => "no_local",
             Self::LocalBusy => "local_busy",
             Self::Fallback => "fallback",
+            Self::Escalated => "escalated",
             Self::NotPermitted => "not_permitted",
+            Self::Explored => "explored",
         }
     }
 }
@@ -161,4 +201,21 @@ pub struct Decision {
     pub prompt_tokens: u32,
     /// How long deciding took.
     pub decided_in: Duration,
+    /// The probability with which the first target came first: 1 where nothing was drawn.
+    pub propensity: f64,
+    /// Everything that the policy read, to decide again later.
+    pub record: Box<DecisionRecord>,
+}
+
+impl Decision {
+    /// Sends the request to the second target first, against the policy's ruling, which stays in the record. Only a plan
+    /// that may leave the boundary and has two targets is changed; says whether it was.
+    pub fn explore(&mut self) -> bool {
+        let Plan::Anywhere(targets) = &mut self.plan else { return false };
+        let Some(second) = targets.rest.first_mut() else { return false };
+        std::mem::swap(&mut targets.first, second);
+        self.reason = Reason::Explored;
+        self.record.explored = true;
+        true
+    }
 }

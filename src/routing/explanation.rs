@@ -3,6 +3,7 @@
 
 use serde::Serialize;
 
+use super::calibration::Standing;
 use super::classifier::Verdict;
 use super::decision::{Decision, Plan, PolicyVersion, Reason};
 use super::policy::Dropped;
@@ -45,8 +46,26 @@ pub struct Explanation {
     pub failure: Option<String>,
     /// The threshold that the verdict was held against, if any was.
     pub threshold: Option<f32>,
+    /// The calibration that the threshold is from, or why none applies.
+    pub calibration: CalibrationNote,
     /// How long deciding took, in microseconds.
     pub decided_in_us: u64,
+}
+
+/// Which calibration, and how it stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct CalibrationNote {
+    /// `valid`, `missing`, `mismatch` or `no_promise`; only a valid one's threshold steers.
+    pub state: &'static str,
+    /// Its id; `None` where there is none.
+    pub id: Option<String>,
+}
+
+impl CalibrationNote {
+    pub(super) fn of(standing: &Standing) -> Self {
+        let id = standing.calibration().map(|calibration| calibration.id.clone());
+        Self { state: standing.label(), id }
+    }
 }
 
 impl Explanation {
@@ -74,7 +93,13 @@ impl Explanation {
                 Some(Silence::Off) | None => None,
             },
             threshold: decision.threshold,
+            calibration: CalibrationNote::of(&Standing::Missing),
             decided_in_us: u64::try_from(decision.decided_in.as_micros()).unwrap_or(u64::MAX),
         }
+    }
+
+    /// The same, naming the calibration in charge.
+    pub(super) fn under(self, calibration: CalibrationNote) -> Self {
+        Self { calibration, ..self }
     }
 }

@@ -1,14 +1,17 @@
 //! The router: policies and classifier together. One decision is: read the signals, ask the classifier under the
 //! deadline, evaluate the policy. The verdict is recorded whether or not it steers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::calibration::Standing;
 use super::classifier::{Classifier, ClassifierError, Desk, Verdict};
 use super::decision::{Decision, Plan, PolicyVersion, Reason};
-use super::explanation::Explanation;
+use super::drift::Drift;
+use super::explanation::{CalibrationNote, Explanation};
 use super::policy::{Dropped, Facts, Policy};
+use super::record::{DecisionRecord, head_id};
 use super::signals::Signals;
 use super::view::View;
 use crate::chat::{ChatRequest, Control};
@@ -29,9 +32,15 @@ pub struct Question<'a> {
 /// All policies, and the classifier that they may read.
 pub struct Router {
     policies: BTreeMap<String, Arc<Policy>>,
+    /// Every tag that a policy names: the only ones that records keep.
+    asked_tags: Arc<[String]>,
+    /// The fitted head in force, as records name it.
+    head: Option<Arc<str>>,
     desk: Option<Desk>,
     deadline: Duration,
     threshold: Option<f32>,
+    standing: Standing,
+    drift: Option<Drift>,
     metrics: Arc<Metrics>,
 }
 
@@ -58,10 +67,43 @@ impl Router {
         deadline: Duration,
         metrics: Arc<Metrics>,
     ) -> Self {
+        let asked_tags =
+            policies.iter().flat_map(Policy::tags).collect::<BTreeSet<_>>().into_iter().collect();
         let policies =
             policies.into_iter().map(|policy| (policy.name().to_owned(), Arc::new(policy))).collect();
         let desk = classifier.map(|classifier| Desk::open(classifier, Arc::clone(&metrics)));
-        Self { policies, desk, deadline, threshold: None, metrics }
+        let router = Self {
+            policies,
+            asked_tags,
+            head: None,
+            desk,
+            deadline,
+            threshold: None,
+            standing: Standing::Missing,
+            drift: None,
+            metrics,
+        };
+        router.with_standing(Standing::Missing)
+    }
+
+    /// The same router under a calibration: where it is valid its threshold steers and drift is measured; else
+    /// `[uncalibrated]` steers and the score is only recorded.
+    #[must_use]
+    pub fn with_standing(self, standing: Standing) -> Self {
+        for label in Standing::LABELS {
+            let gauge = self.metrics.calibration_state.with_label_values(&[label]);
+            gauge.set(i64::from(label == standing.label()));
+        }
+        let threshold = standing.threshold();
+        let valid = standing.calibration().filter(|_| threshold.is_some());
+        let drift = valid.map(|calibration| Drift::new(calibration.score_histogram.clone()));
+        let head = valid.and_then(|calibration| calibration.head.as_ref()).map(head_id);
+        Self { threshold, standing, drift, head, ..self }
+    }
+
+    /// How the calibration stands.
+    pub fn standing(&self) -> &Standing {
+        &self.standing
     }
 
     /// The same router with a calibrated threshold. Without one, `[uncalibrated]` steers.
@@ -85,7 +127,17 @@ impl Router {
         let started = Instant::now();
         let signals = Arc::new(Signals::read(question.request));
         let heard = self.ask(&signals).await;
+        if let (Some(drift), Ok(verdict)) = (&self.drift, &heard) {
+            self.watch(drift, verdict);
+        }
         self.settle(&question, &signals, heard.ok(), started).0
+    }
+
+    /// Explanations are no requests, so only decisions come here.
+    fn watch(&self, drift: &Drift, verdict: &Verdict) {
+        if let Some(index) = drift.observe(verdict.steering()) {
+            self.metrics.classifier_score_psi.with_label_values(&[] as &[&str]).set(index);
+        }
     }
 
     /// Decides and tells everything that the decision was made from.
@@ -132,7 +184,8 @@ impl Router {
             Err(silence) => (None, Some(silence)),
         };
         let (decision, dropped) = self.settle(question, signals, verdict, started);
-        Explanation::of(&decision, &dropped, signals, silence.as_ref())
+        let calibration = CalibrationNote::of(&self.standing);
+        Explanation::of(&decision, &dropped, signals, silence.as_ref()).under(calibration)
     }
 
     fn settle(
@@ -145,13 +198,15 @@ impl Router {
         let Some(policy) = self.policies.get(question.policy) else {
             return (unknown_policy(question.policy, signals, verdict, started), vec![]);
         };
-        let ruling = policy.evaluate(&Facts {
+        let facts = Facts {
             signals,
             verdict: verdict.as_ref(),
             threshold: self.threshold,
             control: question.control,
             view: question.view,
-        });
+        };
+        let ruling = policy.evaluate(&facts);
+        let record = Box::new(DecisionRecord::keep(&facts, &ruling, &self.asked_tags, self.head.as_ref()));
         let decision = Decision {
             plan: ruling.plan,
             reason: ruling.reason,
@@ -161,6 +216,8 @@ impl Router {
             threshold: ruling.threshold,
             prompt_tokens: signals.prompt_tokens,
             decided_in: started.elapsed(),
+            propensity: 1.0,
+            record,
         };
         (decision, ruling.dropped)
     }
@@ -176,6 +233,8 @@ fn unknown_policy(name: &str, signals: &Signals, verdict: Option<Verdict>, start
         threshold: None,
         prompt_tokens: signals.prompt_tokens,
         decided_in: started.elapsed(),
+        propensity: 1.0,
+        record: Box::default(),
     }
 }
 

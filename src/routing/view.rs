@@ -1,5 +1,7 @@
 //! The backends as routing sees them at the moment of a decision. A snapshot: reads nothing, calls nobody.
 
+use serde::{Deserialize, Serialize};
+
 use crate::chat::{BackendId, BoundaryBackendId, Needs};
 
 /// The name of the backend in this process, in policies and views.
@@ -15,7 +17,8 @@ const ANSWER_TOKENS: u32 = 64;
 const ESTIMATE_SLACK: u32 = 4;
 
 /// Whether a backend can be given work now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Presence {
     /// Yes.
     Ready,

@@ -2,15 +2,25 @@
 
 // Marked as tests, so that helpers may take the short ways that tests may.
 #[cfg(test)]
+mod calibration;
+#[cfg(test)]
 mod cancel;
 #[cfg(test)]
 mod dashboards;
 #[cfg(test)]
 mod doctor;
 #[cfg(test)]
+mod early_gate;
+#[cfg(test)]
 mod failures;
 #[cfg(test)]
 mod fallback;
+#[cfg(test)]
+mod feedback;
+#[cfg(test)]
+mod golden;
+#[cfg(test)]
+mod grading;
 #[cfg(test)]
 mod ledger;
 #[cfg(test)]
@@ -26,9 +36,13 @@ mod patience;
 #[cfg(test)]
 mod privacy;
 #[cfg(test)]
+mod replay;
+#[cfg(test)]
 mod retry;
 #[cfg(test)]
 mod sdk;
+#[cfg(test)]
+mod shadow;
 #[cfg(test)]
 mod shutdown;
 #[cfg(test)]

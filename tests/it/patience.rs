@@ -70,7 +70,7 @@ fn pipeline(backends: Vec<Arc<dyn Backend>>, policy: &str) -> Pipeline {
     let router = Router::new(policies, None, Duration::from_millis(20), Arc::clone(&metrics));
     let names = Names::new(policy, router.policies(), &backends, &config.aliases).unwrap();
     let ledger = Ledger::in_memory(Prices::load(None).unwrap(), &config.local, "gpt-4o", metrics);
-    Pipeline::new(Parts { router, backends, names, ledger: Arc::new(ledger), config })
+    Pipeline::new(Parts { router, backends, names, ledger: Arc::new(ledger), early_gate: None, config })
 }
 
 /// Who serves a question, the seconds until it is committed, and those until there is content; or the code of failure.

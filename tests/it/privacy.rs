@@ -169,7 +169,14 @@ async fn stalled(upstream: &str, local: bool) -> (Gateway, SyncSender<()>) {
     let names = Names::new(&config.policy, router.policies(), &backends, &config.aliases).unwrap();
     let prices = Prices::load(config.ledger.prices.as_deref()).unwrap();
     let ledger = Arc::new(Ledger::in_memory(prices, &config.local, &config.remote.model, metrics));
-    let parts = Parts { router, backends, names, ledger: Arc::clone(&ledger), config: config.clone() };
+    let parts = Parts {
+        router,
+        backends,
+        names,
+        ledger: Arc::clone(&ledger),
+        early_gate: None,
+        config: config.clone(),
+    };
     let pipeline = Arc::new(Pipeline::new(parts));
     (Gateway::serve(pipeline, ledger, &config.server, folder).await, gate)
 }

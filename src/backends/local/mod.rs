@@ -95,7 +95,12 @@ impl Local {
         })?;
         let (prompter, vocabulary) = Prompter::load(&files, graph.layout.vocabulary)?;
         let queue = Arc::new(Queue::new(config.queue, config.max_streams, metrics));
-        let limits = Limits { slots: config.max_streams, longest, eos: files.eos.clone() };
+        let limits = Limits {
+            slots: config.max_streams,
+            longest,
+            eos: files.eos.clone(),
+            watched: config.watched_tokens,
+        };
         let engine = Engine::new(graph, limits, Arc::clone(&queue));
         let engine = std::thread::Builder::new()
             .name("local-engine".to_owned())

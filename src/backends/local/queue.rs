@@ -10,6 +10,7 @@ use tokio::sync::mpsc::{OwnedPermit, Sender};
 
 use super::sampler::Choice;
 use crate::backends::Load;
+use crate::chat::Confidence;
 use crate::metrics::Metrics;
 
 /// Why one answer ended.
@@ -26,10 +27,10 @@ pub(super) enum End {
 }
 
 /// What the engine tells a reply.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Step {
-    /// One more token.
-    Token { index: u32, id: u32 },
+    /// One more token, and how sure the model was of it, where that is watched.
+    Token { index: u32, id: u32, confidence: Option<Confidence> },
     /// The answer ended after so many tokens, the end token included.
     End { index: u32, end: End, tokens: u64 },
 }

@@ -16,7 +16,7 @@ use super::queue::{End, Step};
 use super::refusal;
 use super::stop::{Seen, StopWatch};
 use crate::backends::BackendError;
-use crate::chat::{BackendId, Chunk, Delta, Event, FinishReason, Usage};
+use crate::chat::{BackendId, Chunk, Confidence, Delta, Event, FinishReason, Usage};
 
 /// One of the `n` answers, as far as it has come.
 struct Answer {
@@ -35,6 +35,8 @@ pub(super) struct Reply {
     enough: Arc<[AtomicBool]>,
     answers: Vec<Answer>,
     prompt_tokens: u64,
+    /// Told, and not yet handed out with a chunk.
+    confidence: Vec<Confidence>,
     ready: VecDeque<Result<Chunk, BackendError>>,
     over: bool,
 }
@@ -63,6 +65,7 @@ impl Reply {
             enough,
             answers,
             prompt_tokens: 0,
+            confidence: vec![],
             ready: VecDeque::new(),
             over: false,
         }
@@ -75,7 +78,10 @@ impl Reply {
 
     fn take(&mut self, step: Option<Step>) {
         match step {
-            Some(Step::Token { index, id }) => self.take_token(index, id),
+            Some(Step::Token { index, id, confidence }) => {
+                self.confidence.extend(confidence.filter(|_| index == 0));
+                self.take_token(index, id);
+            }
             Some(Step::End { end: End::Failed, .. }) => self.fail(refusal::internal(&self.backend)),
             Some(Step::End { end: End::Expired, .. }) => self.fail(refusal::busy(&self.backend)),
             Some(Step::End { index, end: End::Stop, tokens }) => {
@@ -126,7 +132,8 @@ impl Reply {
     /// Hands events out; after the last answer's end the usage follows.
     fn give(&mut self, events: Vec<Event>) {
         if !events.is_empty() {
-            self.ready.push_back(Ok(Chunk { raw: None, hidden: false, events }));
+            let confidence = std::mem::take(&mut self.confidence);
+            self.ready.push_back(Ok(Chunk { events, confidence, ..Chunk::default() }));
         }
         if self.answers.iter().all(|answer| answer.ended) {
             let usage = Usage {

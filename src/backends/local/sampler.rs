@@ -4,6 +4,8 @@
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use crate::chat::Confidence;
+
 /// How to choose.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Choice {
@@ -118,9 +120,38 @@ fn greatest(logits: &[f32]) -> Option<(u32, f32)> {
     top.is_finite().then_some((u32::try_from(at).ok()?, top))
 }
 
+/// How sure the model was of `id`; `None` where the logits hold no number. One pass over the vocabulary.
+pub(super) fn confidence(logits: &[f32], id: u32) -> Option<Confidence> {
+    let (_, top) = greatest(logits)?;
+    let (mut total, mut weighted) = (0.0_f64, 0.0_f64);
+    for logit in logits {
+        let below = logit - top;
+        let weight = f64::from(below.exp());
+        if weight > 0.0 {
+            total += weight;
+            weighted += weight * f64::from(below);
+        }
+    }
+    let chosen = f64::from(logits.get(id as usize)? - top);
+    let (logprob, entropy) = (chosen - total.ln(), total.ln() - weighted / total);
+    let confidence = Confidence { logprob: logprob.min(0.0) as f32, entropy: entropy.max(0.0) as f32 };
+    (confidence.logprob.is_finite() && confidence.entropy.is_finite()).then_some(confidence)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn confidence_is_the_log_probability_and_the_entropy() {
+        // Probabilities 3/4 and 1/4.
+        let logits = [0.0, 3.0_f32.ln(), f32::NEG_INFINITY];
+        let sure = confidence(&logits, 1).unwrap();
+        assert!((sure.logprob - 0.75_f32.ln()).abs() < 1e-6, "{sure:?}");
+        assert!((sure.entropy - 0.562_335).abs() < 1e-5, "{sure:?}");
+        assert_eq!(confidence(&logits, 2), None, "a token that cannot be chosen");
+        assert_eq!(confidence(&[f32::NAN], 0), None);
+    }
 
     const FREE: Choice = Choice { temperature: 1.0, top_p: 1.0, top_k: 0, seed: Some(7) };
 

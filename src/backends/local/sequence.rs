@@ -10,8 +10,9 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{OwnedPermit, Sender};
 
 use super::queue::{End, Step, Ticket};
-use super::sampler::Sampler;
+use super::sampler::{Sampler, confidence};
 use super::slab::Cache;
+use crate::chat::Confidence;
 
 /// Answer tokens that a new cache has room for from the start.
 const FIRST_ROOM: usize = 128;
@@ -25,6 +26,8 @@ pub(super) struct Limits {
     pub(super) longest: Duration,
     /// Tokens that end an answer.
     pub(super) eos: Vec<u32>,
+    /// First tokens of each answer whose confidence is told; 0 spares the pass over the vocabulary.
+    pub(super) watched: usize,
 }
 
 /// One answer under way.
@@ -36,6 +39,7 @@ pub(super) struct Sequence {
     pub(super) cache: Option<Cache>,
     sampler: Sampler,
     pub(super) last: u32,
+    confidence: Option<Confidence>,
     generated: usize,
     max_tokens: usize,
     ends_at: Instant,
@@ -72,6 +76,7 @@ impl Sequence {
             cache: None,
             sampler: Sampler::new(ticket.choice, index),
             last: 0,
+            confidence: None,
             generated: 0,
             max_tokens: ticket.max_tokens,
             ends_at: Instant::now() + longest,
@@ -104,6 +109,7 @@ impl Sequence {
         match self.sampler.next(logits) {
             Ok(id) => {
                 self.last = id;
+                self.confidence = (self.generated < limits.watched).then(|| confidence(logits, id)).flatten();
                 self.generated += 1;
                 if limits.eos.contains(&id) {
                     self.end = Some(Ending::Told(End::Stop));
@@ -120,7 +126,11 @@ impl Sequence {
             return Offer::Closed;
         }
         let late = Instant::now() >= self.ends_at;
-        match self.steps.try_send(Step::Token { index: self.index, id: self.last }) {
+        match self.steps.try_send(Step::Token {
+            index: self.index,
+            id: self.last,
+            confidence: self.confidence,
+        }) {
             Ok(()) => {
                 if late || self.generated >= self.max_tokens {
                     self.end = Some(Ending::Told(End::Length));

@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use futures_util::StreamExt;
 
-use super::Finding;
+use super::{Finding, calibration};
 use crate::app::{House, Store};
 use crate::backends::{Backend, Call, Readiness};
 use crate::chat::{ChatRequest, Event, Usage};
 use crate::config::{Config, Paths, RemoteConfig, Secret};
 use crate::dialects::openai_chat::parse_request;
+use crate::ledger;
 use crate::routing::LOCAL;
 
 /// What the local model and the classifier are tried with.
@@ -25,6 +26,7 @@ pub(super) fn examine(config: Config, paths: &Paths) -> anyhow::Result<Vec<Findi
     let began = Instant::now();
     let remote = config.remote.clone();
     let classified = config.classifier.enabled;
+    let file = ledger::file(&config.ledger, &paths.state);
     let house = match House::open(config, paths, Store::Memory) {
         Ok(house) => house,
         Err(error) => return Ok(Finding::problems("gateway", &error.problems)),
@@ -41,6 +43,7 @@ pub(super) fn examine(config: Config, paths: &Paths) -> anyhow::Result<Vec<Findi
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     if classified {
         findings.push(runtime.block_on(classify(&house, &request)));
+        findings.extend(calibration::examine(&house.calibration, &file));
     }
     for backend in house.pipeline.backends() {
         findings.push(if backend.profile().id.as_str() == LOCAL {

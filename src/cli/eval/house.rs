@@ -8,14 +8,14 @@ use crate::evals::{Gateway, Price};
 use crate::ledger::{self, EvalRun, Prices};
 
 /// The gateway in this process, built from the configuration.
-pub(super) fn open_gateway(context: &Context) -> anyhow::Result<Box<dyn Gateway>> {
+pub(in crate::cli) fn open_gateway(context: &Context) -> anyhow::Result<Box<dyn Gateway>> {
     let (config, paths) = context.load()?;
     let house = House::open(config, &paths, Store::Memory)?;
     Ok(Box::new(EvalHouse::new(house, &paths)))
 }
 
 /// The remote model's prices, for runs without a gateway in this process.
-pub(super) fn remote_price(context: &Context) -> anyhow::Result<Option<Price>> {
+pub(in crate::cli) fn remote_price(context: &Context) -> anyhow::Result<Option<Price>> {
     let (config, _) = context.load()?;
     let prices = Prices::load(config.ledger.prices.as_deref())
         .map_err(|problems| crate::config::ConfigError { problems })?;
@@ -25,7 +25,7 @@ pub(super) fn remote_price(context: &Context) -> anyhow::Result<Option<Price>> {
 }
 
 /// Hands the run to the table `eval_runs`.
-pub(super) fn record(context: &Context, runs: &[EvalRun]) -> anyhow::Result<()> {
+pub(super) fn keep_runs(context: &Context, runs: &[EvalRun]) -> anyhow::Result<()> {
     let (config, paths) = context.load()?;
     let file = ledger::file(&config.ledger, &paths.state);
     ledger::insert_eval_runs(&file, runs)

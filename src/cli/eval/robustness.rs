@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 
-use super::{say, write};
+use super::files::{say, write};
 use crate::cli::Context;
 use crate::cli::table::Table;
 use crate::evals::{RobustnessReport, measure_robustness, read_pairs, with_mechanical};

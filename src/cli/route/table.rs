@@ -46,11 +46,21 @@ fn score(told: &Explanation) -> String {
     if let Some(gain) = verdict.gain {
         let _ = write!(text, ", gain of a strong model {gain:+.3}");
     }
+    if let Some(calibrated) = verdict.calibrated {
+        let _ = write!(text, "; {calibrated:.3} by the head fitted for the installed model");
+    }
     match told.threshold {
         Some(threshold) => {
             let _ = write!(text, ", threshold {threshold:.3}");
         }
         None => text.push_str(" (recorded only: no threshold applies)"),
+    }
+    let note = &told.calibration;
+    match &note.id {
+        Some(id) => {
+            let _ = write!(text, ", calibration {id} ({})", note.state);
+        }
+        None => text.push_str(", no calibration"),
     }
     text
 }
@@ -95,6 +105,8 @@ fn sentence(reason: Reason) -> &'static str {
         Reason::NoLocal => "the local backend is not ready",
         Reason::LocalBusy => "the local queue is full",
         Reason::Fallback => "the preferred target failed",
+        Reason::Explored => "chance sent it to the other target, as the policy's [explore] says",
+        Reason::Escalated => "the local answer began unsurely",
         Reason::NotPermitted => "the policy does not permit what was asked for",
     }
 }

@@ -229,8 +229,8 @@ mod tests {
         let raw = Bytes::from_static(b"{\"choices\": [1 ],\"new\":2}");
         fold.push(Chunk {
             raw: Some(raw.clone()),
-            hidden: false,
             events: vec![Event::Whole { text: "x".into() }],
+            ..Chunk::default()
         });
         assert_eq!(fold.finish(&header()), raw);
     }

@@ -54,7 +54,7 @@ pub fn parse_frame(data: Bytes, asked_usage: bool) -> Result<Chunk, FrameError> 
     }
     events.extend(usage.map(Event::Usage));
     let hidden = stranger || (report_only && !asked_usage);
-    Ok(Chunk { raw: Some(raw), hidden, events })
+    Ok(Chunk { raw: Some(raw), hidden, events, ..Chunk::default() })
 }
 
 /// Reads a whole, unstreamed answer. The chunk's `raw` is `body`.
@@ -78,7 +78,7 @@ pub fn parse_whole(body: Bytes) -> Result<Chunk, FrameError> {
         push_finish(choice, index_of(choice), &mut events);
     }
     events.extend(envelope.usage.as_ref().and_then(wire::WireUsage::read).map(Event::Usage));
-    Ok(Chunk { raw: Some(body), hidden: false, events })
+    Ok(Chunk { raw: Some(body), events, ..Chunk::default() })
 }
 
 /// Data over several lines is JSON with line breaks between its tokens: as spaces they mean the same, and the relay

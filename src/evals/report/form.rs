@@ -5,7 +5,12 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::Slice;
+use super::figures::{CurveReport, LatencyReport, Reliability};
+use super::versus::Versus;
+use super::words::Finding;
 use crate::chat::{Micros, Usage};
+use crate::evals::judge::Grading;
+use crate::evals::statistics::{Curve, Point};
 use crate::evals::subject::{GatewayFacts, ServedBy};
 
 /// The only form of the JSON report.
@@ -22,6 +27,19 @@ pub struct Hashes {
     pub local_model: Option<String>,
     /// Hash of every judged policy, by name.
     pub policy: BTreeMap<String, String>,
+}
+
+impl Hashes {
+    /// Every hash with its name.
+    pub fn named(&self) -> impl Iterator<Item = (String, &str)> {
+        let fixed = [
+            ("golden set", Some(&self.suite)),
+            ("classifier", self.classifier.as_ref()),
+            ("local model", self.local_model.as_ref()),
+        ];
+        let fixed = fixed.into_iter().filter_map(|(name, hash)| Some((name.to_owned(), hash?.as_str())));
+        fixed.chain(self.policy.iter().map(|(name, hash)| (format!("policy {name}"), hash.as_str())))
+    }
 }
 
 /// What a report states beside its figures.
@@ -53,6 +71,8 @@ pub struct RemoteTier {
     pub name: String,
     /// True for the gold answer: what any remote model could reach at most, measured on none.
     pub upper_bound: bool,
+    /// The model that answered, where that is known.
+    pub model: Option<String>,
     /// The model whose prices were used, if any were known.
     pub prices_of: Option<String>,
 }
@@ -92,6 +112,14 @@ pub struct SubjectReport {
     pub unpriced: usize,
     /// Average performance gap recovered by its ranking; `None` without scores or without a gap.
     pub apgr: Option<f64>,
+    /// Share of remote calls by which its ranking recovers half of the gap.
+    pub cpt50: Option<f64>,
+    /// The same for four fifths of the gap.
+    pub cpt80: Option<f64>,
+    /// Area under its cost-quality curve: mean quality over all spends.
+    pub area: Option<f64>,
+    /// Its place between always-local and always-remote, on the rows that both tiers have.
+    pub point: Option<Point>,
     /// Median time to the first content, in milliseconds, of measured answers.
     pub ttft_ms_p50: Option<f64>,
     /// Median time to the end.
@@ -106,19 +134,17 @@ pub struct SubjectReport {
     pub by_task: Vec<Slice>,
 }
 
-/// How much better a judged subject is than a rival on the rows that both have.
-#[derive(Clone, Debug, Serialize)]
-pub struct Versus {
-    /// The judged subject.
-    pub subject: String,
-    /// The rival.
-    pub rival: String,
-    /// Mean difference of the scores; above 0 the subject is better.
-    pub difference: f64,
-    /// Its 95 % interval.
-    pub ci: [f64; 2],
-    /// Rows compared.
-    pub n: usize,
+impl SubjectReport {
+    /// With what its ranking's curve says, where it ranks.
+    pub(super) fn ranked(self, curve: Option<&Curve>) -> Self {
+        Self {
+            apgr: curve.and_then(Curve::apgr),
+            cpt50: curve.and_then(|curve| curve.cpt(0.5)),
+            cpt80: curve.and_then(|curve| curve.cpt(0.8)),
+            area: curve.map(Curve::area),
+            ..self
+        }
+    }
 }
 
 /// One subject's graded row.
@@ -148,6 +174,33 @@ pub struct RowReport {
     pub local_ok: Option<f32>,
 }
 
+/// What judges and embedders took, beside what the answers took.
+#[derive(Clone, Debug, Serialize)]
+pub struct GradingReport {
+    /// Questions to them.
+    pub asked: u64,
+    /// Of them, those that brought no answer.
+    pub failed: u64,
+    /// Tokens, prompt and answer.
+    pub tokens: u64,
+    /// What they cost; `None` when a price is not known.
+    pub cost_micros: Option<Micros>,
+    /// Time spent waiting for them, in milliseconds, added up.
+    pub total_ms: f64,
+}
+
+impl GradingReport {
+    pub(super) fn of(grading: &Grading) -> Option<Self> {
+        (grading.asked > 0).then(|| Self {
+            asked: grading.asked,
+            failed: grading.failed,
+            tokens: grading.tokens,
+            cost_micros: grading.cost,
+            total_ms: grading.time.as_secs_f64() * 1e3,
+        })
+    }
+}
+
 /// A run's figures.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
@@ -171,8 +224,18 @@ pub struct Report {
     pub hashes: Hashes,
     /// Every subject: judged, tiers, rivals.
     pub subjects: Vec<SubjectReport>,
-    /// Judged subjects against rivals.
+    /// Judged subjects against tiers and rivals.
     pub versus: Vec<Versus>,
+    /// What judges and embedders took; `None` where nobody was asked.
+    pub grading: Option<GradingReport>,
+    /// What the tests say, in sentences.
+    pub findings: Vec<Finding>,
+    /// What every ranking is worth.
+    pub curves: Vec<CurveReport>,
+    /// Whether the local answers are as good as the score says.
+    pub reliability: Vec<Reliability>,
+    /// How long answers took.
+    pub latency: Vec<LatencyReport>,
     /// Every graded row.
     pub rows: Vec<RowReport>,
 }

@@ -1,63 +1,98 @@
 //! What a run says: every subject's quality with its interval, cost, local share and latency, beside the rivals; the
 //! same figures as JSON, as rows of `eval_runs` and as text. Holds scores and reasons, never an answer's text.
 
+mod field;
+mod figures;
 mod form;
+mod html;
+mod junit;
+mod markdown;
 mod slices;
 mod text;
+mod versus;
+mod words;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use self::field::Field;
+pub use self::field::Frame;
+use self::figures::latencies;
+pub use self::figures::{BestRival, CurveReport, LatencyReport, Reliability, ReliabilityBin};
 pub(super) use self::form::SCHEMA;
-pub use self::form::{Hashes, Header, Kind, RemoteTier, Report, RowReport, SubjectReport, SuiteName, Versus};
+pub use self::form::{
+    GradingReport, Hashes, Header, Kind, RemoteTier, Report, RowReport, SubjectReport, SuiteName,
+};
+pub use self::html::page;
 pub use self::slices::Slice;
-use self::slices::{Cell, Measured};
+use self::versus::against;
+pub use self::versus::{NonInferior, TaskVersus, Versus};
+pub use self::words::{Finding, Tone};
 use super::dataset::Suite;
-use super::rivals::{self, Mix, Pair};
 use super::runner::{Finished, Part, SubjectRun};
-use super::statistics::{Estimate, apgr, mean_estimate, paired_difference};
 use super::subject::{GatewayFacts, GoldOracle};
 use crate::chat::Micros;
 use crate::ledger::EvalRun;
 
+/// How much worse than the remote tier counts as no worse, where nobody says otherwise.
+pub const DEFAULT_MARGIN: f64 = 0.05;
+
 impl Report {
-    /// Works out everything from what a run brought.
+    /// Works out everything from what a run of a golden set brought, with [`DEFAULT_MARGIN`].
     pub fn new(suite: &Suite, finished: &Finished, header: &Header) -> Self {
-        let lengths: Vec<usize> = suite.samples.iter().map(super::dataset::Sample::prompt_chars).collect();
-        let both = match (finished.tier(Part::LocalTier), finished.tier(Part::RemoteTier)) {
-            (Some(local), Some(remote)) => rivals::pairs(local, remote),
-            _ => vec![],
-        };
-        let field = Field { suite, lengths, both };
+        Self::of(&Frame::from(suite), finished, header, DEFAULT_MARGIN)
+    }
+
+    /// Works out everything from graded rows, whatever they were read from. `margin` is the one of non-inferiority
+    /// against the remote tier.
+    pub fn of(frame: &Frame, finished: &Finished, header: &Header, margin: f64) -> Self {
+        let field = Field::new(frame, finished);
         let judged = || finished.runs.iter().filter(|run| run.part == Part::Judged);
-        let tiers = finished.runs.iter().filter(|run| run.part != Part::Judged);
-        let mut subjects: Vec<_> = judged().chain(tiers).map(|run| field.measured(run)).collect();
+        let tiers = || finished.runs.iter().filter(|run| run.part != Part::Judged);
+        let mut subjects: Vec<_> = judged().chain(tiers()).map(|run| field.measured(run)).collect();
         subjects.extend(field.best());
         let mut versus = vec![];
         for run in judged() {
-            for (name, mix, note) in field.rivals(run) {
-                versus.extend(against(run, &name, &mix));
-                subjects.push(field.mixed(name, &mix, note));
+            for tier in tiers().filter(|_| !field.both.is_empty()) {
+                let (local, margin) = match tier.part {
+                    Part::RemoteTier => (0.0, Some(margin)),
+                    Part::LocalTier | Part::Judged => (1.0, None),
+                };
+                versus.extend(against(run, &field.alone(&tier.name, local), frame, margin));
+            }
+            for rival in field.rivals(run) {
+                versus.extend(against(run, &rival, frame, None));
+                subjects.push(field.mixed(&rival));
             }
         }
-        let judged: Vec<&str> = judged().map(|run| run.name.as_str()).collect();
-        Self {
+        let local = finished.tier(Part::LocalTier);
+        let reliable = judged().filter_map(|run| Reliability::of(run, local?));
+        let names: Vec<&str> = judged().map(|run| run.name.as_str()).collect();
+        let mut report = Self {
             schema: SCHEMA,
             run_id: header.run_id.clone(),
             at: header.at.to_string(),
-            suite: SuiteName { name: suite.name.clone(), version: suite.version.clone() },
+            suite: SuiteName { name: frame.name.clone(), version: frame.version.clone() },
             done: finished.done,
             of: finished.of,
             concurrency: header.concurrency,
             remote: finished.tier(Part::RemoteTier).map(|run| RemoteTier {
                 name: run.name.clone(),
                 upper_bound: run.name == GoldOracle::NAME,
+                model: models(run),
                 prices_of: header.facts.price.as_ref().map(|price| price.model.clone()),
             }),
-            hashes: hashes(suite, &header.facts, &judged),
+            hashes: hashes(&frame.hash, &header.facts, &names),
             subjects,
             versus,
-            rows: finished.runs.iter().flat_map(|run| rows(suite, run)).collect(),
-        }
+            grading: GradingReport::of(&finished.grading),
+            findings: vec![],
+            curves: field.curves(judged()),
+            reliability: reliable.collect(),
+            latency: latencies(&finished.runs),
+            rows: finished.runs.iter().flat_map(|run| rows(frame, run)).collect(),
+        };
+        report.findings = words::findings(&report);
+        report
     }
 
     /// The rows for the table `eval_runs`, one for every subject. A stopped run has none, because its figures hold for
@@ -96,22 +131,22 @@ impl Hashes {
     }
 }
 
-fn hashes(suite: &Suite, facts: &GatewayFacts, judged: &[&str]) -> Hashes {
+fn hashes(suite: &str, facts: &GatewayFacts, judged: &[&str]) -> Hashes {
     let policies = facts.policies.iter().filter(|(name, _)| judged.contains(&name.as_str()));
     Hashes {
-        suite: suite.hash.clone(),
+        suite: suite.to_owned(),
         classifier: facts.classifier.clone(),
         local_model: facts.local_model.clone(),
         policy: policies.map(|(name, hash)| (name.clone(), hash.clone())).collect(),
     }
 }
 
-fn rows<'a>(suite: &'a Suite, run: &'a SubjectRun) -> impl Iterator<Item = RowReport> + 'a {
+fn rows<'a>(frame: &'a Frame, run: &'a SubjectRun) -> impl Iterator<Item = RowReport> + 'a {
     run.rows.iter().map(move |row| {
         let answer = row.answer.as_ref();
         let ms = |time: Option<std::time::Duration>| time.map(|time| time.as_secs_f64() * 1e3);
         RowReport {
-            id: suite.samples[row.sample].id.clone(),
+            id: frame.ids[row.sample].clone(),
             subject: run.name.clone(),
             score: row.score.value(),
             why: row.score.why().to_owned(),
@@ -126,93 +161,11 @@ fn rows<'a>(suite: &'a Suite, run: &'a SubjectRun) -> impl Iterator<Item = RowRe
     })
 }
 
-/// The judged subject against a rival, on the rival's rows.
-fn against(run: &SubjectRun, rival: &str, mix: &Mix<'_>) -> Option<Versus> {
-    let scores: BTreeMap<usize, f64> =
-        run.rows.iter().filter_map(|row| Some((row.sample, row.score.value()?))).collect();
-    let own: Vec<f64> = mix.pairs.iter().filter_map(|pair| scores.get(&pair.sample).copied()).collect();
-    let Estimate { mean, lo, hi, n } = paired_difference(&own, &mix.values())?;
-    Some(Versus { subject: run.name.clone(), rival: rival.to_owned(), difference: mean, ci: [lo, hi], n })
-}
-
-/// What all subjects of a report are measured on.
-struct Field<'a> {
-    suite: &'a Suite,
-    lengths: Vec<usize>,
-    both: Vec<Pair<'a>>,
-}
-
-impl<'a> Field<'a> {
-    /// A subject that was asked.
-    fn measured(&self, run: &SubjectRun) -> SubjectReport {
-        let cells = run.rows.iter().map(|row| Cell::of_row(row, self.suite));
-        let measured = Measured::new(cells.collect());
-        let values: Vec<f64> = run.rows.iter().filter_map(|row| row.score.value()).collect();
-        let kind = if run.part == Part::Judged { Kind::Judged } else { Kind::Tier };
-        SubjectReport {
-            apgr: (run.part == Part::Judged).then(|| self.apgr_of(run)).flatten(),
-            ..measured.report(run.name.clone(), kind, mean_estimate(&values))
-        }
-    }
-
-    /// A rival, from its mix of both tiers.
-    fn mixed(&self, name: String, mix: &Mix<'_>, note: Option<&'static str>) -> SubjectReport {
-        let measured = Measured::new(Cell::of_mix(mix, self.suite));
-        SubjectReport {
-            local_share: mix.local_share(),
-            cost_micros: mix.cost().map(|cost| cost.round() as i64),
-            note,
-            apgr: self.apgr_of_rival(&name, mix),
-            ..measured.report(name, Kind::Rival, mix.quality())
-        }
-    }
-
-    fn best(&self) -> Option<SubjectReport> {
-        let mix = rivals::oracle(&self.both);
-        (!mix.pairs.is_empty()).then(|| self.mixed("oracle".to_owned(), &mix, Some("knows the scores")))
-    }
-
-    /// The rivals that share a judged subject's local share or spend.
-    fn rivals(&self, run: &SubjectRun) -> Vec<(String, Mix<'a>, Option<&'static str>)> {
-        let Some(router) = rivals::choices(run, &self.both) else { return vec![] };
-        let (random, by_cost) = rivals::random(&router);
-        let note = (!by_cost).then_some("at equal local share: costs are unknown or alike");
-        let length = rivals::length_rule(&router, &self.lengths);
-        vec![
-            (format!("{LENGTH}@{}", run.name), length, None),
-            (format!("{RANDOM}@{}", run.name), random, note),
-        ]
-    }
-
-    /// APGR of the classifier's scores over the rows that both tiers have; `None` where one has no score.
-    fn apgr_of(&self, run: &SubjectRun) -> Option<f64> {
-        let scores: BTreeMap<usize, f64> = run
-            .rows
-            .iter()
-            .filter_map(|row| Some((row.sample, f64::from(row.answer.as_ref()?.local_ok?))))
-            .collect();
-        let ranks = self.both.iter().map(|pair| scores.get(&pair.sample).copied());
-        ranked(&self.both, &ranks.collect::<Option<Vec<f64>>>()?)
-    }
-
-    /// APGR of a rival's ranking: short prompts stay, any row stays alike, or what loses least stays.
-    fn apgr_of_rival(&self, name: &str, mix: &Mix<'_>) -> Option<f64> {
-        let ranks: Vec<f64> = match name.split('@').next() {
-            Some(LENGTH) => mix.pairs.iter().map(|pair| -(self.lengths[pair.sample] as f64)).collect(),
-            Some(RANDOM) => vec![0.0; mix.pairs.len()],
-            _ => mix.pairs.iter().map(|pair| pair.local.score - pair.remote.score).collect(),
-        };
-        ranked(&mix.pairs, &ranks)
-    }
-}
-
-const LENGTH: &str = "length-rule";
-const RANDOM: &str = "random";
-
-fn ranked(pairs: &[Pair<'_>], ranks: &[f64]) -> Option<f64> {
-    let local: Vec<f64> = pairs.iter().map(|pair| pair.local.score).collect();
-    let remote: Vec<f64> = pairs.iter().map(|pair| pair.remote.score).collect();
-    apgr(&local, &remote, ranks)
+/// The models that gave a tier's answers, where they say.
+fn models(run: &SubjectRun) -> Option<String> {
+    let names: BTreeSet<&str> =
+        run.rows.iter().filter_map(|row| row.answer.as_ref()?.model.as_deref()).collect();
+    (!names.is_empty()).then(|| names.into_iter().collect::<Vec<_>>().join(", "))
 }
 
 #[cfg(test)]

@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::{Kind, SubjectReport};
-use crate::evals::dataset::Suite;
 use crate::evals::rivals::Mix;
 use crate::evals::runner::Row;
 use crate::evals::statistics::{Estimate, mean_estimate};
@@ -38,19 +37,14 @@ pub(super) struct Cell<'a> {
 }
 
 impl<'a> Cell<'a> {
-    pub(super) fn of_row(row: &'a Row, suite: &'a Suite) -> Self {
-        Self {
-            weight: 1.0,
-            task: &suite.samples[row.sample].task,
-            score: row.score.value(),
-            answer: row.answer.as_ref(),
-        }
+    pub(super) fn of_row(row: &'a Row, tasks: &'a [String]) -> Self {
+        Self { weight: 1.0, task: &tasks[row.sample], score: row.score.value(), answer: row.answer.as_ref() }
     }
 
-    pub(super) fn of_mix(mix: &Mix<'a>, suite: &'a Suite) -> Vec<Self> {
+    pub(super) fn of_mix(mix: &Mix<'a>, tasks: &'a [String]) -> Vec<Self> {
         let rows = mix.pairs.iter().zip(&mix.local);
         rows.flat_map(|(pair, chance)| {
-            let task = suite.samples[pair.sample].task.as_str();
+            let task = tasks[pair.sample].as_str();
             [(pair.local, *chance), (pair.remote, 1.0 - chance)].map(|(side, weight)| Self {
                 weight,
                 task,
@@ -91,6 +85,10 @@ impl<'a> Measured<'a> {
             cost_micros: cost(&cells),
             unpriced: cells.iter().filter(|it| it.answer.is_some_and(|it| it.cost.is_none())).count(),
             apgr: None,
+            cpt50: None,
+            cpt80: None,
+            area: None,
+            point: None,
             ttft_ms_p50: time(&cells, 0.5, |answer| answer.ttft),
             total_ms_p50: time(&cells, 0.5, |answer| answer.total),
             total_ms_p95: time(&cells, 0.95, |answer| answer.total),

@@ -36,11 +36,11 @@ fn header() -> Header {
 pub(in crate::evals) fn report_of(scores: &[Option<f64>], of: usize) -> Report {
     let rows = scores.iter().enumerate().map(|(at, score)| row(at, *score, ServedBy::Local)).collect();
     let runs = vec![SubjectRun { name: "judged".into(), part: Part::Judged, rows }];
-    Report::new(&suite(of), &Finished { runs, done: scores.len(), of }, &header())
+    Report::new(&suite(of), &Finished { runs, done: scores.len(), of, ..Finished::default() }, &header())
 }
 
 /// Local is right on rows 0 and 1 of 4, remote everywhere; the policy keeps rows 0 to 2.
-fn contest() -> Report {
+pub(super) fn contest() -> Report {
     let all = |name: &str, part, rows: [(f64, ServedBy); 4]| SubjectRun {
         name: name.into(),
         part,
@@ -52,7 +52,7 @@ fn contest() -> Report {
         all("gold-oracle", Part::RemoteTier, [(1.0, out); 4]),
         all("judged", Part::Judged, [(1.0, home), (1.0, home), (0.0, home), (1.0, out)]),
     ];
-    Report::new(&suite(4), &Finished { runs, done: 4, of: 4 }, &header())
+    Report::new(&suite(4), &Finished { runs, done: 4, of: 4, ..Finished::default() }, &header())
 }
 
 fn subject<'a>(report: &'a Report, name: &str) -> &'a SubjectReport {
@@ -65,7 +65,15 @@ fn figures_agree_with_the_rows() {
     let names: Vec<&str> = report.subjects.iter().map(|subject| subject.name.as_str()).collect();
     assert_eq!(
         names,
-        ["judged", "always-local", "gold-oracle", "oracle", "length-rule@judged", "random@judged"]
+        [
+            "judged",
+            "always-local",
+            "gold-oracle",
+            "oracle",
+            "length-rule@judged",
+            "task-mean@judged",
+            "random@judged"
+        ]
     );
     let judged = subject(&report, "judged");
     assert_eq!((judged.quality, judged.local_share, judged.cost_micros), (Some(0.75), Some(0.75), Some(104)));
@@ -85,11 +93,107 @@ fn figures_agree_with_the_rows() {
 }
 
 #[test]
+fn curves_and_points_agree_with_the_rows() {
+    let report = contest();
+    let names: Vec<&str> = report.curves.iter().map(|curve| curve.name.as_str()).collect();
+    assert_eq!(names, ["judged", "length-rule", "task-mean", "random", "oracle"]);
+    let of = |name: &str| report.curves.iter().find(|curve| curve.name == name).unwrap();
+    assert_eq!((of("judged").cpt50, of("judged").cpt80), (Some(0.25), Some(0.4)));
+    // One task: the task mean knows nothing and is random.
+    assert_eq!((of("task-mean").apgr, of("random").apgr), (Some(0.5), Some(0.5)));
+    assert!((of("oracle").area - 0.875).abs() < 1e-12 && of("oracle").by_cost);
+    let point = subject(&report, "judged").point.unwrap();
+    assert_eq!((point.remote_share, point.spend, point.quality), (0.25, 0.25, 0.75));
+    assert_eq!(subject(&report, "always-local").point.unwrap().spend, 0.0);
+    assert_eq!(subject(&report, "gold-oracle").point.unwrap().spend, 1.0);
+}
+
+#[test]
+fn reliability_and_latency_agree_with_the_rows() {
+    let report = contest();
+    // 0.9 said and 1.0 found on two rows, 0.2 said and 0.0 found on two.
+    let reliability = &report.reliability[0];
+    assert_eq!((reliability.subject.as_str(), reliability.n, reliability.bins.len()), ("judged", 4, 2));
+    assert!((reliability.ece - 0.15).abs() < 1e-6, "{reliability:?}");
+    let latency = &report.latency[0];
+    assert_eq!(
+        (latency.subject.as_str(), latency.n, latency.p50, latency.max),
+        ("always-local", 4, 11.5, 13.0)
+    );
+    assert_eq!(latency.bins.iter().sum::<usize>(), 4);
+    assert!(report.latency.iter().all(|it| it.subject != "gold-oracle"), "a gold answer takes no time");
+}
+
+#[test]
+fn findings_say_what_the_tests_say() {
+    let findings = said(&contest());
+    assert!(
+        findings.contains("not shown that judged is no worse than gold-oracle by more than 0.05"),
+        "{findings}"
+    );
+    // The length rule ranks as well, and a tie is no win.
+    assert!(findings.contains("The score of judged is not shown to rank better"), "{findings}");
+    assert!(findings.contains("to the best of them, length-rule with 0.750"), "{findings}");
+    assert!(
+        findings.contains("always-local (+0.250, p = 1.000; right alone on 1 rows, wrong alone on 0)"),
+        "{findings}"
+    );
+    assert!(findings.contains("length-rule (the same on every row)"), "{findings}");
+}
+
+fn said(report: &Report) -> String {
+    report.findings.iter().map(|finding| finding.text.as_str()).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn clear_tasks_are_named_after_holms_correction() {
+    let tasks = ["good", "bad"];
+    let frame = Frame {
+        ids: (0..40).map(|row| row.to_string()).collect(),
+        tasks: (0..40).map(|row| tasks[row / 20].to_owned()).collect(),
+        lengths: vec![1; 40],
+        ..Frame::default()
+    };
+    let all = |name: &str, part, score: fn(usize) -> f64, by| SubjectRun {
+        name: name.into(),
+        part,
+        rows: (0..40).map(|at| row(at, Some(score(at)), by)).collect(),
+    };
+    let runs = vec![
+        all("always-local", Part::LocalTier, |at| f64::from(u8::from(at < 20)), ServedBy::Local),
+        all("always-remote", Part::RemoteTier, |_| 1.0, ServedBy::Remote),
+        all("judged", Part::Judged, |_| 1.0, ServedBy::Remote),
+    ];
+    let report =
+        Report::of(&frame, &Finished { runs, done: 40, of: 40, ..Finished::default() }, &header(), 0.05);
+    let versus = report.versus.iter().find(|versus| versus.rival == "always-local").unwrap();
+    let task = |name: &str| versus.tasks.iter().find(|task| task.task == name).unwrap();
+    assert_eq!((task("good").difference, task("good").p_holm), (0.0, 1.0));
+    assert!(task("bad").p_holm == 2.0 * task("bad").p && task("bad").p < 1e-5, "{versus:?}");
+    let findings = said(&report);
+    assert!(findings.contains("judged is no worse than always-remote by more than 0.05"), "{findings}");
+    assert!(
+        findings.contains(
+            "Holm's correction for 2 of them, judged differs clearly from always-local in: bad +1.000 (p < 0.001)"
+        ),
+        "{findings}"
+    );
+}
+
+#[test]
 fn rivals_are_compared_row_by_row() {
     let report = contest();
-    assert_eq!(report.versus[0].rival, "length-rule@judged");
-    assert_eq!((report.versus[0].difference, report.versus[0].ci), (0.0, [0.0, 0.0]));
-    assert_eq!(report.versus[1].difference, 0.125);
+    let versus = |rival: &str| report.versus.iter().find(|versus| versus.rival == rival).unwrap();
+    let length = versus("length-rule@judged");
+    assert_eq!((length.difference, length.ci, length.p), (0.0, [0.0, 0.0], Some(1.0)));
+    assert_eq!(versus("random@judged").difference, 0.125);
+    // Only the policy is right on row 3; one row is no evidence.
+    let local = versus("always-local");
+    assert!(local.difference == 0.25 && local.p.unwrap() > 0.999, "{local:?}");
+    assert_eq!(local.discordant.map(|it| (it.first, it.second)), Some((1, 0)));
+    let remote = versus("gold-oracle").non_inferior.as_ref().unwrap();
+    assert!(remote.margin == DEFAULT_MARGIN && !remote.shown, "{remote:?}");
+    assert!(report.versus.iter().all(|it| it.rival == "gold-oracle" || it.non_inferior.is_none()));
 }
 
 #[test]
@@ -99,7 +203,9 @@ fn the_json_has_its_form_and_no_answers() {
     assert_eq!(json["hashes"]["suite"], "abc");
     assert_eq!(json["hashes"]["policy"], serde_json::json!({"judged": "123"}));
     assert_eq!(json["remote"]["upper_bound"], true);
-    for key in ["name", "quality", "ci", "local_share", "cost_micros", "apgr"] {
+    for key in
+        ["name", "quality", "ci", "local_share", "cost_micros", "apgr", "cpt50", "cpt80", "area", "point"]
+    {
         assert!(json["subjects"][0].get(key).is_some(), "{key}");
     }
     for key in ["id", "subject", "score", "why", "usage", "cost_micros", "ttft_ms"] {
@@ -119,10 +225,10 @@ fn unscored_rows_count_neither_way() {
 #[test]
 fn eval_runs_are_one_row_a_subject_of_whole_runs() {
     let runs = contest().eval_runs(jiff::Timestamp::UNIX_EPOCH);
-    assert_eq!(runs.len(), 6);
+    assert_eq!(runs.len(), 7);
     assert_eq!((runs[0].subject.as_str(), runs[0].quality, runs[0].n), ("judged", Some(0.75), 4));
     assert_eq!((runs[0].cost, runs[0].hashes["policy"].as_str()), (Some(Micros(104)), "123"));
-    assert_eq!(runs[5].hashes["policy"], "123", "a rival is held against the policy");
+    assert_eq!(runs[6].hashes["policy"], "123", "a rival is held against the policy");
     assert!(!runs[1].hashes.contains_key("policy"));
     assert!(report_of(&[Some(1.0)], 2).eval_runs(jiff::Timestamp::UNIX_EPOCH).is_empty());
 }

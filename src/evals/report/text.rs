@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use super::{Kind, Report, SubjectReport, slices::Slice};
+use super::{GradingReport, Kind, RemoteTier, Report, SubjectReport, slices::Slice};
 use crate::chat::Micros;
 
 /// Where a value is not known.
@@ -22,21 +22,14 @@ impl fmt::Display for Report {
             writeln!(f, "STOPPED EARLY: the figures hold for these {} rows only", self.done)?;
         }
         if let Some(remote) = &self.remote {
-            let prices = match &remote.prices_of {
-                Some(model) => format!("at the prices of {model}"),
-                None => "at a price that is not known".to_owned(),
-            };
-            match remote.upper_bound {
-                true => writeln!(
-                    f,
-                    "remote tier: {}, the expected answer itself: an upper bound, not a model; {prices}",
-                    remote.name
-                )?,
-                false => writeln!(f, "remote tier: {}; {prices}", remote.name)?,
-            }
+            writeln!(f, "remote tier: {remote}")?;
         }
         writeln!(f)?;
         subjects(&self.subjects).fmt(f)?;
+        if !self.curves.is_empty() {
+            writeln!(f)?;
+            rankings(self).fmt(f)?;
+        }
         if !self.versus.is_empty() {
             writeln!(f)?;
             versus(self).fmt(f)?;
@@ -50,7 +43,20 @@ impl fmt::Display for Report {
                 writeln!(f, "{}: {note}", subject.name)?;
             }
         }
-        writeln!(f, "intervals are 95 %; latency counts measured answers only; apgr: random is 0.5")
+        for reliability in &self.reliability {
+            let (subject, n, ece) = (&reliability.subject, reliability.n, reliability.ece);
+            writeln!(f, "{subject}: expected calibration error of the score {ece:.3} on {n} rows")?;
+        }
+        if let Some(grading) = &self.grading {
+            writeln!(f, "{grading}")?;
+        }
+        if !self.findings.is_empty() {
+            writeln!(f)?;
+        }
+        for finding in &self.findings {
+            writeln!(f, "- {}", finding.text)?;
+        }
+        writeln!(f, "\nintervals are 95 %; latency counts measured answers only; apgr: random is 0.5")
     }
 }
 
@@ -66,7 +72,6 @@ fn subjects(all: &[SubjectReport]) -> Grid {
         "first p50",
         "p50",
         "p95",
-        "apgr",
     ]);
     for subject in all {
         grid.row([
@@ -75,19 +80,32 @@ fn subjects(all: &[SubjectReport]) -> Grid {
             interval(subject.ci),
             subject.n.to_string(),
             subject.unscored.to_string(),
-            subject.local_share.map_or(UNKNOWN.to_owned(), |share| format!("{:.0} %", share * 100.0)),
+            share(subject.local_share),
             dollars(subject.cost_micros),
             ms(subject.ttft_ms_p50),
             ms(subject.total_ms_p50),
             ms(subject.total_ms_p95),
-            number(subject.apgr),
         ]);
     }
     grid
 }
 
+/// What costs nothing to rank by stands beside the score.
+fn rankings(report: &Report) -> Grid {
+    let mut grid = Grid::new(&["ranking", "apgr", "cpt(50)", "cpt(80)", "area"]);
+    for curve in &report.curves {
+        let (half, most) = (share(curve.cpt50), share(curve.cpt80));
+        grid.row([curve.name.clone(), number(curve.apgr), half, most, number(Some(curve.area))]);
+    }
+    grid
+}
+
+fn share(share: Option<f64>) -> String {
+    share.map_or(UNKNOWN.to_owned(), |share| format!("{:.0} %", share * 100.0))
+}
+
 fn versus(report: &Report) -> Grid {
-    let mut grid = Grid::new(&["judged against", "difference", "95 %", "n", ""]);
+    let mut grid = Grid::new(&["judged", "against", "difference", "95 %", "n", "p", ""]);
     for versus in &report.versus {
         let verdict = match versus.ci {
             [lo, _] if lo > 0.0 => "better",
@@ -96,10 +114,12 @@ fn versus(report: &Report) -> Grid {
         };
         let [lo, hi] = versus.ci;
         grid.row([
+            versus.subject.clone(),
             versus.rival.clone(),
             format!("{:+.3}", versus.difference),
             format!("[{lo:+.3}, {hi:+.3}]"),
             versus.n.to_string(),
+            number(versus.p),
             verdict.to_owned(),
         ]);
     }
@@ -125,19 +145,46 @@ fn sliced<'a>(by: &str, all: &'a [SubjectReport], of: impl Fn(&'a SubjectReport)
     grid
 }
 
-fn number(value: Option<f64>) -> String {
+impl fmt::Display for GradingReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { asked, failed, tokens, cost_micros, total_ms } = self;
+        let (cost, time) = (dollars(cost_micros.map(|cost| cost.0)), ms(Some(*total_ms)));
+        write!(
+            f,
+            "judges: {asked} questions, {failed} failed, {tokens} tokens, {cost}, {time}; in nobody's cost"
+        )
+    }
+}
+
+impl fmt::Display for RemoteTier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        if let Some(model) = &self.model {
+            write!(f, " ({model})")?;
+        }
+        if self.upper_bound {
+            write!(f, ", the expected answer itself: an upper bound, not a model")?;
+        }
+        match &self.prices_of {
+            Some(model) => write!(f, "; at the prices of {model}"),
+            None => write!(f, "; at a price that is not known"),
+        }
+    }
+}
+
+pub(super) fn number(value: Option<f64>) -> String {
     value.map_or(UNKNOWN.to_owned(), |value| format!("{value:.3}"))
 }
 
-fn interval(ci: Option<[f64; 2]>) -> String {
+pub(super) fn interval(ci: Option<[f64; 2]>) -> String {
     ci.map_or(UNKNOWN.to_owned(), |[lo, hi]| format!("[{lo:.3}, {hi:.3}]"))
 }
 
-fn dollars(micros: Option<i64>) -> String {
+pub(super) fn dollars(micros: Option<i64>) -> String {
     micros.map_or(UNPRICED.to_owned(), |micros| Micros(micros).to_string())
 }
 
-fn ms(time: Option<f64>) -> String {
+pub(super) fn ms(time: Option<f64>) -> String {
     match time {
         None => UNKNOWN.to_owned(),
         Some(time) if time < 10.0 => format!("{time:.1} ms"),

@@ -28,14 +28,49 @@ const L: ServedBy = ServedBy::Local;
 const R: ServedBy = ServedBy::Remote;
 
 #[test]
+fn the_task_mean_keeps_the_tasks_that_local_does_well() {
+    let home = |score| (score, Some(1), L);
+    let local = run(Part::LocalTier, &[home(1.0), home(0.0), home(1.0), home(0.1)]);
+    let (_, remote) = tiers();
+    let router = choices(&judged([L, R, R, L]), &pairs(&local, &remote)).unwrap();
+    let tasks = ["a", "b", "a", "b"].map(str::to_owned);
+    let mix = ranked(&router, &by_task(&router.pairs, &tasks));
+    assert_eq!(mix.local, [1.0, 0.0, 1.0, 0.0]);
+    // Both rows of a spend 1, both of b 11: halfway from 4 to 44.
+    let point = mix.point(1.0).unwrap();
+    assert_eq!((point.remote_share, point.spend), (0.5, 0.5));
+}
+
+#[test]
+fn many_rows_take_the_normal_interval_of_rows_and_draws() {
+    let side = |score| (score, Some(1), L);
+    let rows: Vec<_> = (0..1_200).map(|row| side(f64::from(row % 2))).collect();
+    let local = run(Part::LocalTier, &rows);
+    let remote = run(Part::RemoteTier, &vec![(1.0, Some(2), R); 1_200]);
+    let both = pairs(&local, &remote);
+    let mix = Mix { local: vec![0.5; both.len()], pairs: both };
+    let quality = mix.quality().unwrap();
+    assert_eq!((quality.mean, quality.n), (0.75, 1_200));
+    // Each row is right with a chance of 3/4 overall, so the variance is 3/16.
+    let half = 1.96 * (0.1875_f64 / 1_200.0).sqrt();
+    assert!(
+        (quality.hi - 0.75 - half).abs() < 1e-4 && (0.75 - quality.lo - half).abs() < 1e-4,
+        "{quality:?}"
+    );
+}
+
+#[test]
 fn the_length_rule_keeps_as_many_and_the_shortest() {
     let (local, remote) = tiers();
     let router = choices(&judged([L, R, L, R]), &pairs(&local, &remote)).unwrap();
     assert_eq!(router.values(), [1.0; 4]);
-    assert_eq!(length_rule(&router, &[10, 20, 30, 40]).local, [1.0, 1.0, 0.0, 0.0]);
-    assert_eq!(length_rule(&router, &[40, 20, 10, 30]).local, [0.0, 1.0, 1.0, 0.0]);
+    fn length_rule<'a>(router: &Mix<'a>, lengths: [usize; 4]) -> Mix<'a> {
+        ranked(router, &by_length(&router.pairs, &lengths))
+    }
+    assert_eq!(length_rule(&router, [10, 20, 30, 40]).local, [1.0, 1.0, 0.0, 0.0]);
+    assert_eq!(length_rule(&router, [40, 20, 10, 30]).local, [0.0, 1.0, 1.0, 0.0]);
     // Three prompts tie for the one place that is left.
-    let tied = length_rule(&router, &[10, 20, 20, 20]);
+    let tied = length_rule(&router, [10, 20, 20, 20]);
     for (got, expected) in tied.local.iter().zip([1.0, 1.0 / 3.0, 1.0 / 3.0, 1.0 / 3.0]) {
         assert!((got - expected).abs() < 1e-12, "{tied:?}");
     }

@@ -36,6 +36,7 @@ fn contest(judged: Vec<Arc<dyn Subject>>) -> Contest {
         concurrency: NonZeroUsize::new(2).unwrap(),
         stand_in: false,
         keep_answers: false,
+        judges: Judges::default(),
     }
 }
 
@@ -183,4 +184,38 @@ async fn the_gold_answer_stands_in_for_every_remote_answer() {
     let rows = &finished.runs[1].rows;
     assert_eq!(rows.iter().map(|row| row.score.value()).collect::<Vec<_>>(), [Some(0.0), Some(1.0)]);
     assert_eq!(rows[1].answer.as_ref().unwrap().reason.as_deref(), Some("length"));
+}
+
+/// A judge that cannot be reached; counts how often it is asked.
+#[derive(Default)]
+struct Deaf(AtomicUsize);
+
+impl Subject for Deaf {
+    fn name(&self) -> &str {
+        "judge"
+    }
+
+    fn ask<'a>(&'a self, _: &'a Sample) -> BoxFuture<'a, Result<Transcript, SubjectError>> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        ready(Err(SubjectError::Unreachable("no connection".into()))).boxed()
+    }
+}
+
+#[tokio::test]
+async fn a_judge_is_asked_once_for_equal_answers_and_its_work_is_counted() {
+    let judge = Arc::new(Deaf::default());
+    let mut contest = contest(vec![Arc::new(Mock), Arc::new(Mock)]);
+    contest.local = Some(Arc::new(Mock));
+    contest.remote = Some(Arc::new(GoldOracle::default()));
+    contest.judges.judge = Some(judge.clone());
+    let mut suite = suite(2);
+    for sample in &mut suite.samples {
+        sample.scorer = testing::sample(json!("rubric"), json!("yes")).scorer;
+    }
+    let finished = run(&suite, &contest, |_| {}, pending()).await;
+    assert_eq!(judge.0.load(Ordering::Relaxed), 2, "once a row, though three subjects say the same");
+    assert_eq!((finished.grading.asked, finished.grading.failed, finished.grading.cost), (2, 2, None));
+    let worth = |run: usize| finished.runs[run].rows[0].score.clone();
+    assert_eq!(worth(0), Score::Unscored { why: "the judge: not reached: no connection".into() });
+    assert_eq!(worth(1).value(), Some(1.0), "the gold answer needs no judge");
 }

@@ -30,7 +30,7 @@ impl Scorer for Exact {
 }
 
 /// One of the expected texts (with `all`, each of them) stands in the answer as whole words: `12` is not in `112`
-/// nor in `12.5`.
+/// nor in `12.5`. With `anywhere` it may also stand inside other words, and space is compared as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Contains {
@@ -38,6 +38,18 @@ pub struct Contains {
     pub case_sensitive: bool,
     /// Whether every expected text must be there.
     pub all: bool,
+    /// Whether a part of a word is enough.
+    pub anywhere: bool,
+}
+
+impl Contains {
+    fn finds(&self, answer: &str, text: &str) -> bool {
+        match (self.anywhere, self.case_sensitive) {
+            (false, _) => find_word(answer, &fold(text.trim(), self.case_sensitive)).is_some(),
+            (true, true) => answer.contains(text),
+            (true, false) => answer.contains(&text.to_lowercase()),
+        }
+    }
 }
 
 impl Scorer for Contains {
@@ -47,11 +59,19 @@ impl Scorer for Contains {
 
     fn score(&self, sample: &Sample, answer: &Transcript) -> Score {
         let Some(texts) = alternatives(&sample.expected) else { return unreadable() };
-        let answer = fold(&answer.text, self.case_sensitive);
-        let mut found =
-            texts.iter().map(|text| find_word(&answer, &fold(text.trim(), self.case_sensitive)).is_some());
+        let answer = match (self.anywhere, self.case_sensitive) {
+            (false, case_sensitive) => fold(&answer.text, case_sensitive),
+            (true, true) => answer.text.clone(),
+            (true, false) => answer.text.to_lowercase(),
+        };
+        let mut found = texts.iter().map(|text| self.finds(&answer, text));
         let right = if self.all { found.all(|it| it) } else { found.any(|it| it) };
         Score::flag(right, "does not contain it")
+    }
+
+    fn gold(&self, expected: &Value) -> Option<Transcript> {
+        let texts = alternatives(expected)?;
+        Some(Transcript::of(if self.all { texts.join(" ") } else { texts.first()?.to_string() }))
     }
 }
 
@@ -140,5 +160,15 @@ mod tests {
         assert_eq!(grade(&json!("contains"), &both, "blue only"), 1.0);
         assert_eq!(grade(&json!({"kind": "contains", "all": true}), &both, "blue only"), 0.0);
         assert_eq!(grade(&json!({"kind": "contains", "all": true}), &both, "Blue and red"), 1.0);
+    }
+
+    #[test]
+    fn contains_finds_parts_of_words_on_request() {
+        let anywhere = json!({"kind": "contains", "anywhere": true});
+        assert_eq!(grade(&anywhere, &json!("CAT"), "concatenate"), 1.0);
+        assert_eq!(grade(&anywhere, &json!("cat"), "dog"), 0.0);
+        let strict = json!({"kind": "contains", "anywhere": true, "case_sensitive": true});
+        assert_eq!(grade(&strict, &json!("Cat"), "concatenate"), 0.0);
+        assert_eq!(grade(&strict, &json!("e C"), "the Cat"), 1.0);
     }
 }

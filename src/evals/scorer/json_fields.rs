@@ -4,13 +4,13 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{Score, Scorer, unreadable};
+use super::{Score, Scorer, read_part, unreadable};
 use crate::evals::dataset::Sample;
 use crate::evals::subject::Transcript;
 
 /// The share of fields that are right, of all fields that are expected or given: a field too many counts against the
 /// answer as one too few does. Texts are compared trimmed and without case, numbers by value, lists in order, objects
-/// key by key; `null` is the same as an absent field.
+/// key by key; `null` is the same as an absent field. The first 100,000 bytes of the answer are read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct JsonFields {}
@@ -25,16 +25,23 @@ impl Scorer for JsonFields {
 
     fn score(&self, sample: &Sample, answer: &Transcript) -> Score {
         let Value::Object(expected) = &sample.expected else { return unreadable() };
-        let Some(got) = first_object(&answer.text) else { return Score::of(0.0, "no JSON object") };
-        let (mut right, mut all) = (0_u32, 0_u32);
-        for (key, value) in present(expected) {
-            all += 1;
-            right += u32::from(got.get(key).is_some_and(|got| same(value, got)));
-        }
-        all += present(&got).filter(|(key, _)| absent(expected.get(*key))).count() as u32;
-        let share = if all == 0 { 1.0 } else { f64::from(right) / f64::from(all) };
-        Score::of(share, format!("{right} of {all} fields right"))
+        let Some(got) = first_object(read_part(&answer.text).0) else {
+            return Score::of(0.0, "no JSON object");
+        };
+        share(expected, &got)
     }
+}
+
+/// The share of right fields, of all that are expected or given.
+pub(super) fn share(expected: &Map<String, Value>, got: &Map<String, Value>) -> Score {
+    let (mut right, mut all) = (0_u32, 0_u32);
+    for (key, value) in present(expected) {
+        all += 1;
+        right += u32::from(got.get(key).is_some_and(|got| same(value, got)));
+    }
+    all += present(got).filter(|(key, _)| absent(expected.get(*key))).count() as u32;
+    let share = if all == 0 { 1.0 } else { f64::from(right) / f64::from(all) };
+    Score::of(share, format!("{right} of {all} fields right"))
 }
 
 fn absent(value: Option<&Value>) -> bool {
@@ -45,14 +52,20 @@ fn present(object: &Map<String, Value>) -> impl Iterator<Item = (&String, &Value
     object.iter().filter(|(_, value)| !value.is_null())
 }
 
-/// The first place in `text` from which a whole JSON object can be read.
 fn first_object(text: &str) -> Option<Map<String, Value>> {
-    text.match_indices('{').find_map(|(at, _)| {
+    match first_json(text, Value::is_object) {
+        Some(Value::Object(object)) => Some(object),
+        _ => None,
+    }
+}
+
+/// The first object or list that can be read whole from some place in `text` on and that `wanted` accepts. Gives up
+/// after 1,000 places, so that a flood of brackets costs no more time than any other text.
+pub(in crate::evals) fn first_json(text: &str, wanted: impl Fn(&Value) -> bool) -> Option<Value> {
+    const MOST_PLACES: usize = 1_000;
+    text.match_indices(['{', '[']).take(MOST_PLACES).find_map(|(at, _)| {
         let mut values = serde_json::Deserializer::from_str(&text[at..]).into_iter::<Value>();
-        match values.next() {
-            Some(Ok(Value::Object(object))) => Some(object),
-            _ => None,
-        }
+        values.next()?.ok().filter(&wanted)
     })
 }
 
@@ -128,6 +141,6 @@ mod tests {
 
     #[test]
     fn deep_nesting_ends() {
-        assert_eq!(fields(&json!({"a": 1}), &"{\"a\":".repeat(5_000)), 0.0);
+        assert_eq!(fields(&json!({"a": 1}), &"{\"a\":".repeat(500_000)), 0.0);
     }
 }

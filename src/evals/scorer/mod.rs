@@ -1,24 +1,42 @@
 //! Graders: each compares an answer's text with the expected one and says how right it is, from 0 to 1, and why.
 //! Unscored is not zero: it means that nothing could be judged. A grader reads text only and executes nothing.
 
+mod all;
 mod choice;
+mod chrf;
 mod exact;
+mod graded;
 mod json_fields;
+mod json_schema;
 mod numeric;
-mod token_f1;
+mod pattern;
+mod rouge_l;
+mod spec;
+pub(super) mod token_f1;
+mod tool_calls;
 
-use serde::Deserialize;
-use serde::de::{Deserializer, Error as _};
 use serde_json::Value;
 
 use super::dataset::Sample;
 use super::subject::Transcript;
 
+pub use all::{All, Check};
 pub use choice::Choice;
+pub use chrf::Chrf;
 pub use exact::{Contains, Exact};
+pub use graded::{EmbeddingCosine, Pairwise, Rubric};
 pub use json_fields::JsonFields;
+pub use json_schema::JsonSchema;
 pub use numeric::Numeric;
+pub use pattern::Pattern;
+pub use rouge_l::RougeL;
+pub use spec::ScorerSpec;
 pub use token_f1::TokenF1;
+pub use tool_calls::ToolCalls;
+
+/// Most bytes of an answer that `regex`, `json_fields`, `json_schema`, `rouge_l`, `chrf` and the graders that ask a model read; the
+/// rest is not compared. Keeps the time of a grading bounded whatever a model wrote.
+pub(super) const LONGEST_READ: usize = 100_000;
 
 /// What an answer is worth.
 #[derive(Clone, Debug, PartialEq)]
@@ -74,77 +92,27 @@ pub trait Scorer: Send + Sync {
 
     /// Grades. Never fails: what cannot be judged is [`Score::Unscored`].
     fn score(&self, sample: &Sample, answer: &Transcript) -> Score;
-}
 
-/// A grader with its settings, as suites write it: a name, or a table with `kind`.
-#[derive(Clone, Debug, PartialEq)]
-pub enum ScorerSpec {
-    /// See [`Exact`].
-    Exact(Exact),
-    /// See [`Choice`].
-    Choice(Choice),
-    /// See [`Contains`].
-    Contains(Contains),
-    /// See [`Numeric`].
-    Numeric(Numeric),
-    /// See [`JsonFields`].
-    JsonFields(JsonFields),
-    /// See [`TokenF1`].
-    TokenF1(TokenF1),
-}
-
-impl ScorerSpec {
-    fn grader(&self) -> &dyn Scorer {
-        match self {
-            Self::Exact(it) => it,
-            Self::Choice(it) => it,
-            Self::Contains(it) => it,
-            Self::Numeric(it) => it,
-            Self::JsonFields(it) => it,
-            Self::TokenF1(it) => it,
-        }
-    }
-
-    fn read(kind: &str, settings: Value) -> Result<Self, String> {
-        fn settled<T: serde::de::DeserializeOwned>(settings: Value) -> Result<T, String> {
-            serde_json::from_value(settings).map_err(|error| error.to_string())
-        }
-        match kind {
-            "exact" => settled(settings).map(Self::Exact),
-            "choice" => settled(settings).map(Self::Choice),
-            "contains" => settled(settings).map(Self::Contains),
-            "numeric" => settled(settings).map(Self::Numeric),
-            "json_fields" => settled(settings).map(Self::JsonFields),
-            "token_f1" => settled(settings).map(Self::TokenF1),
-            other => Err(format!(
-                "unknown scorer `{other}`: use exact, choice, contains, numeric, json_fields or token_f1"
-            )),
-        }
+    /// An answer that gets full marks, made of `expected`; `None` where `expected` does not hold one.
+    fn gold(&self, expected: &Value) -> Option<Transcript> {
+        (!expected.is_null()).then(|| Transcript::of(text_of(expected)))
     }
 }
 
-impl<'de> Deserialize<'de> for ScorerSpec {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let (kind, settings) = match Value::deserialize(deserializer)? {
-            Value::String(kind) => (kind, Value::Object(serde_json::Map::new())),
-            Value::Object(mut settings) => match settings.shift_remove("kind") {
-                Some(Value::String(kind)) => (kind, Value::Object(settings)),
-                _ => return Err(D::Error::custom("a scorer's table needs `kind`")),
-            },
-            _ => return Err(D::Error::custom("a scorer is a name, or a table with `kind`")),
-        };
-        Self::read(&kind, settings).map_err(|problem| D::Error::custom(format!("scorer: {problem}")))
+/// An expected answer as a model would write it: a text as it is, of several accepted ones the first, anything else
+/// as JSON.
+fn text_of(expected: &Value) -> String {
+    match expected {
+        Value::String(text) => text.clone(),
+        Value::Array(texts) => texts.first().map(text_of).unwrap_or_default(),
+        other => other.to_string(),
     }
 }
 
-impl Scorer for ScorerSpec {
-    fn check(&self, expected: &Value) -> Result<(), String> {
-        self.grader().check(expected)
-    }
-
-    fn score(&self, sample: &Sample, answer: &Transcript) -> Score {
-        self.grader().score(sample, answer)
-    }
+/// What is read of `text`, and whether that is less than all.
+fn read_part(text: &str) -> (&str, bool) {
+    let end = text.floor_char_boundary(LONGEST_READ);
+    (&text[..end], end < text.len())
 }
 
 /// The accepted texts of `expected`: one, or a list of alternatives.
@@ -185,27 +153,31 @@ pub(super) mod testing {
             task: "test".to_owned(),
             tags: vec![],
             difficulty: None,
+            tools: vec![],
         }
     }
 
     /// The value that `answer` gets.
     pub(in crate::evals) fn grade(scorer: &Value, expected: &Value, answer: &str) -> f64 {
+        grade_transcript(scorer, expected, &Transcript::of(answer))
+    }
+
+    /// The value that `answer`, which may hold tool calls, gets.
+    pub(in crate::evals) fn grade_transcript(scorer: &Value, expected: &Value, answer: &Transcript) -> f64 {
         let sample = sample(scorer.clone(), expected.clone());
         sample.scorer.check(expected).unwrap();
-        match sample.scorer.score(&sample, &Transcript::of(answer)) {
+        match sample.scorer.score(&sample, answer) {
             Score::Scored { value, .. } => value,
             Score::Unscored { why } => panic!("unscored: {why}"),
         }
     }
 
-    #[test]
-    fn a_scorer_is_a_name_or_a_table_and_unknown_settings_are_refused() {
-        let read = |text: &str| serde_json::from_str::<ScorerSpec>(text).map_err(|error| error.to_string());
-        assert_eq!(read("\"exact\""), read(r#"{"kind": "exact"}"#));
-        assert!(read(r#"{"kind": "exact", "colour": 1}"#).unwrap_err().contains("colour"));
-        assert!(read(r#"{"labels": ["a"]}"#).unwrap_err().contains("kind"));
-        assert!(read("\"choice\"").unwrap_err().contains("labels"));
-        assert!(read("3").unwrap_err().contains("name"));
+    /// Why the scorer's settings, or `expected`, are refused.
+    pub(in crate::evals) fn refusal(scorer: &Value, expected: &Value) -> String {
+        match serde_json::from_value::<ScorerSpec>(scorer.clone()) {
+            Err(error) => error.to_string(),
+            Ok(scorer) => scorer.check(expected).unwrap_err(),
+        }
     }
 
     #[test]

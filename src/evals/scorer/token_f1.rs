@@ -34,7 +34,7 @@ fn words(text: &str) -> Vec<String> {
     kept.map(str::to_owned).collect()
 }
 
-fn f1(expected: &str, got: &str) -> f64 {
+pub(in crate::evals) fn f1(expected: &str, got: &str) -> f64 {
     let (expected, got) = (words(expected), words(got));
     if expected.is_empty() || got.is_empty() {
         return f64::from(u8::from(expected == got));

@@ -1,4 +1,7 @@
-//! Intervals, quantiles and APGR against values worked out by hand; coverage by simulation.
+//! Intervals, tests, quantiles and curves against values of scipy and statsmodels and values worked out by hand;
+//! coverage by simulation.
+
+use serde_json::Value;
 
 use super::*;
 
@@ -95,10 +98,245 @@ fn intervals_cover_the_truth_as_often_as_they_say() {
         wilson_holds += usize::from(it.lo <= 0.85 && 0.85 <= it.hi);
         // Squares of uniform draws: skewed, with mean 1/3.
         let values: Vec<f64> = (0..80).map(|_| rng.random_range(0.0..1.0_f64).powi(2)).collect();
-        let it = resampled(80, 300, trial, |_, row| values[row]).unwrap();
+        let it = resampled_values(&values, 300, trial).unwrap();
         bootstrap_holds += usize::from(it.lo <= 1.0 / 3.0 && 1.0 / 3.0 <= it.hi);
     }
     assert!((367..=393).contains(&wilson_holds), "{wilson_holds} of 400");
     // The percentile bootstrap is known to be a little narrow on small skewed samples.
     assert!((363..=393).contains(&bootstrap_holds), "{bootstrap_holds} of 400");
+}
+
+/// What scipy and statsmodels say: `training/fixtures/statistics.py` wrote it.
+fn reference(name: &str) -> Vec<Value> {
+    let all: Value = serde_json::from_str(include_str!("reference.json")).unwrap();
+    all[name].as_array().unwrap().clone()
+}
+
+fn floats(value: &Value) -> Vec<f64> {
+    value.as_array().unwrap().iter().map(|it| it.as_f64().unwrap()).collect()
+}
+
+fn near(got: f64, expected: f64, within: f64) {
+    assert!((got - expected).abs() <= within * expected.abs().max(1e-9), "{got} is not {expected}");
+}
+
+#[test]
+fn mcnemar_agrees_with_statsmodels() {
+    for case in reference("mcnemar") {
+        let count = |key: &str| case[key].as_u64().unwrap() as usize;
+        let discordant = Discordant { first: count("b"), second: count("c") };
+        near(discordant.mcnemar_exact(), case["exact"].as_f64().unwrap(), 1e-8);
+        let (statistic, p) = discordant.mcnemar_chi2();
+        near(statistic, case["chi2"].as_f64().unwrap(), 1e-12);
+        near(p, case["p"].as_f64().unwrap(), 1e-8);
+    }
+    assert_eq!(Discordant { first: 0, second: 0 }.mcnemar_exact(), 1.0);
+    assert_eq!(Discordant { first: 0, second: 0 }.mcnemar_chi2(), (0.0, 1.0));
+}
+
+#[test]
+fn tango_agrees_with_a_numerical_restricted_likelihood() {
+    for case in reference("tango") {
+        let count = |key: &str| case[key].as_u64().unwrap() as usize;
+        let it = Discordant { first: count("b"), second: count("c") }.tango(count("n")).unwrap();
+        let expected = floats(&case["interval"]);
+        assert!((it.lo - expected[0]).abs() < 1e-6 && (it.hi - expected[1]).abs() < 1e-6, "{it:?} {case}");
+    }
+    // No disagreement still leaves doubt: z^2 / (n + z^2) to both sides.
+    let it = Discordant { first: 0, second: 0 }.tango(60).unwrap();
+    near(it.hi, Z * Z / (60.0 + Z * Z), 1e-6);
+    near(it.lo, -it.hi, 1e-6);
+    assert_eq!(Discordant { first: 3, second: 3 }.tango(5), None);
+}
+
+#[test]
+fn rates_agree_with_statsmodels() {
+    for case in reference("rates") {
+        let count = |key: &str| case[key].as_u64().unwrap() as usize;
+        for (it, key) in [
+            (wilson(count("k"), count("n")), "wilson"),
+            (clopper_pearson(count("k"), count("n"), 0.95), "clopper_pearson"),
+        ] {
+            let (it, expected) = (it.unwrap(), floats(&case[key]));
+            assert!(
+                (it.lo - expected[0]).abs() < 1e-9 && (it.hi - expected[1]).abs() < 1e-9,
+                "{it:?} {case}"
+            );
+        }
+    }
+    assert_eq!(clopper_pearson(1, 0, 0.95), None);
+    assert_eq!(clopper_pearson(1, 2, 1.0), None);
+}
+
+#[test]
+fn holm_agrees_with_statsmodels() {
+    for case in reference("holm") {
+        for (got, expected) in holm(&floats(&case["p"])).into_iter().zip(floats(&case["adjusted"])) {
+            near(got, expected, 1e-12);
+        }
+    }
+    assert_eq!(holm(&[]), Vec::<f64>::new());
+}
+
+#[test]
+fn paired_scores_agree_with_scipy() {
+    let all: Value = serde_json::from_str(include_str!("reference.json")).unwrap();
+    let case = &all["paired"];
+    let (a, b, interval) = (floats(&case["a"]), floats(&case["b"]), floats(&case["interval"]));
+    // Two bootstraps with other seeds differ by their draws.
+    let it = paired_difference(&a, &b).unwrap();
+    assert!((it.lo - interval[0]).abs() < 0.012 && (it.hi - interval[1]).abs() < 0.012, "{it:?}");
+    let p = paired_p(&a[..14], &b[..14]).unwrap();
+    assert!((p - case["first_14_sign_flip"].as_f64().unwrap()).abs() < 0.02, "{p}");
+    assert_eq!(paired_p(&[], &[]), None);
+}
+
+#[test]
+fn the_normal_interval_takes_over_without_a_jump() {
+    let mut rng = ChaCha8Rng::seed_from_u64(3);
+    let values: Vec<f64> = (0..NORMAL_FROM).map(|_| rng.random_range(0.0..1.0_f64).powi(3)).collect();
+    let (drawn, normal) =
+        (bootstrap_mean(NORMAL_FROM, |_, row| values[row]).unwrap(), any_mean(&values).unwrap());
+    close(drawn.mean, normal.mean);
+    assert!(
+        (drawn.lo - normal.lo).abs() < 2e-3 && (drawn.hi - normal.hi).abs() < 2e-3,
+        "{drawn:?} {normal:?}"
+    );
+}
+
+#[test]
+fn non_inferiority_is_shown_refuted_or_left_open() {
+    let flags = |right: usize, of: usize| -> Vec<f64> {
+        (0..of).map(|row| f64::from(u8::from(row < right))).collect()
+    };
+    let test =
+        |a: usize, b: usize, of: usize| NonInferiority::test(&flags(a, of), &flags(b, of), 0.05).unwrap();
+    let alike = test(30, 30, 60);
+    assert!(alike.shown() && !alike.worse() && !alike.tango, "the same answers are no worse");
+    let shown = test(898, 900, 1_000);
+    assert!(shown.shown() && shown.tango, "{shown:?}");
+    let open = test(28, 30, 60);
+    assert!(!open.shown() && !open.worse(), "{open:?}");
+    let worse = test(20, 30, 60);
+    assert!(worse.worse() && !worse.shown(), "{worse:?}");
+    // Within the margin and yet certain: a clear loss is said.
+    assert!(test(860, 890, 1_000).worse());
+}
+
+/// Tango's interval must hold the truth as often as it says, and the plain Wald interval, which does not, must be seen.
+#[test]
+fn tango_covers_the_truth_with_few_disagreements() {
+    let mut rng = ChaCha8Rng::seed_from_u64(17);
+    let (n, truth) = (40, 0.03 - 0.06);
+    let (mut tango, mut wald) = (0, 0);
+    for _ in 0..1_000 {
+        let (mut first, mut second) = (0, 0);
+        for _ in 0..n {
+            let draw: f64 = rng.random_range(0.0..1.0);
+            first += usize::from(draw < 0.03);
+            second += usize::from((0.03..0.09).contains(&draw));
+        }
+        let it = Discordant { first, second }.tango(n).unwrap();
+        tango += usize::from(it.lo <= truth && truth <= it.hi);
+        let (b, c, rows) = (first as f64, second as f64, n as f64);
+        let half = Z * (b + c - (b - c).powi(2) / rows).sqrt() / rows;
+        wald += usize::from(((b - c) / rows - truth).abs() <= half);
+    }
+    // 950 +- 3 * sqrt(1000 * 0.95 * 0.05).
+    assert!(tango >= 929, "{tango} of 1000");
+    assert!(wald < 929, "{wald} of 1000");
+}
+
+fn tiers(local: &[f64], remote: &[f64], extra: Option<&[f64]>) -> Tiers {
+    Tiers { local: local.to_vec(), remote: remote.to_vec(), extra_cost: extra.map(<[f64]>::to_vec) }
+}
+
+#[test]
+fn cpt_and_area_agree_with_hand_computed_values() {
+    let (local, remote) = ([0.0, 1.0, 0.0, 1.0], [1.0; 4]);
+    let perfect =
+        Curve::new(&Ranking::by(&[0.1, 0.8, 0.2, 0.9]).unwrap(), &tiers(&local, &remote, None)).unwrap();
+    close(perfect.cpt(0.5).unwrap(), 0.25);
+    close(perfect.cpt(0.8).unwrap(), 0.4);
+    // Rises from 1/2 to 1 over the first half, then stays.
+    close(perfect.area(), 0.875);
+    assert!(!perfect.by_cost);
+    let random = Curve::new(&Ranking::random(4), &tiers(&local, &remote, None)).unwrap();
+    close(random.cpt(0.8).unwrap(), 0.8);
+    close(random.area(), 0.75);
+    close(random.apgr().unwrap(), 0.5);
+    let worst =
+        Curve::new(&Ranking::by(&[0.9, 0.1, 0.8, 0.2]).unwrap(), &tiers(&local, &remote, None)).unwrap();
+    close(worst.cpt(0.5).unwrap(), 0.75);
+    // The two rows that gain cost 3 of 4: the area is over money.
+    let dear = tiers(&local, &remote, Some(&[15.0, 5.0, 15.0, 5.0]));
+    let dear = Curve::new(&Ranking::by(&[0.1, 0.8, 0.2, 0.9]).unwrap(), &dear).unwrap();
+    close(dear.area(), 0.75 * 0.75 + 0.25);
+    close(dear.cpt(0.5).unwrap(), 0.25);
+    assert!(dear.by_cost);
+    assert_eq!(
+        Curve::new(&Ranking::random(2), &tiers(&[1.0, 1.0], &[1.0, 1.0], None)).unwrap().cpt(0.5),
+        None
+    );
+}
+
+#[test]
+fn the_task_mean_never_knows_a_rows_own_outcome() {
+    // Two tasks, far apart: whole tasks leave, the poor one first.
+    let tasks = ["poor", "poor", "good", "good"];
+    let ranking = Ranking::by_task(&tasks, &[0.0, 0.1, 1.0, 0.9]);
+    assert_eq!(ranking.staying(0.5), [0.0, 0.0, 1.0, 1.0]);
+    assert_eq!(ranking.staying(0.25), [0.5, 0.5, 1.0, 1.0]);
+    // One task: nothing to rank by, whatever the scores are.
+    assert_eq!(Ranking::by_task(&["t"; 3], &[0.0, 1.0, 0.5]), Ranking::random(3));
+    // Changing a row's own score never moves that row.
+    let mut rng = ChaCha8Rng::seed_from_u64(5);
+    let names = ["a", "b", "c", "d"];
+    let tasks: Vec<&str> = (0..60).map(|_| names[rng.random_range(0..4)]).collect();
+    let mut scores: Vec<f64> = (0..60).map(|_| f64::from(u8::from(rng.random_bool(0.5)))).collect();
+    for row in 0..60 {
+        let before = Ranking::by_task(&tasks, &scores).staying(0.4)[row];
+        scores[row] = 1.0 - scores[row];
+        assert_eq!(Ranking::by_task(&tasks, &scores).staying(0.4)[row], before);
+        scores[row] = 1.0 - scores[row];
+    }
+}
+
+#[test]
+fn a_thinned_curve_keeps_its_ends() {
+    let n = 5_000;
+    let local: Vec<f64> = (0..n).map(|row| f64::from(row % 2)).collect();
+    let ranks: Vec<f64> = (0..n).map(f64::from).collect();
+    let curve =
+        Curve::new(&Ranking::by(&ranks).unwrap(), &tiers(&local, &vec![1.0; n as usize], None)).unwrap();
+    let thin = curve.thinned(100);
+    assert!((90..=102).contains(&thin.len()), "{}", thin.len());
+    assert_eq!((thin.first(), thin.last()), (curve.points.first(), curve.points.last()));
+    close(curve.points.last().unwrap().quality, 1.0);
+}
+
+#[test]
+fn a_lead_is_the_difference_of_two_apgrs_and_covers_the_truth() {
+    let mut rng = ChaCha8Rng::seed_from_u64(23);
+    // A row's own chance of a right local answer is known to one ranking, and blurred to the other.
+    let draw = |rng: &mut ChaCha8Rng, rows: usize| {
+        let truth: Vec<f64> = (0..rows).map(|_| rng.random_range(0.0..1.0)).collect();
+        let blurred: Vec<f64> = truth.iter().map(|it| it + rng.random_range(-1.0..1.0)).collect();
+        let local: Vec<f64> = truth.iter().map(|it| f64::from(u8::from(rng.random_bool(*it)))).collect();
+        (Ranking::by(&truth).unwrap(), Ranking::by(&blurred).unwrap(), tiers(&local, &vec![1.0; rows], None))
+    };
+    let (sharp, blurred, many) = draw(&mut rng, 40_000);
+    let truth = sharp.lead(&blurred, &many).unwrap().mean;
+    let apgr = |ranking: &Ranking| Curve::new(ranking, &many).unwrap().apgr().unwrap();
+    close(truth, apgr(&sharp) - apgr(&blurred));
+    assert!(truth > 0.05, "{truth}");
+    let covered = |_: &usize| {
+        let (sharp, blurred, few) = draw(&mut rng, 150);
+        let it = sharp.lead(&blurred, &few).unwrap();
+        it.lo <= truth && truth <= it.hi
+    };
+    let held = (0..300).filter(covered).count();
+    // 285 +- 3 * sqrt(300 * 0.95 * 0.05).
+    assert!((273..=297).contains(&held), "{held} of 300");
+    assert_eq!(sharp.lead(&sharp, &tiers(&[1.0], &[1.0], None)), None);
 }

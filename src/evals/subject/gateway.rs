@@ -7,7 +7,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 
-use super::{DecisionFacts, Price, Subject, SubjectError, Transcript};
+use super::{ALWAYS_LOCAL, ALWAYS_REMOTE, DecisionFacts, Price, Subject, SubjectError, Transcript};
 use crate::chat::Control;
 use crate::evals::dataset::Sample;
 
@@ -16,6 +16,8 @@ use crate::evals::dataset::Sample;
 pub struct Question<'a> {
     /// The conversation, in OpenAI's form.
     pub messages: &'a [Value],
+    /// The tools that may be called, in OpenAI's form; empty for none.
+    pub tools: &'a [Value],
     /// What stands in `model`: `auto`, `local`, `remote`, a policy's name or a model's.
     pub model: &'a str,
     /// Where it must go.
@@ -27,7 +29,7 @@ pub struct Question<'a> {
 impl Question<'_> {
     /// The body of the chat completion that asks it: greedy, streamed, with usage.
     pub fn body(&self) -> Vec<u8> {
-        let body = json!({
+        let mut body = json!({
             "model": self.model,
             "messages": self.messages,
             "temperature": 0,
@@ -35,6 +37,9 @@ impl Question<'_> {
             "stream": true,
             "stream_options": {"include_usage": true},
         });
+        if !self.tools.is_empty() {
+            body["tools"] = json!(self.tools);
+        }
         body.to_string().into_bytes()
     }
 }
@@ -84,19 +89,20 @@ impl GatewaySubject {
 
     /// The local tier alone.
     pub fn always_local(gateway: Arc<dyn Gateway>, max_tokens: u32) -> Self {
-        let (name, model) = ("always-local".to_owned(), "local".to_owned());
+        let (name, model) = (ALWAYS_LOCAL.to_owned(), "local".to_owned());
         Self { gateway, name, model, control: Control::OnlyLocal, max_tokens }
     }
 
     /// The remote tier alone, really asked: this costs money.
     pub fn always_remote(gateway: Arc<dyn Gateway>, max_tokens: u32) -> Self {
-        let (name, model) = ("always-remote".to_owned(), "remote".to_owned());
+        let (name, model) = (ALWAYS_REMOTE.to_owned(), "remote".to_owned());
         Self { gateway, name, model, control: Control::OnlyRemote, max_tokens }
     }
 
     fn question<'a>(&'a self, sample: &'a Sample) -> Question<'a> {
         Question {
             messages: &sample.messages,
+            tools: &sample.tools,
             model: &self.model,
             control: self.control,
             max_tokens: self.max_tokens,

@@ -6,92 +6,16 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use futures_util::future::{BoxFuture, FutureExt};
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde_json::Value;
 
-use super::{Price, Question, ServedBy, Subject, SubjectError, Transcript};
+use super::endpoint::{LONGEST_REPLY, refusal, unreachable_by};
+use super::{
+    ALWAYS_LOCAL, ALWAYS_REMOTE, Endpoint, Price, Question, ServedBy, Subject, SubjectError, ToolCallFold,
+    Transcript,
+};
 use crate::chat::{Control, Micros, Usage};
-use crate::config::Secret;
 use crate::evals::dataset::Sample;
-
-/// Time to connect.
-const CONNECT: Duration = Duration::from_secs(10);
-/// Longest silence, also before the first token.
-const SILENCE: Duration = Duration::from_secs(120);
-/// Most bytes that are read of one reply.
-const LONGEST_REPLY: usize = 8 << 20;
-
-/// Where to ask, and with which connections.
-#[derive(Clone)]
-pub struct Endpoint {
-    client: reqwest::Client,
-    base_url: String,
-    authorization: Option<HeaderValue>,
-}
-
-impl Endpoint {
-    /// An endpoint; `base_url` goes up to and including `/v1`.
-    ///
-    /// # Errors
-    /// When `base_url` is no HTTP URL, or the key cannot be sent in a header.
-    pub fn new(base_url: &str, key: Option<&Secret>) -> Result<Self, SubjectError> {
-        let fault = |problem: &str| SubjectError::Unreachable(problem.to_owned());
-        let url = reqwest::Url::parse(base_url).map_err(|_| fault("the base URL is no URL"))?;
-        if !matches!(url.scheme(), "http" | "https") {
-            return Err(fault("the base URL is neither http nor https"));
-        }
-        // Fails only when a provider is installed already, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut client = reqwest::Client::builder().connect_timeout(CONNECT).read_timeout(SILENCE);
-        if matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]")) {
-            client = client.no_proxy();
-        }
-        let client = client.build().map_err(|_| fault("no HTTP client"))?;
-        let authorization = match key {
-            None => None,
-            Some(key) => {
-                let mut value = HeaderValue::from_str(&format!("Bearer {}", key.expose()))
-                    .map_err(|_| fault("the key cannot be sent in a header"))?;
-                value.set_sensitive(true);
-                Some(value)
-            }
-        };
-        Ok(Self { client, base_url: base_url.trim_end_matches('/').to_owned(), authorization })
-    }
-
-    /// Whether it is a Crossover gateway: it lists a model called `local`.
-    ///
-    /// # Errors
-    /// When nobody answers.
-    pub async fn is_crossover(&self) -> Result<bool, SubjectError> {
-        let request = self.client.get(format!("{}/models", self.base_url)).headers(self.headers());
-        let reply = request.send().await.map_err(|error| unreachable_by(&error))?;
-        let body = reply.bytes().await.map_err(|error| unreachable_by(&error))?;
-        let body: Value = serde_json::from_slice(&body).unwrap_or_default();
-        let models = body["data"].as_array().map_or(&[][..], Vec::as_slice);
-        Ok(models.iter().any(|model| model["id"] == "local"))
-    }
-
-    fn headers(&self) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert("x-crossover-debug", HeaderValue::from_static("true"));
-        if let Some(authorization) = &self.authorization {
-            headers.insert(AUTHORIZATION, authorization.clone());
-        }
-        headers
-    }
-}
-
-/// Without the URL: it may hold what nobody should read.
-fn unreachable_by(error: &reqwest::Error) -> SubjectError {
-    let what = match () {
-        () if error.is_connect() => "no connection",
-        () if error.is_timeout() => "silence for too long",
-        () => "the connection broke",
-    };
-    SubjectError::Unreachable(what.to_owned())
-}
 
 /// One model of an endpoint.
 pub struct Http {
@@ -101,23 +25,32 @@ pub struct Http {
     control: Control,
     max_tokens: u32,
     price: Option<Price>,
+    stands_for: ServedBy,
 }
 
 impl Http {
     /// Asks `endpoint` for `model`; the report calls it `name`.
     pub fn new(endpoint: Endpoint, name: &str, model: &str, max_tokens: u32) -> Self {
         let (name, model) = (name.to_owned(), model.to_owned());
-        Self { endpoint, name, model, control: Control::Auto, max_tokens, price: None }
+        Self {
+            endpoint,
+            name,
+            model,
+            control: Control::Auto,
+            max_tokens,
+            price: None,
+            stands_for: ServedBy::None,
+        }
     }
 
     /// The local tier of a Crossover gateway.
     pub fn always_local(endpoint: Endpoint, max_tokens: u32) -> Self {
-        Self { control: Control::OnlyLocal, ..Self::new(endpoint, "always-local", "local", max_tokens) }
+        Self { control: Control::OnlyLocal, ..Self::new(endpoint, ALWAYS_LOCAL, "local", max_tokens) }
     }
 
     /// The remote tier of a Crossover gateway, really asked: this costs money.
     pub fn always_remote(endpoint: Endpoint, max_tokens: u32) -> Self {
-        Self { control: Control::OnlyRemote, ..Self::new(endpoint, "always-remote", "remote", max_tokens) }
+        Self { control: Control::OnlyRemote, ..Self::new(endpoint, ALWAYS_REMOTE, "remote", max_tokens) }
     }
 
     /// Prices for the answers that the remote gives, where the gateway does not say what they cost.
@@ -126,9 +59,16 @@ impl Http {
         Self { price, ..self }
     }
 
+    /// The tier that answers count for, where the server does not say: for one that is no Crossover gateway.
+    #[must_use]
+    pub fn standing_for(self, tier: ServedBy) -> Self {
+        Self { stands_for: tier, ..self }
+    }
+
     async fn asked(&self, sample: &Sample) -> Result<Transcript, SubjectError> {
         let question = Question {
             messages: &sample.messages,
+            tools: &sample.tools,
             model: &self.model,
             control: self.control,
             max_tokens: self.max_tokens,
@@ -142,9 +82,8 @@ impl Http {
         if let Some(route) = route {
             headers.insert("x-crossover-route", HeaderValue::from_static(route));
         }
-        let url = format!("{}/chat/completions", self.endpoint.base_url);
         let started = Instant::now();
-        let request = self.endpoint.client.post(url).headers(headers).body(question.body());
+        let request = self.endpoint.post("chat/completions").headers(headers).body(question.body());
         let reply = request.send().await.map_err(|error| unreachable_by(&error))?;
         let status = reply.status();
         let mut answer = announced(reply.headers());
@@ -163,7 +102,12 @@ impl Http {
             return Err(SubjectError::Refused(refusal(status.as_u16(), &reading.raw)));
         }
         reading.end(streamed)?;
+        if answer.served_by == ServedBy::None {
+            answer.served_by = self.stands_for;
+        }
         answer.text = reading.text;
+        answer.tool_calls = reading.calls.finish();
+        answer.model = answer.model.or(reading.model);
         answer.ttft = reading.ttft;
         answer.total = Some(started.elapsed());
         answer.usage = reading.usage.unwrap_or_default();
@@ -195,6 +139,7 @@ fn announced(headers: &HeaderMap) -> Transcript {
             Some("remote") => ServedBy::Remote,
             _ => ServedBy::None,
         },
+        model: read("x-crossover-model").map(str::to_owned),
         reason: read("x-crossover-reason").map(str::to_owned),
         cost: read("x-crossover-cost-usd").and_then(micros),
         local_ok: read("x-crossover-score")
@@ -215,25 +160,16 @@ fn micros(dollars: &str) -> Option<Micros> {
     Some(Micros(whole.parse::<i64>().ok()?.checked_mul(1_000_000)?.checked_add(fraction)?))
 }
 
-/// Status and stable code of a refusal; its message may repeat the prompt and stays out.
-fn refusal(status: u16, body: &[u8]) -> String {
-    let body: Value = serde_json::from_slice(body).unwrap_or_default();
-    let plain =
-        |code: &&str| code.len() <= 64 && code.bytes().all(|it| it.is_ascii_lowercase() || it == b'_');
-    match body["error"]["code"].as_str().filter(plain) {
-        Some(code) => format!("{status} {code}"),
-        None => status.to_string(),
-    }
-}
-
 /// An answer as it comes in.
 #[derive(Default)]
 struct Reading {
     raw: Vec<u8>,
     length: usize,
     text: String,
+    calls: ToolCallFold,
     ttft: Option<Duration>,
     usage: Option<Usage>,
+    model: Option<String>,
     ended: bool,
 }
 
@@ -271,8 +207,16 @@ impl Reading {
             self.ttft.get_or_insert_with(|| started.elapsed());
             self.text.push_str(text);
         }
+        let calls = &choice["delta"]["tool_calls"];
+        if calls.as_array().is_some_and(|calls| !calls.is_empty()) {
+            self.ttft.get_or_insert_with(|| started.elapsed());
+            self.calls.push(calls);
+        }
         self.ended |= choice["finish_reason"].is_string();
         self.usage = usage(&frame).or(self.usage);
+        if self.model.is_none() {
+            self.model = model(&frame);
+        }
         Ok(())
     }
 
@@ -291,12 +235,20 @@ impl Reading {
             return Err(SubjectError::Broken("the body is no chat completion".to_owned()));
         }
         self.text = message["content"].as_str().unwrap_or_default().to_owned();
+        self.calls.push(&message["tool_calls"]);
         self.usage = usage(&whole);
+        self.model = model(&whole);
         Ok(())
     }
 }
 
-fn usage(frame: &Value) -> Option<Usage> {
+/// The model that a frame names; a name of any length would end up in reports.
+fn model(frame: &Value) -> Option<String> {
+    frame["model"].as_str().filter(|name| !name.is_empty() && name.len() <= 128).map(str::to_owned)
+}
+
+/// What a reply says that it took, if it says anything.
+pub(super) fn usage(frame: &Value) -> Option<Usage> {
     let usage = frame["usage"].as_object()?;
     let count = |of: &Value| of.as_u64().unwrap_or_default();
     let part = |group: &str, key: &str| usage.get(group).map_or(0, |group| count(&group[key]));

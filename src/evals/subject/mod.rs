@@ -2,10 +2,12 @@
 //! The in-process gateway stands behind [`Gateway`], which the house implements: nothing here knows how it answers.
 //! Errors never carry what was asked or answered.
 
+mod endpoint;
 mod gateway;
 mod http;
 mod oracle;
 mod recorded;
+mod tool_calls;
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,12 +17,19 @@ use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
 use super::dataset::Sample;
-use crate::chat::{Micros, Usage};
+use crate::chat::{Confidence, Micros, Usage};
 
+pub use endpoint::Endpoint;
 pub use gateway::{Gateway, GatewayFacts, GatewaySubject, Question};
-pub use http::{Endpoint, Http};
+pub use http::Http;
 pub use oracle::GoldOracle;
 pub use recorded::{Recorded, RecordedError, RecordedLine};
+pub use tool_calls::{ToolCall, ToolCallFold};
+
+/// The name of the local tier alone, in reports and recordings.
+pub const ALWAYS_LOCAL: &str = "always-local";
+/// The name of a remote tier that was really asked.
+pub const ALWAYS_REMOTE: &str = "always-remote";
 
 /// Which tier gave an answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -51,8 +60,12 @@ impl ServedBy {
 pub struct Transcript {
     /// What the model wrote.
     pub text: String,
+    /// Which tools it asked to call.
+    pub tool_calls: Vec<ToolCall>,
     /// Who wrote it.
     pub served_by: ServedBy,
+    /// The model that wrote it, by its own or the gateway's word.
+    pub model: Option<String>,
     /// Why it went there, where routing decided.
     pub reason: Option<String>,
     /// Tokens it took.
@@ -69,6 +82,8 @@ pub struct Transcript {
     pub local_ok: Option<f32>,
     /// The prompt's length in tokens as routing saw it.
     pub prompt_tokens: Option<u32>,
+    /// How sure the local model was of its first tokens, where it is watched. Never recorded.
+    pub begun: Vec<Confidence>,
 }
 
 impl Transcript {
@@ -108,6 +123,9 @@ pub enum SubjectError {
     /// There is no recorded answer to this sample.
     #[error("no recorded answer")]
     Missing,
+    /// The row says how to tell a right answer, and holds none.
+    #[error("the row holds no gold answer")]
+    NoGold,
 }
 
 impl SubjectError {
@@ -118,6 +136,7 @@ impl SubjectError {
             Self::Refused(_) => "refused",
             Self::Broken(_) => "broken",
             Self::Missing => "missing",
+            Self::NoGold => "no_gold",
         }
     }
 }

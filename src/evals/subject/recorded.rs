@@ -9,9 +9,13 @@ use std::time::Duration;
 use futures_util::future::{BoxFuture, FutureExt, ready};
 use serde::{Deserialize, Serialize};
 
-use super::{ServedBy, Subject, SubjectError, Transcript};
+use super::{ALWAYS_LOCAL, ALWAYS_REMOTE, ServedBy, Subject, SubjectError, ToolCall, Transcript};
 use crate::chat::{Micros, Usage};
 use crate::evals::dataset::{BadLine, Sample};
+
+/// More bad lines than these are counted and not listed.
+const LISTED: usize = 20;
+const OTHER_SUITE: &str = "was recorded for another version of the suite: record it again";
 
 /// One line of a file of recorded answers. Times are in milliseconds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,9 +30,18 @@ pub struct RecordedLine {
     pub subject: String,
     /// The answer.
     pub text: String,
+    /// The tools that it asks to call.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tool_calls: Vec<ToolCall>,
     /// Which tier gave it.
     #[serde(default)]
     pub served_by: ServedBy,
+    /// The model that gave it, by its real name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// SHA-256 of that model's graph, for a model in this process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model_hash: Option<String>,
     /// Why it went there.
     #[serde(default)]
     pub reason: Option<String>,
@@ -64,7 +77,10 @@ impl RecordedLine {
             id: id.to_owned(),
             subject: subject.to_owned(),
             text: answer.text.clone(),
+            tool_calls: answer.tool_calls.clone(),
             served_by: answer.served_by,
+            model: answer.model.clone(),
+            model_hash: None,
             reason: answer.reason.clone(),
             usage: answer.usage,
             cost_micros: answer.cost,
@@ -73,6 +89,21 @@ impl RecordedLine {
             total_ms: ms(answer.total),
             local_ok: answer.local_ok,
             prompt_tokens: answer.prompt_tokens,
+        }
+    }
+
+    /// Reads one line of a file of answers to the suite of this hash.
+    ///
+    /// # Errors
+    /// What is wrong with the line.
+    pub(in crate::evals) fn parse(line: &[u8], suite: &str) -> Result<Self, String> {
+        let line: Self = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+        if line.suite.as_ref().is_some_and(|recorded| recorded != suite) {
+            return Err(OTHER_SUITE.to_owned());
+        }
+        match line.id.is_empty() || line.subject.is_empty() {
+            true => Err("`id` or `subject` is empty".to_owned()),
+            false => Ok(line),
         }
     }
 
@@ -86,7 +117,9 @@ impl RecordedLine {
         }
         Ok(Transcript {
             text: self.text,
+            tool_calls: self.tool_calls,
             served_by: self.served_by,
+            model: self.model,
             reason: self.reason,
             usage: self.usage,
             cost: self.cost_micros,
@@ -95,6 +128,7 @@ impl RecordedLine {
             total: time(self.total_ms)?,
             local_ok: self.local_ok,
             prompt_tokens: self.prompt_tokens,
+            ..Transcript::default()
         })
     }
 }
@@ -113,6 +147,9 @@ pub enum RecordedError {
     /// Lines that are no recorded answers: all of them.
     #[error("{}", listed(.0))]
     BadLines(Vec<BadLine>),
+    /// All of it was recorded for another version of the suite.
+    #[error("{}: {OTHER_SUITE}", .0.display())]
+    OtherSuite(PathBuf),
     /// There is nothing in it.
     #[error("{} holds no answers", .0.display())]
     Empty(PathBuf),
@@ -120,8 +157,11 @@ pub enum RecordedError {
 
 fn listed(bad: &[BadLine]) -> String {
     let mut text = format!("{} bad line(s):", bad.len());
-    for line in bad {
+    for line in bad.iter().take(LISTED) {
         let _ = write!(text, "\n  {line}");
+    }
+    if bad.len() > LISTED {
+        let _ = write!(text, "\n  and {} more", bad.len() - LISTED);
     }
     text
 }
@@ -130,19 +170,21 @@ fn listed(bad: &[BadLine]) -> String {
 #[derive(Debug)]
 pub struct Recorded {
     name: String,
+    model: Option<String>,
+    model_hash: Option<String>,
     answers: BTreeMap<String, Transcript>,
 }
 
 impl Recorded {
     /// Reads every subject of `file`, sorted by name. `suite` is the hash of the suite that will be run: a line that
-    /// names another one is refused.
+    /// names another one is refused, and so is a subject whose answers come from several models.
     ///
     /// # Errors
     /// An unreadable or empty file; every bad line at once.
     pub fn read(file: &Path, suite: &str) -> Result<Vec<Self>, RecordedError> {
         let bytes = std::fs::read(file)
             .map_err(|source| RecordedError::Unreadable { file: file.to_owned(), source })?;
-        let mut subjects: BTreeMap<String, BTreeMap<String, Transcript>> = BTreeMap::new();
+        let mut subjects: BTreeMap<String, Self> = BTreeMap::new();
         let mut bad = vec![];
         for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
             if line.trim_ascii().is_empty() {
@@ -153,32 +195,62 @@ impl Recorded {
             }
         }
         if !bad.is_empty() {
-            return Err(RecordedError::BadLines(bad));
+            let stale = subjects.is_empty() && bad.iter().all(|bad| bad.problem == OTHER_SUITE);
+            return Err(match stale {
+                true => RecordedError::OtherSuite(file.to_owned()),
+                false => RecordedError::BadLines(bad),
+            });
         }
         if subjects.is_empty() {
             return Err(RecordedError::Empty(file.to_owned()));
         }
-        Ok(subjects.into_iter().map(|(name, answers)| Self { name, answers }).collect())
+        Ok(subjects.into_values().collect())
+    }
+
+    /// The model whose answers these are, where the file says.
+    pub fn model(&self) -> Option<&str> {
+        self.model.as_deref()
+    }
+
+    /// The hash of that model, where the file says.
+    pub fn model_hash(&self) -> Option<&str> {
+        self.model_hash.as_deref()
     }
 }
 
-fn read_line(
-    line: &[u8],
-    suite: &str,
-    subjects: &mut BTreeMap<String, BTreeMap<String, Transcript>>,
-) -> Result<(), String> {
-    let line: RecordedLine = serde_json::from_slice(line).map_err(|error| error.to_string())?;
-    if line.suite.as_ref().is_some_and(|recorded| recorded != suite) {
-        return Err("was recorded for another version of the suite: record it again".to_owned());
-    }
-    let (id, subject) = (line.id.clone(), line.subject.clone());
-    if id.is_empty() || subject.is_empty() {
-        return Err("`id` or `subject` is empty".to_owned());
-    }
+fn read_line(line: &[u8], suite: &str, subjects: &mut BTreeMap<String, Recorded>) -> Result<(), String> {
+    let line = RecordedLine::parse(line, suite)?;
+    let (id, model, model_hash) = (line.id.clone(), line.model.clone(), line.model_hash.clone());
+    let subject = subjects.entry(line.subject.clone()).or_insert_with(|| Recorded {
+        name: line.subject.clone(),
+        model: None,
+        model_hash: None,
+        answers: BTreeMap::new(),
+    });
+    // A policy's answers come from both tiers; a tier's come from one model.
     let answer = line.transcript()?;
-    match subjects.entry(subject).or_default().insert(id, answer) {
+    if subject.name == ALWAYS_LOCAL || subject.name == ALWAYS_REMOTE {
+        one(&mut subject.model, model)?;
+        one(&mut subject.model_hash, model_hash)?;
+    }
+    match subject.answers.insert(id, answer) {
         None => Ok(()),
         Some(_) => Err("this subject has already answered this row".to_owned()),
+    }
+}
+
+/// Keeps what every line so far says.
+fn one(known: &mut Option<String>, said: Option<String>) -> Result<(), String> {
+    match (&known, said) {
+        (_, None) => Ok(()),
+        (Some(known), Some(said)) if *known == said => Ok(()),
+        (Some(known), Some(said)) => Err(format!(
+            "is an answer of {said}, the lines before are of {known}: one file, one model a tier"
+        )),
+        (None, said) => {
+            *known = said;
+            Ok(())
+        }
     }
 }
 
@@ -207,6 +279,7 @@ mod tests {
     fn what_is_written_can_be_read() {
         let answer = Transcript {
             text: "four".into(),
+            tool_calls: vec![ToolCall { name: "add".into(), arguments: serde_json::json!({"a": 2}) }],
             served_by: ServedBy::Local,
             cost: Some(Micros(3)),
             total: Some(Duration::from_millis(12)),
@@ -220,6 +293,20 @@ mod tests {
     }
 
     #[test]
+    fn a_tier_is_one_model_and_keeps_its_name() {
+        let line = |id: &str, subject: &str, model: &str| {
+            format!(r#"{{"id":"{id}","subject":"{subject}","text":"x","model":"{model}"}}"#)
+        };
+        let one = [line("a", "always-remote", "m1"), line("b", "always-remote", "m1")].join("\n");
+        assert_eq!(read(&one).unwrap()[0].model(), Some("m1"));
+        let mixed = [line("a", "always-remote", "m1"), line("b", "always-remote", "m2")].join("\n");
+        let error = read(&mixed).unwrap_err().to_string();
+        assert!(error.contains("answers.jsonl:2: is an answer of m2, the lines before are of m1"), "{error}");
+        let policy = [line("a", "balanced", "m1"), line("b", "balanced", "m2")].join("\n");
+        assert_eq!(read(&policy).unwrap()[0].model(), None);
+    }
+
+    #[test]
     fn every_bad_line_is_reported() {
         let good = r#"{"id":"a","subject":"s","text":"x"}"#;
         let other = r#"{"id":"b","subject":"s","text":"x","suite":"old"}"#;
@@ -230,5 +317,8 @@ mod tests {
         };
         assert_eq!(bad.iter().map(|bad| bad.line).collect::<Vec<_>>(), [2, 3, 4, 5, 6]);
         assert!(matches!(read(""), Err(RecordedError::Empty(_))));
+        assert!(matches!(read(&[other, other].join("\n")), Err(RecordedError::OtherSuite(_))));
+        let many = read(&vec!["{"; 30].join("\n")).unwrap_err().to_string();
+        assert!(many.starts_with("30 bad line(s)") && many.ends_with("and 10 more"), "{many}");
     }
 }

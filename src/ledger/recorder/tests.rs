@@ -32,6 +32,8 @@ fn decision(first: &str) -> Decision {
         threshold: Some(0.8),
         prompt_tokens: 100,
         decided_in: Duration::from_micros(300),
+        propensity: 1.0,
+        record: Box::default(),
     }
 }
 

@@ -8,6 +8,7 @@ use toml::Table;
 use super::clauses::read_condition;
 use super::condition::{Clause, Condition};
 use super::fields::{Fields, Problems};
+use super::sampling::{read_explore, read_shadow};
 use super::{Otherwise, Policy, Rule, SCHEMA_VERSION, UNCALIBRATED, WHEN_UNKNOWN, cases};
 use crate::chat::{BackendId, Control};
 use crate::config::Problem;
@@ -25,8 +26,7 @@ pub(super) const CONTROLS: [(&str, Control); 4] = [
     ("only-remote", Control::OnlyRemote),
 ];
 
-const KNOWN_ON_TOP: &str =
-    "schema-version, name, about, permits, when-unknown, [uncalibrated], [[rule]], [[test]]";
+const KNOWN_ON_TOP: &str = "schema-version, name, about, permits, when-unknown, [uncalibrated], [[rule]], [shadow], [explore], [[test]]";
 
 /// One `[[rule]]` or `[uncalibrated]` as written.
 struct Draft {
@@ -60,6 +60,8 @@ fn read(table: Table, text: &str, file: &Path, problems: &mut Problems<'_>) -> O
         if fields.has(WHEN_UNKNOWN) { Some(read_targets(&mut fields, WHEN_UNKNOWN, problems)) } else { None };
     let uncalibrated =
         fields.take::<Table>(UNCALIBRATED, problems).map(|table| read_rule(table, UNCALIBRATED, problems));
+    let shadow = fields.take::<Table>("shadow", problems).map(|table| read_shadow(table, problems));
+    let explore = fields.take::<Table>("explore", problems).map(|table| read_explore(table, problems));
     let drafts = tables(&mut fields, "rule", problems, read_rule);
     let cases = tables(&mut fields, "test", problems, cases::read);
     fields.finish(KNOWN_ON_TOP, problems);
@@ -83,6 +85,8 @@ fn read(table: Table, text: &str, file: &Path, problems: &mut Problems<'_>) -> O
         uncalibrated,
         rules,
         otherwise: otherwise?,
+        shadow,
+        explore: explore.unwrap_or_default(),
         cases: cases.into_iter().flatten().collect(),
     })
 }

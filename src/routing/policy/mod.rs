@@ -10,12 +10,14 @@ mod evaluate;
 mod fields;
 mod plan;
 mod reason;
+mod sampling;
 
 use std::path::{Path, PathBuf};
 
 pub use evaluate::{Dropped, Facts, Ruling};
+pub use sampling::{Grade, Shadow};
 
-use self::condition::Condition;
+use self::condition::{Clause, Condition};
 use super::decision::PolicyVersion;
 use crate::chat::{BackendId, Control};
 use crate::config::Problem;
@@ -41,6 +43,8 @@ pub struct Policy {
     rules: Vec<Rule>,
     /// The last rule, without a condition.
     otherwise: Otherwise,
+    shadow: Option<Shadow>,
+    explore: f64,
     cases: Vec<cases::Case>,
 }
 
@@ -73,6 +77,26 @@ impl Policy {
     /// Its name and the hash of its text.
     pub fn version(&self) -> &PolicyVersion {
         &self.version
+    }
+
+    /// `[shadow]`: which requests are answered by the other target too.
+    pub fn shadow(&self) -> Option<&Shadow> {
+        self.shadow.as_ref()
+    }
+
+    /// `[explore]`: the share of requests that go to the second target first; 0 without it.
+    pub fn explore(&self) -> f64 {
+        self.explore
+    }
+
+    /// Every tag that its rules name, in small letters.
+    pub fn tags(&self) -> impl Iterator<Item = String> {
+        let conditions = self.rules.iter().chain(&self.uncalibrated).map(|rule| &rule.condition);
+        let named = conditions.flat_map(Condition::clauses).filter_map(|clause| match clause {
+            Clause::AnyTag(tags) => Some(tags),
+            _ => None,
+        });
+        named.flatten().map(|tag| tag.to_ascii_lowercase())
     }
 
     /// Compiles a policy's text. `file` is only named in problems.

@@ -10,6 +10,7 @@ use super::*;
 use crate::chat::{
     BackendId, BoundaryBackendId, Controls, Dialect, Message, Needs, Original, Role, Sampling,
 };
+use crate::routing::calibration::{self, Present};
 use crate::routing::classifier::{Classifier, OnnxClassifier};
 use crate::routing::view::{LOCAL, Presence, REMOTE, Seat};
 
@@ -102,6 +103,79 @@ async fn without_a_calibration_the_score_is_recorded_and_does_not_steer() {
     assert_eq!((decision.verdict.unwrap().local_ok, decision.threshold), (1.0, None));
 }
 
+/// Has a head of its own: the shipped score says no, the installed model's says yes.
+struct Headed;
+
+impl Classifier for Headed {
+    fn classify(&mut self, _signals: &Signals) -> Result<Verdict, ClassifierError> {
+        Ok(Verdict { local_ok: 0.2, calibrated: Some(0.9), ..Verdict::default() })
+    }
+}
+
+fn gauge(router: &Router, state: &str) -> i64 {
+    router.metrics.calibration_state.with_label_values(&[state]).get()
+}
+
+fn shown(router: &Router) -> String {
+    String::from_utf8(router.metrics.render().unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn a_valid_calibration_steers_by_the_fitted_head_s_score() {
+    let standing = Standing::of(calibration::tests::sample(), &Present::default());
+    let router = router(Some(Box::new(Headed)), LONG).with_standing(standing);
+    let (request, view) = (request("What is the capital of France?"), view());
+    let decision = router.decide(ask(&request, "balanced", &view)).await;
+    assert_eq!((targets(&decision), decision.reason), (vec!["local", "remote"], Reason::GoodEnough));
+    assert_eq!(decision.threshold, Some(0.8));
+    assert_eq!((gauge(&router, "valid"), gauge(&router, "missing")), (1, 0));
+    let told = router.explain(ask(&request, "balanced", &view)).await;
+    assert_eq!((told.calibration.state, told.threshold), ("valid", Some(0.8)));
+}
+
+#[tokio::test]
+async fn a_calibration_that_no_longer_fits_only_shadows() {
+    let changed = Present { local_model: Some("another".to_owned()), ..Present::default() };
+    let mut silent = calibration::tests::sample();
+    silent.threshold = None;
+    silent.why_none = Some("too few rows".to_owned());
+    for (standing, state) in [
+        (Standing::of(calibration::tests::sample(), &changed), "mismatch"),
+        (Standing::of(silent, &Present::default()), "no_promise"),
+        (Standing::Missing, "missing"),
+    ] {
+        let router = router(Some(Box::new(Fixed(1.0))), LONG).with_standing(standing);
+        let (request, view) = (request("What is the capital of France?"), view());
+        let decision = router.decide(ask(&request, "balanced", &view)).await;
+        assert_eq!((targets(&decision), decision.reason), (vec!["remote", "local"], Reason::Default));
+        assert_eq!(
+            (decision.verdict.map(|it| it.local_ok), decision.threshold),
+            (Some(1.0), None),
+            "{state}"
+        );
+        let ones: Vec<&str> = Standing::LABELS.into_iter().filter(|it| gauge(&router, it) == 1).collect();
+        assert_eq!(ones, [state]);
+        assert!(!shown(&router).contains("crossover_classifier_score_psi"), "{state}");
+    }
+}
+
+#[tokio::test]
+async fn drift_is_measured_on_decisions_under_a_valid_calibration_alone() {
+    let mut calibration = calibration::tests::sample();
+    calibration.score_histogram = vec![0; 20];
+    calibration.score_histogram[18] = 1_000;
+    let standing = Standing::of(calibration, &Present::default());
+    let (request, view) = (request("hello"), view());
+    let router = router(Some(Box::new(Headed)), LONG).with_standing(standing);
+    for _ in 0..600 {
+        router.decide(ask(&request, "balanced", &view)).await;
+    }
+    let shown = shown(&router);
+    let line = shown.lines().find(|line| line.starts_with("crossover_classifier_score_psi")).unwrap();
+    let index: f64 = line.rsplit(' ').next().unwrap().parse().unwrap();
+    assert!((0.0..0.05).contains(&index), "the fitted score 0.9 is where calibration's scores are: {line}");
+}
+
 #[tokio::test]
 async fn a_stalled_classifier_is_unknown_and_never_steps_over_a_privacy_rule() {
     let (classifier, _end) = stalled();
@@ -177,6 +251,7 @@ async fn an_explanation_says_what_the_decision_says_and_never_holds_the_text() {
         "verdict": {"local_ok": 0.25, "gain": null, "task": null, "expected_output_tokens": null},
         "no_verdict": null,
         "threshold": json["threshold"],
+        "calibration": {"state": "missing", "id": null},
         "decided_in_us": json["decided_in_us"],
     });
     assert_eq!(json, expected);

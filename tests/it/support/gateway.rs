@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crossover::api::{self, Front, Listener};
-use crossover::app::{House, Store};
+use crossover::app::{Background, House, Store};
 use crossover::config::{Config, Paths, ServerConfig};
 use crossover::ledger::Ledger;
 use crossover::pipeline::Pipeline;
@@ -73,6 +73,8 @@ pub(crate) struct Gateway {
     stop: watch::Sender<bool>,
     public: JoinHandle<bool>,
     folder: TempDir,
+    #[expect(dead_code, reason = "held so that it ends with the gateway")]
+    background: Option<Background>,
 }
 
 impl Gateway {
@@ -86,8 +88,12 @@ impl Gateway {
         let folder = tempfile::tempdir().unwrap();
         let mut config = config(upstream, folder.path());
         change(&mut config);
-        let house = House::open(config, &paths(folder.path()), Store::File).unwrap();
-        Self::serve(house.pipeline, house.ledger, &house.config.server, folder).await
+        let mut paths = paths(folder.path());
+        paths.policies = config.policies_dir.clone().unwrap_or(paths.policies);
+        let house = House::open(config, &paths, Store::File).unwrap();
+        let background = house.start_background();
+        let gateway = Self::serve(house.pipeline, house.ledger, &house.config.server, folder).await;
+        Self { background: Some(background), ..gateway }
     }
 
     /// Serves a pipeline whose ledger, if it has a file, lies in `folder`.
@@ -108,7 +114,17 @@ impl Gateway {
         tokio::spawn(api::serve(admin, told(stopped.clone()), Duration::from_secs(1)));
         let grace = Duration::from_secs(server.shutdown_grace_seconds);
         let public = tokio::spawn(api::serve(public, told(stopped), grace));
-        Self { address, admin: admin_address, ledger, client: client(), front, stop, public, folder }
+        Self {
+            address,
+            admin: admin_address,
+            ledger,
+            client: client(),
+            front,
+            stop,
+            public,
+            folder,
+            background: None,
+        }
     }
 
     /// Where a path of the API is.

@@ -7,6 +7,8 @@ use axum::routing::{get, post};
 use serde_json::json;
 
 use super::*;
+use crate::config::Secret;
+use crate::evals::ToolCall;
 use crate::evals::scorer::testing::sample;
 
 async fn serve(app: Router) -> Endpoint {
@@ -64,6 +66,37 @@ async fn reads_a_whole_answer_from_a_server_that_does_not_stream() {
 }
 
 #[tokio::test]
+async fn sends_tools_and_reads_calls_streamed_or_whole() {
+    let tool = json!({"type": "function", "function": {"name": "weather"}});
+    let frame = |piece: &str| {
+        let call = json!({"index": 0, "function": {"name": if piece == "{" { "weather" } else { "" },
+            "arguments": piece}});
+        format!("data: {}\n\n", json!({"choices": [{"delta": {"tool_calls": [call]}}]}))
+    };
+    let pieces: String = ["{", "\"city\":", "\"Oslo\"}"].into_iter().map(frame).collect();
+    let stream =
+        format!("{pieces}data: {}\n\n", json!({"choices": [{"delta": {}, "finish_reason": "tool_calls"}]}));
+    let whole = json!({"choices": [{"message": {"content": null, "tool_calls": [
+        {"id": "c", "type": "function", "function": {"name": "weather", "arguments": "{\"city\":\"Oslo\"}"}}]}}]});
+    let expected = [ToolCall { name: "weather".into(), arguments: json!({"city": "Oslo"}) }];
+    let sent = tool.clone();
+    let streaming = Router::new().route(
+        "/v1/chat/completions",
+        post(move |body: String| async move {
+            let body: Value = serde_json::from_str(&body).unwrap();
+            assert_eq!(body["tools"], json!([sent]));
+            ([SSE], stream)
+        }),
+    );
+    for app in [streaming, answering(axum::Json(whole))] {
+        let mut row = sample(json!("tool_calls"), json!([]));
+        row.tools = vec![tool.clone()];
+        let answer = Http::new(serve(app).await, "auto", "auto", 16).ask(&row).await.unwrap();
+        assert_eq!((answer.text.as_str(), &answer.tool_calls[..]), ("", &expected[..]));
+    }
+}
+
+#[tokio::test]
 async fn a_stream_that_breaks_off_or_fails_is_no_answer() {
     let cut = &STREAM[..STREAM.find("data:{").unwrap()];
     let broken = ask(answering(([SSE], cut))).await.unwrap_err();
@@ -90,6 +123,7 @@ async fn asks_greedily_with_its_key_and_keeps_a_local_question_local() {
             assert_eq!(headers["x-crossover-route"], "only-local");
             assert_eq!((&body["model"], &body["temperature"]), (&json!("local"), &json!(0)));
             assert_eq!(body["messages"][0]["content"], "?");
+            assert!(body.get("tools").is_none());
             ([SSE], STREAM)
         }),
     );

@@ -11,7 +11,7 @@ mod ssn;
 
 use std::borrow::Cow;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::chat::ChatRequest;
 
@@ -19,7 +19,7 @@ use crate::chat::ChatRequest;
 const MAX_BYTES: usize = 8 * 1024 * 1024;
 
 /// What was found. Says the kind, never the data.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Pii {
     /// Nothing.

@@ -2,6 +2,11 @@
 //! tags, difficulty}`. Unknown keys are refused and every bad line is reported at once, with file and line.
 //! Reads data only: no answer is asked for here.
 
+mod import;
+mod line;
+mod openai_evals;
+mod promptfoo;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -10,7 +15,10 @@ use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::scorer::{Scorer, ScorerSpec};
+use crate::evals::scorer::ScorerSpec;
+
+pub use self::import::{Import, ImportOptions};
+use self::line::read_line;
 
 /// Most tokens that an answer may take where the suite does not say.
 const DEFAULT_MAX_TOKENS: u32 = 256;
@@ -51,6 +59,8 @@ pub struct Sample {
     pub tags: Vec<String>,
     /// How hard it is, in the suite's own words.
     pub difficulty: Option<String>,
+    /// The tools that may be called, in OpenAI's form, sent as they are; empty for none.
+    pub tools: Vec<Value>,
 }
 
 impl Sample {
@@ -82,28 +92,6 @@ struct About {
     max_tokens: Option<u32>,
 }
 
-/// One line of `suite.jsonl`.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Line {
-    id: String,
-    messages: Vec<Value>,
-    expected: Value,
-    scorer: Option<ScorerSpec>,
-    task: String,
-    #[serde(default)]
-    tags: Vec<String>,
-    difficulty: Option<Difficulty>,
-}
-
-/// A level by number or by name.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Difficulty {
-    Level(u32),
-    Name(String),
-}
-
 /// One line that is not a golden row, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadLine {
@@ -132,7 +120,15 @@ pub enum DatasetError {
         /// Why.
         source: std::io::Error,
     },
-    /// `suite.toml` is not what it should be.
+    /// A file cannot be written.
+    #[error("cannot write {}: {source}", file.display())]
+    Unwritable {
+        /// The file or folder.
+        file: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file as a whole is not what it should be.
     #[error("{}: {problem}", file.display())]
     About {
         /// The file.
@@ -146,6 +142,16 @@ pub enum DatasetError {
     /// There is nothing in it.
     #[error("{} holds no rows", .0.display())]
     Empty(PathBuf),
+    /// There is too little in it.
+    #[error("the golden set {name} has {rows} rows, and this needs {least}: add rows to its suite.jsonl")]
+    TooSmall {
+        /// The set's name.
+        name: String,
+        /// Rows that it has.
+        rows: usize,
+        /// Rows that it needs.
+        least: usize,
+    },
 }
 
 impl Suite {
@@ -171,6 +177,18 @@ impl Suite {
             hash,
             samples,
         })
+    }
+
+    /// Refuses a set that is too small for what is to be done with it.
+    ///
+    /// # Errors
+    /// When there are fewer than `least` rows.
+    pub fn at_least(&self, least: usize) -> Result<(), DatasetError> {
+        let rows = self.samples.len();
+        if rows < least {
+            return Err(DatasetError::TooSmall { name: self.name.clone(), rows, least });
+        }
+        Ok(())
     }
 
     /// Keeps `limit` rows, spread evenly over the file because suites are often sorted by task or difficulty.
@@ -234,111 +252,5 @@ fn read_lines(file: &Path, bytes: &[u8], default: Option<&ScorerSpec>) -> Result
     Err(DatasetError::BadLines(bad.into_iter().map(at).collect()))
 }
 
-fn read_line(line: &[u8], default: Option<&ScorerSpec>) -> Result<Sample, String> {
-    let line: Line = serde_json::from_slice(line).map_err(|error| error.to_string())?;
-    if line.id.is_empty() {
-        return Err("`id` is empty".to_owned());
-    }
-    if line.task.is_empty() {
-        return Err("`task` is empty".to_owned());
-    }
-    check_messages(&line.messages)?;
-    let scorer =
-        line.scorer.or_else(|| default.cloned()).ok_or("no `scorer`, and the suite has no default")?;
-    scorer.check(&line.expected)?;
-    Ok(Sample {
-        id: line.id,
-        messages: line.messages,
-        expected: line.expected,
-        scorer,
-        task: line.task,
-        tags: line.tags,
-        difficulty: line.difficulty.map(|difficulty| match difficulty {
-            Difficulty::Level(level) => level.to_string(),
-            Difficulty::Name(name) => name,
-        }),
-    })
-}
-
-/// What every gateway would refuse is refused here, before anything is asked.
-fn check_messages(messages: &[Value]) -> Result<(), String> {
-    const ROLES: [&str; 5] = ["system", "developer", "user", "assistant", "tool"];
-    if messages.is_empty() {
-        return Err("`messages` is empty".to_owned());
-    }
-    for (index, message) in messages.iter().enumerate() {
-        if !message["role"].as_str().is_some_and(|role| ROLES.contains(&role)) {
-            return Err(format!("`messages[{index}].role` is none of {}", ROLES.join(", ")));
-        }
-        let silent = message["content"].is_null() && message["tool_calls"].is_array();
-        if !(silent || message["content"].is_string() || message["content"].is_array()) {
-            return Err(format!("`messages[{index}].content` is neither a text nor a list of parts"));
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const ABOUT: &str = "name = \"tiny\"\nversion = \"1.0.0\"\nabout = \"a test\"\nlicence = \"Apache-2.0\"\nscorer = \"exact\"\n";
-    const ROW: &str =
-        r#"{"id":"a","messages":[{"role":"user","content":"2+2?"}],"expected":"4","task":"arithmetic"}"#;
-
-    fn suite(about: &str, rows: &str) -> Result<Suite, DatasetError> {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("suite.toml"), about).unwrap();
-        std::fs::write(folder.path().join("suite.jsonl"), rows).unwrap();
-        Suite::read(folder.path())
-    }
-
-    #[test]
-    fn reads_rows_with_the_default_scorer_and_hashes_the_file() {
-        let suite = suite(ABOUT, ROW).unwrap();
-        assert_eq!(suite.samples.len(), 1);
-        assert_eq!(suite.samples[0].prompt_chars(), 4);
-        // As `sha256sum` prints it.
-        assert_eq!(suite.hash, "b935b8b7c55bd91998076c69d89bfe7329f9839ae5ad9df21d11bc00c2b30b17");
-    }
-
-    #[test]
-    fn reports_every_bad_line_with_its_number() {
-        let rows = [
-            ROW,
-            r#"{"id":"a","messages":[{"role":"user","content":"again"}],"expected":"4","task":"arithmetic"}"#,
-            "{not json",
-            "",
-            r#"{"id":"c","messages":[],"expected":"4","task":"arithmetic"}"#,
-            r#"{"id":"d","messages":[{"role":"user","content":"x"}],"expected":"4","task":"t","colour":"red"}"#,
-            r#"{"id":"e","messages":[{"role":"boss","content":"x"}],"expected":"4","task":"t"}"#,
-            r#"{"id":"f","messages":[{"role":"user","content":"x"}],"expected":4,"task":"t"}"#,
-            r#"{"id":"g","messages":[{"role":"user","content":"x"}],"expected":"4","task":"t","scorer":"vibes"}"#,
-        ];
-        let Err(DatasetError::BadLines(bad)) = suite(ABOUT, &rows.join("\n")) else { panic!("accepted") };
-        assert_eq!(bad.iter().map(|bad| bad.line).collect::<Vec<_>>(), [2, 3, 5, 6, 7, 8, 9]);
-        assert!(bad[0].to_string().contains("suite.jsonl:2: id `a` is already on line 1"));
-        assert!(bad[3].problem.contains("colour"));
-        assert!(bad[6].problem.contains("vibes"), "{}", bad[6].problem);
-    }
-
-    #[test]
-    fn refuses_an_empty_set_and_unknown_keys_of_the_suite() {
-        assert!(matches!(suite(ABOUT, "\n\n"), Err(DatasetError::Empty(_))));
-        let error = suite(&format!("{ABOUT}colour = \"red\"\n"), ROW).unwrap_err().to_string();
-        assert!(error.contains("suite.toml") && error.contains("colour"), "{error}");
-        let error = suite(&ABOUT.replace("tiny", "../tiny"), ROW).unwrap_err().to_string();
-        assert!(error.contains("`name`"), "{error}");
-    }
-
-    #[test]
-    fn a_limit_spreads_over_the_file() {
-        let rows =
-            (0..10).map(|id| ROW.replace("\"a\"", &format!("\"{id}\""))).collect::<Vec<_>>().join("\n");
-        let mut suite = suite(ABOUT, &rows).unwrap();
-        suite.limit(3);
-        assert_eq!(suite.samples.iter().map(|row| row.id.as_str()).collect::<Vec<_>>(), ["0", "3", "6"]);
-        suite.limit(30);
-        assert_eq!(suite.samples.len(), 3);
-    }
-}
+mod tests;

@@ -1,0 +1,86 @@
+//! What calibration needs of the house: the classifier, asked as routing asks it, and what a calibration is bound to.
+
+use std::path::Path;
+
+use crate::chat::Control;
+use crate::config::{Config, Paths};
+use crate::dialects::openai_chat::parse_request;
+use crate::evals::calibrate::{Reader, Reading, scorer_hash};
+use crate::evals::{Question, Sample, Suite};
+use crate::routing::{Bound, Calibration, GoldenSet, LoadError, OnnxClassifier, Present, Signals};
+
+/// Reads golden rows with the installed classifier: the same text of the same request as in live traffic.
+pub struct GoldenReader {
+    classifier: OnnxClassifier,
+}
+
+impl GoldenReader {
+    /// Opens the classifier that the settings name, without any fitted head.
+    ///
+    /// # Errors
+    /// A classifier that cannot be used; the error names the file and what mends it.
+    pub fn open(config: &Config, paths: &Paths) -> Result<Self, LoadError> {
+        OnnxClassifier::load(&paths.model(&config.classifier.model)).map(|classifier| Self { classifier })
+    }
+}
+
+impl Reader for GoldenReader {
+    fn read(&mut self, sample: &Sample) -> Result<Reading, String> {
+        let question = Question {
+            messages: &sample.messages,
+            model: "auto",
+            control: Control::Auto,
+            max_tokens: 1,
+            tools: &sample.tools,
+        };
+        let request = parse_request(question.body().into()).map_err(|error| error.to_string())?;
+        let signals = Signals::read(&request);
+        let reading = self.classifier.inspect(&signals.text).map_err(|error| error.to_string())?;
+        Ok(Reading { local_ok: reading.verdict.local_ok, inputs: reading.inputs })
+    }
+}
+
+/// Everything that a calibration on `suite`, which lies in `folder`, is true of in this house.
+///
+/// # Errors
+/// Which model cannot be read.
+pub fn bound(
+    config: &Config,
+    paths: &Paths,
+    (suite, folder): (&Suite, &Path),
+    remote_model: &str,
+) -> Result<Bound, String> {
+    let Present { classifier, tokenizer, local_model, .. } = Present::look(config, paths);
+    let unread = |what: &str, name: &str| format!("{what}: {} cannot be read", paths.model(name).display());
+    let classifier_unread = || unread("classifier.model", &config.classifier.model);
+    Ok(Bound {
+        classifier: classifier.ok_or_else(classifier_unread)?,
+        tokenizer: tokenizer.ok_or_else(classifier_unread)?,
+        local_model: local_model.ok_or_else(|| unread("local.model", &config.local.model))?,
+        remote_model: remote_model.to_owned(),
+        scorer: scorer_hash(suite),
+        golden: GoldenSet {
+            name: suite.name.clone(),
+            version: suite.version.clone(),
+            hash: suite.hash.clone(),
+            path: folder.to_owned(),
+        },
+    })
+}
+
+/// The golden set of a calibration and how it is graded, now. Nothing is compared where the set does not lie here.
+pub(super) fn golden(calibration: &Calibration) -> Present {
+    let path = &calibration.bound.golden.path;
+    if !path.exists() {
+        return Present::default();
+    }
+    match Suite::read(path) {
+        Ok(suite) => Present {
+            golden: Some(suite.hash.clone()),
+            scorer: Some(scorer_hash(&suite)),
+            ..Present::default()
+        },
+        // It is there and is no golden set any more: that differs from any hash.
+        Err(_) => Present { golden: Some("unreadable".to_owned()), ..Present::default() },
+    }
+}

@@ -1,0 +1,26 @@
+//! What eval commands print and write.
+
+use std::io::Write as _;
+use std::path::Path;
+
+use anyhow::Context as _;
+
+/// Prints; a reader that has seen enough (`| head`) is no failure.
+pub(in crate::cli) fn say(text: &str) -> anyhow::Result<()> {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Whole or not at all.
+pub(super) fn write(file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let blame = || format!("cannot write {}", file.display());
+    if let Some(folder) = file.parent() {
+        std::fs::create_dir_all(folder).with_context(blame)?;
+    }
+    let mut half = file.as_os_str().to_owned();
+    half.push(".part");
+    std::fs::write(&half, bytes).with_context(blame)?;
+    std::fs::rename(&half, file).with_context(blame)
+}

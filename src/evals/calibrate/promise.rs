@@ -1,0 +1,259 @@
+//! The promise: a threshold under which the share of bad answers is at most `alpha`, with confidence `1 - delta`.
+//! Learn-then-Test by fixed-sequence testing (Angelopoulos, Bates, Candes, Jordan and Lei, "Learn then Test", 2021,
+//! section 3.2): thresholds fixed beforehand are tested from the strictest to the laxest, each by an exact binomial test
+//! of "the share is more than alpha", and the first that is not refuted ends it. No correction is needed for that.
+
+use statrs::function::beta::checked_beta_reg;
+
+use crate::routing::RiskOf;
+
+/// Thresholds of the grid, beside the last one that keeps everything.
+const STEPS: usize = 100;
+
+/// What is promised.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Promise {
+    /// What the share is of.
+    pub of: RiskOf,
+    /// The most that the share may be.
+    pub alpha: f64,
+    /// How often the promise may fail.
+    pub delta: f64,
+}
+
+/// One row, as the promise sees it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Trial {
+    /// The steering score.
+    pub score: f32,
+    /// Whether its local answer is worse than the remote one by more than allowed.
+    pub worse: bool,
+}
+
+/// One threshold, tested.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Tested {
+    /// The threshold.
+    pub threshold: f32,
+    /// Rows that it keeps local.
+    pub kept: usize,
+    /// Rows that count: all, or those that it keeps.
+    pub n: usize,
+    /// Those of them that are kept and worse.
+    pub failures: usize,
+    delta: f64,
+}
+
+impl Tested {
+    /// Upper bound of the share at the promise's confidence, for this threshold alone.
+    pub fn upper(&self) -> f64 {
+        upper(self.failures, self.n, self.delta)
+    }
+}
+
+/// What came of the tests.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Chosen {
+    /// The laxest threshold that was reached.
+    Holds {
+        /// It.
+        at: Tested,
+        /// The first that was not refuted, unless the last of the grid was reached.
+        stopped_by: Option<Tested>,
+    },
+    /// Not even the strictest.
+    Fails {
+        /// The one that ended it; `None`: nothing was tested.
+        at: Option<Tested>,
+        /// Rows of the calibrate part that it would take, if the share stays what it is; `None`: no number would do.
+        needed: Option<usize>,
+    },
+}
+
+impl Promise {
+    /// The thresholds to test, strictest first, from rows that play no part in the test: those that keep 1 %, 2 %, ... of
+    /// them, and at last everything. `n` is how many rows will be tested. For a share of those kept local the strictest
+    /// keep too few to prove anything and would end the sequence at once, so it starts where these rows, scaled to `n`,
+    /// would refute most clearly (split fixed-sequence testing, ibid.).
+    pub fn grid(&self, fit: &[Trial], n: usize) -> Vec<f32> {
+        let mut sorted: Vec<f32> = fit.iter().map(|trial| trial.score).collect();
+        sorted.sort_by(|a, b| b.total_cmp(a));
+        let kept = |step: usize| (step * sorted.len()).div_ceil(STEPS);
+        let mut grid: Vec<f32> = (1..=STEPS)
+            .filter_map(|step| sorted.get(kept(step).checked_sub(1)?).copied())
+            .chain([0.0])
+            .collect();
+        grid.dedup();
+        if self.of == RiskOf::Local {
+            let scaled = |count: usize| (count as f64 * n as f64 / fit.len().max(1) as f64).round() as usize;
+            let doubt = |threshold: &f32| {
+                let Tested { n: kept, failures, .. } = self.test(*threshold, fit);
+                tail(scaled(failures), scaled(kept), self.alpha)
+            };
+            let doubts: Vec<f64> = grid.iter().map(doubt).collect();
+            let start = (0..grid.len()).min_by(|a, b| doubts[*a].total_cmp(&doubts[*b]));
+            grid.drain(..start.unwrap_or_default());
+        }
+        grid
+    }
+
+    /// Rows that prove the promise where none of them fails: 59 for 5 % at 95 %.
+    pub fn least(&self) -> usize {
+        (self.delta.ln() / (-self.alpha).ln_1p()).ceil() as usize
+    }
+
+    /// Tests the grid from its start, on rows that played no part in making it.
+    pub fn choose(&self, grid: &[f32], trials: &[Trial]) -> Chosen {
+        let mut holds = None;
+        for threshold in grid {
+            let tested = self.test(*threshold, trials);
+            let refuted = tail(tested.failures, tested.n, self.alpha) <= self.delta;
+            match (refuted, holds) {
+                (true, _) => holds = Some(tested),
+                (false, Some(at)) => return Chosen::Holds { at, stopped_by: Some(tested) },
+                (false, None) => {
+                    return Chosen::Fails { at: Some(tested), needed: self.needed(&tested) };
+                }
+            }
+        }
+        match holds {
+            Some(at) => Chosen::Holds { at, stopped_by: None },
+            None => Chosen::Fails { at: None, needed: Some(self.least()) },
+        }
+    }
+
+    /// Counts one threshold.
+    pub fn test(&self, threshold: f32, trials: &[Trial]) -> Tested {
+        let kept = trials.iter().filter(|trial| trial.score >= threshold);
+        let (kept, failures) =
+            kept.fold((0, 0), |(kept, failures), trial| (kept + 1, failures + usize::from(trial.worse)));
+        let n = match self.of {
+            RiskOf::All => trials.len(),
+            RiskOf::Local => kept,
+        };
+        Tested { threshold, kept, n, failures, delta: self.delta }
+    }
+
+    /// Rows that count which it would take to refute more than `alpha`, were the observed share the true one.
+    fn needed(&self, tested: &Tested) -> Option<usize> {
+        let share = tested.failures as f64 / tested.n.max(1) as f64;
+        let proves = |n: usize| tail((share * n as f64).round() as usize, n, self.alpha) <= self.delta;
+        // By tenths: the exact number would pretend that the share is known that well.
+        let mut n = self.least();
+        while share < self.alpha && n < 1_000_000 {
+            if n > tested.n && proves(n) {
+                return Some(n);
+            }
+            n += (n / 10).max(1);
+        }
+        None
+    }
+}
+
+/// `P(X <= failures)` for `X` binomial with `n` trials of probability `p`: the p-value of "the probability is more than
+/// `p`". By the regularised incomplete beta function.
+pub(super) fn tail(failures: usize, n: usize, p: f64) -> f64 {
+    if failures >= n {
+        return 1.0;
+    }
+    checked_beta_reg((n - failures) as f64, failures as f64 + 1.0, 1.0 - p).unwrap_or(1.0)
+}
+
+/// The one-sided upper bound of Clopper and Pearson ("The use of confidence or fiducial limits illustrated in the case
+/// of the binomial", Biometrika 1934) at confidence `1 - delta`: the `p` whose [`tail`] is `delta`. 1 without trials.
+pub(super) fn upper(failures: usize, n: usize, delta: f64) -> f64 {
+    if failures >= n {
+        return 1.0;
+    }
+    let (mut low, mut high) = (failures as f64 / n as f64, 1.0);
+    for _ in 0..60 {
+        let middle = f64::midpoint(low, high);
+        if tail(failures, n, middle) > delta { low = middle } else { high = middle }
+    }
+    high
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PROMISE: Promise = Promise { of: RiskOf::All, alpha: 0.05, delta: 0.05 };
+
+    fn trials(n: usize, worse: impl Fn(usize) -> bool) -> Vec<Trial> {
+        (0..n).map(|at| Trial { score: 1.0 - at as f32 / n as f32, worse: worse(at) }).collect()
+    }
+
+    /// `scipy.stats.binom.cdf(k, n, p)` and `scipy.stats.beta.ppf(1 - delta, k + 1, n - k)`.
+    #[test]
+    fn agrees_with_scipy() {
+        for (k, n, p, expected) in [
+            (0, 59, 0.05, 0.048_494_5),
+            (0, 58, 0.05, 0.051_046_9),
+            (12, 400, 0.05, 0.035_505_9),
+            (3, 30, 0.2, 0.122_710_9),
+        ] {
+            let found = tail(k, n, p);
+            assert!((found - expected).abs() < 1e-6, "{k} of {n}: {found}");
+        }
+        for (k, n, delta, expected) in [
+            (0, 59, 0.05, 0.049_507_6),
+            (12, 400, 0.05, 0.048_153_9),
+            (5, 20, 0.1, 0.414_890_4),
+            (19, 20, 0.05, 0.997_438_6),
+        ] {
+            let found = upper(k, n, delta);
+            assert!((found - expected).abs() < 1e-6, "{k} of {n}: {found}");
+        }
+        assert_eq!((upper(7, 7, 0.05), upper(0, 0, 0.05), tail(0, 0, 0.5)), (1.0, 1.0, 1.0));
+    }
+
+    #[test]
+    fn zero_failures_at_five_percent_and_ninety_five_need_fifty_nine() {
+        assert_eq!(PROMISE.least(), 59);
+        let none = |n| PROMISE.choose(&[0.5, 0.0], &trials(n, |_| false));
+        let Chosen::Fails { at: Some(at), needed } = none(58) else { panic!("promised with 58 rows") };
+        assert_eq!((at.n, needed), (58, Some(59)));
+        assert!(matches!(none(59), Chosen::Holds { at, .. } if at.threshold == 0.0));
+    }
+
+    #[test]
+    fn the_sequence_ends_at_the_first_threshold_that_is_not_refuted() {
+        // The best half never fails, the rest always: at 5 % of 1,000, far fewer than 50 failures are refuted.
+        let trials = trials(1_000, |at| at >= 500);
+        let grid = PROMISE.grid(&trials, 1_000);
+        assert_eq!((grid.len(), grid.last()), (101, Some(&0.0)));
+        assert!(grid.is_sorted_by(|a, b| a > b));
+        let Chosen::Holds { at, stopped_by: Some(stop) } = PROMISE.choose(&grid, &trials) else { panic!() };
+        assert_eq!((at.kept, at.failures, stop.failures), (530, 30, 40));
+        assert!(at.upper() <= 0.05 && stop.upper() > 0.05);
+        // What lies beyond the end is not looked at, however good.
+        let odd = [grid[52], 0.0, grid[10]];
+        assert!(
+            matches!(PROMISE.choose(&odd, &trials), Chosen::Holds { at, .. } if at.threshold == grid[52])
+        );
+    }
+
+    #[test]
+    fn the_stricter_promise_is_of_those_kept_local() {
+        let strict = Promise { of: RiskOf::Local, ..PROMISE };
+        let trials = trials(1_000, |at| at >= 500);
+        let grid = strict.grid(&trials, 1_000);
+        assert_eq!(grid.len(), 52, "it starts at the half that never fails");
+        let Chosen::Holds { at, .. } = strict.choose(&grid, &trials) else { panic!() };
+        assert_eq!((at.n, at.kept, at.failures), (510, 510, 10));
+    }
+
+    #[test]
+    fn says_how_many_rows_it_would_take_or_that_none_would_do() {
+        let grid = [0.0];
+        let Chosen::Fails { needed, .. } = PROMISE.choose(&grid, &trials(200, |at| at % 25 == 0)) else {
+            panic!()
+        };
+        let needed = needed.unwrap();
+        assert!((1_000..3_000).contains(&needed), "4 % against 5 %: {needed}");
+        let Chosen::Fails { needed, .. } = PROMISE.choose(&grid, &trials(200, |at| at % 10 == 0)) else {
+            panic!()
+        };
+        assert_eq!(needed, None);
+    }
+}

@@ -1,0 +1,146 @@
+//! What a calibration is true of: files by their SHA-256, the remote model by name. Compared with what is here now;
+//! what cannot be seen from here is not compared.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::GOLD;
+use crate::config::{Config, Paths};
+use crate::onnx::sha256;
+
+/// Everything that a threshold depends on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Bound {
+    /// The classifier's graph and settings, by [`folder_hash`].
+    pub classifier: String,
+    /// The classifier's tokenizer.
+    pub tokenizer: String,
+    /// The local model's folder, by [`folder_hash`]: weights, tokenizer, template.
+    pub local_model: String,
+    /// The remote model's name, or [`GOLD`].
+    pub remote_model: String,
+    /// How answers were graded: the scorers of all rows and their settings.
+    pub scorer: String,
+    /// The golden set.
+    pub golden: GoldenSet,
+}
+
+/// Which golden set.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GoldenSet {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// SHA-256 of its rows.
+    pub hash: String,
+    /// Where it lay.
+    pub path: PathBuf,
+}
+
+/// The same of this house, now. `None`: cannot be seen from here.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Present {
+    /// As in [`Bound`].
+    pub classifier: Option<String>,
+    /// As in [`Bound`].
+    pub tokenizer: Option<String>,
+    /// As in [`Bound`].
+    pub local_model: Option<String>,
+    /// As in [`Bound`].
+    pub remote_model: Option<String>,
+    /// As in [`Bound`].
+    pub scorer: Option<String>,
+    /// The golden set's hash.
+    pub golden: Option<String>,
+}
+
+impl Present {
+    /// What can be seen of the models that the settings name. Reads every file of both folders.
+    pub fn look(config: &Config, paths: &Paths) -> Self {
+        let classifier = paths.model(&config.classifier.model);
+        let local = config.local.enabled.then(|| paths.model(&config.local.model));
+        let tokenizer = classifier.join("tokenizer.json");
+        // A graph that reads no tokens has none; that, too, may change.
+        let tokenizer = if tokenizer.exists() { sha256(&tokenizer).ok() } else { Some("none".to_owned()) };
+        Self {
+            classifier: files_hash(&classifier, &["config.json", "model.onnx"]),
+            tokenizer,
+            local_model: local.and_then(|folder| folder_hash(&folder)),
+            remote_model: Some(config.remote.model.clone()),
+            ..Self::default()
+        }
+    }
+}
+
+/// One thing that has changed since.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mismatch {
+    /// What.
+    pub what: &'static str,
+    /// What it was.
+    pub was: String,
+    /// What it is.
+    pub is: String,
+}
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let short = |text: &str| match text.len() == 64 && text.bytes().all(|it| it.is_ascii_hexdigit()) {
+            true => text[..12].to_owned(),
+            false => text.to_owned(),
+        };
+        write!(f, "the {} is {}, calibrated was {}", self.what, short(&self.is), short(&self.was))
+    }
+}
+
+impl Bound {
+    /// What differs. The gold answer stands above any remote model, so it differs from none.
+    pub fn mismatches(&self, present: &Present) -> Vec<Mismatch> {
+        let remote = present.remote_model.as_ref().filter(|_| self.remote_model != GOLD);
+        let pairs = [
+            ("classifier", &self.classifier, present.classifier.as_ref()),
+            ("classifier's tokenizer", &self.tokenizer, present.tokenizer.as_ref()),
+            ("local model", &self.local_model, present.local_model.as_ref()),
+            ("remote model", &self.remote_model, remote),
+            ("scorer", &self.scorer, present.scorer.as_ref()),
+            ("golden set", &self.golden.hash, present.golden.as_ref()),
+        ];
+        pairs
+            .into_iter()
+            .filter_map(|(what, was, is)| {
+                let is = is.filter(|is| *is != was)?;
+                Some(Mismatch { what, was: was.clone(), is: is.clone() })
+            })
+            .collect()
+    }
+}
+
+/// One hash of a model folder's files, names included; cards (`*.md`) and hidden files do not count. `None` where the
+/// folder or a file cannot be read.
+pub fn folder_hash(folder: &Path) -> Option<String> {
+    let mut names = vec![];
+    for entry in std::fs::read_dir(folder).ok()? {
+        let entry = entry.ok()?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if entry.path().is_file() && !name.starts_with('.') && !name.ends_with(".md") {
+            names.push(name);
+        }
+    }
+    names.sort();
+    files_hash(folder, &names)
+}
+
+fn files_hash<S: AsRef<str>>(folder: &Path, names: &[S]) -> Option<String> {
+    let mut all = Sha256::new();
+    for name in names {
+        let name = name.as_ref();
+        all.update(format!("{} {name}\n", sha256(&folder.join(name)).ok()?));
+    }
+    (!names.is_empty()).then(|| all.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}
