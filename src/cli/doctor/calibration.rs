@@ -74,6 +74,7 @@ mod tests {
     use super::super::State;
     use super::*;
     use crate::evals::calibrate::{Asked, Row, calibrate};
+    use crate::ledger::insert_eval_runs;
     use crate::routing::{Bound, GOLD, Goal, GoldenSet, Present};
 
     /// A share of local answers needs no promise: the quickest valid calibration. Its scores are uniform.
@@ -119,12 +120,14 @@ mod tests {
     /// A ledger file whose live requests had these scores.
     fn ledger(folder: &Path, scores: impl Iterator<Item = f64>) -> PathBuf {
         let file = folder.join("ledger.sqlite");
+        insert_eval_runs(&file, &[]).unwrap();
         let connection = rusqlite::Connection::open(&file).unwrap();
-        connection
-            .execute_batch("CREATE TABLE outcomes (origin TEXT, local_ok REAL, at_ms INTEGER); PRAGMA user_version = 1; BEGIN;")
-            .unwrap();
+        connection.execute_batch("BEGIN").unwrap();
+        let insert = "INSERT INTO outcomes (id, at_ms, origin, local_ok, prompt_tokens_estimate, prompt_tokens,
+            cached_prompt_tokens, completion_tokens, reasoning_tokens, tokens_estimated, decided_us, total_us, status,
+            error, attempts) VALUES ('', 1, 'live', ?1, 1, 1, 0, 1, 0, 0, 1, 1, 200, 'none', '[]')";
         for score in scores {
-            connection.execute("INSERT INTO outcomes VALUES ('live', ?1, 1)", [score]).unwrap();
+            connection.execute(insert, [score]).unwrap();
         }
         connection.execute_batch("COMMIT").unwrap();
         file

@@ -4,11 +4,15 @@
 //! of "the share is more than alpha", and the first that is not refuted ends it. No correction is needed for that.
 
 use statrs::function::beta::checked_beta_reg;
+use statrs::function::factorial::ln_binomial;
 
 use crate::routing::RiskOf;
 
 /// Thresholds of the grid, beside the last one that keeps everything.
 const STEPS: usize = 100;
+
+/// A score that ranks no better than chance is taken for one that does this often.
+const CHANCE: f64 = 0.05;
 
 /// What is promised.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -122,6 +126,16 @@ impl Promise {
         }
     }
 
+    /// Whether a threshold that holds is worth steering by. A promise of all requests also holds where a useless score
+    /// keeps so few rows that all of them may be bad, so: no more than `alpha` of the kept rows are worse, or clearly
+    /// fewer of them than if as many had been kept by chance (Fisher's exact test, one-sided, at 5 %). Refusing what was
+    /// proved breaks no promise.
+    pub fn is_worth_it(&self, at: &Tested, trials: &[Trial]) -> bool {
+        let all = trials.iter().filter(|trial| trial.worse).count();
+        at.failures as f64 <= self.alpha * at.kept as f64
+            || by_chance(at.failures, at.kept, all, trials.len()) <= CHANCE
+    }
+
     /// Counts one threshold.
     pub fn test(&self, threshold: f32, trials: &[Trial]) -> Tested {
         let kept = trials.iter().filter(|trial| trial.score >= threshold);
@@ -157,6 +171,13 @@ pub(super) fn tail(failures: usize, n: usize, p: f64) -> f64 {
         return 1.0;
     }
     checked_beta_reg((n - failures) as f64, failures as f64 + 1.0, 1.0 - p).unwrap_or(1.0)
+}
+
+/// `P(X <= found)` for `X` hypergeometric: marked items among `drawn`, out of `all` of which `marked` are.
+fn by_chance(found: usize, drawn: usize, marked: usize, all: usize) -> f64 {
+    let choose = |n: usize, k: usize| ln_binomial(n as u64, k as u64);
+    let ways = |it: usize| choose(marked, it) + choose(all - marked, drawn - it) - choose(all, drawn);
+    (0..=found.min(marked).min(drawn)).map(|it| ways(it).exp()).sum::<f64>().min(1.0)
 }
 
 /// The one-sided upper bound of Clopper and Pearson ("The use of confidence or fiducial limits illustrated in the case
@@ -205,6 +226,39 @@ mod tests {
             assert!((found - expected).abs() < 1e-6, "{k} of {n}: {found}");
         }
         assert_eq!((upper(7, 7, 0.05), upper(0, 0, 0.05), tail(0, 0, 0.5)), (1.0, 1.0, 1.0));
+    }
+
+    const HYPERGEOMETRIC: [(usize, usize, usize, usize, f64); 4] = [
+        (0, 10, 20, 100, 0.09511627243078843),
+        (3, 30, 60, 400, 0.31214447131332723),
+        (10, 10, 515, 518, 1.0),
+        (5, 200, 40, 500, 8.458202236270142e-05),
+    ];
+
+    /// `scipy.stats.hypergeom.cdf(found, all, marked, drawn)`.
+    #[test]
+    fn a_draw_by_chance_agrees_with_scipy() {
+        for (found, drawn, marked, all, expected) in HYPERGEOMETRIC {
+            let it = by_chance(found, drawn, marked, all);
+            assert!((it - expected).abs() < 1e-9, "{found} of {drawn}: {it}");
+        }
+    }
+
+    #[test]
+    fn a_promise_that_holds_only_because_little_stays_is_not_worth_it() {
+        // Everything is worse: two in a hundred may stay, but why should they?
+        let useless = trials(500, |_| true);
+        let scores = PROMISE.grid(&useless, 500);
+        let Chosen::Holds { at, .. } = PROMISE.choose(&scores, &useless) else { panic!() };
+        assert!(at.kept > 0 && at.failures == at.kept && !PROMISE.is_worth_it(&at, &useless));
+        // The same share of bad answers, but among the kept clearly fewer than among all.
+        let useful = trials(500, |at| at >= 60);
+        let Chosen::Holds { at, .. } = PROMISE.choose(&scores, &useful) else { panic!() };
+        assert!(PROMISE.is_worth_it(&at, &useful), "{at:?}");
+        // A score that knows nothing of an answer that is nearly always good does no harm.
+        let good = trials(2_000, |at| at % 40 == 7);
+        let Chosen::Holds { at, .. } = PROMISE.choose(&[0.0], &good) else { panic!() };
+        assert!(PROMISE.is_worth_it(&at, &good));
     }
 
     #[test]
