@@ -3,6 +3,7 @@
 mod background;
 mod calibrate;
 mod evaluate;
+mod schedule;
 mod shadow;
 
 use std::fmt;
@@ -13,6 +14,7 @@ use crate::backends::local::Local;
 use crate::backends::remote::Remote;
 use crate::backends::{Backend, Kind, Readiness};
 use crate::config::{Config, ConfigError, Paths, Problem, RemoteConfig, Secret};
+use crate::evals::Suite;
 use crate::ledger::{self, Ledger, Prices, Samples, Shadows};
 use crate::metrics::{ClosedSets, Metrics};
 use crate::pipeline::{Gate, Names, Parts, Pipeline};
@@ -42,6 +44,8 @@ pub struct House {
     /// Where the records lie, if in a file.
     pub ledger_file: Option<PathBuf>,
     samples: Mutex<Option<Samples>>,
+    suites: Vec<Suite>,
+    paths: Paths,
     /// How its calibration stands.
     pub calibration: Standing,
 }
@@ -67,6 +71,7 @@ impl House {
             keep(&mut problems, open_remote(&config.remote, &metrics).map_err(|problem| vec![problem]));
         let ledger_file = (store == Store::File).then(|| ledger::file(&config.ledger, &paths.state));
         let ledger = keep(&mut problems, open_ledger(&config, ledger_file.as_deref(), metrics));
+        let suites = keep(&mut problems, schedule::suites(&config.golden)).unwrap_or_default();
         let backends: Vec<Arc<dyn Backend>> = local.flatten().into_iter().chain(remote).collect();
         // With a backend missing through a problem of its own, names onto it would be false alarms.
         let names = match problems.is_empty() {
@@ -87,7 +92,8 @@ impl House {
             Parts { router, backends, names, ledger: ledger_of_pipeline, early_gate, config: config.clone() };
         let (shadows, samples) = Shadows::channel();
         let pipeline = Arc::new(Pipeline::new(parts).with_shadows(shadows));
-        Ok(Self { config, pipeline, ledger, ledger_file, samples: Mutex::new(Some(samples)), calibration })
+        let (samples, paths) = (Mutex::new(Some(samples)), paths.clone());
+        Ok(Self { config, pipeline, ledger, ledger_file, samples, suites, paths, calibration })
     }
 
     /// One line for each backend: its name, model and state.

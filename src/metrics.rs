@@ -93,7 +93,8 @@ pub struct Metrics {
     /// Requests drawn for a shadow answer, by policy and outcome: `answered`, `failed`, `dropped` (nobody was free, or too
     /// many this minute), `void` (the live answer did not come from the first target).
     pub shadow_samples_total: IntCounterVec,
-    /// Grades of shadow samples in [0, 1], by kind: `agreement` is the share of words that both answers have in common.
+    /// Grades of shadow samples in [0, 1], by kind: `agreement` is the share of words that both answers have in
+    /// common, `preference` a judge's: 1 for the local answer, 0.5 for a tie, 0 for the remote one.
     pub shadow_grade: HistogramVec,
     /// Cost of answers that no client asked for, in dollars, by origin (`shadow`, `golden`) and backend.
     pub background_cost_usd_total: CounterVec,
@@ -307,7 +308,7 @@ impl Metrics {
                 HistogramOpts::from(opts(
                     "shadow_grade",
                     "Grades of shadow samples in [0, 1], by kind: agreement is the share of words that both answers have in \
-                     common.",
+                     common, preference a judge's: 1 for the local answer, 0.5 for a tie, 0 for the remote one.",
                 ))
                 .buckets((1..=SCORE_BINS).map(|bin| bin as f64 / SCORE_BINS as f64).collect()),
                 &["kind"],

@@ -1,8 +1,9 @@
-//! A house as evals drive it: in process, over the same pipeline as clients, with every record of origin `eval`.
+//! A house as evals drive it: in process, over the same pipeline as clients, with every record of an origin that is not
+//! a client's.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
@@ -16,23 +17,28 @@ use crate::evals::{
     DecisionFacts, Gateway, GatewayFacts, Price, Question, ServedBy, SubjectError, ToolCall, ToolCallFold,
     Transcript,
 };
-use crate::ledger::{Ledger, Origin, Outcome};
+use crate::ledger::{Ledger, Origin};
 use crate::onnx::sha256;
 use crate::pipeline::{Answer, Pipeline};
 use crate::routing::{LOCAL, REMOTE, folder_hash};
 
-/// A gateway for evals. Its ledger keeps nothing: the outcomes are handed to the transcripts.
+/// A gateway for evals.
 pub struct EvalHouse {
     pipeline: Arc<Pipeline>,
     ledger: Arc<Ledger>,
     facts: GatewayFacts,
-    /// Outcomes that are closed and not yet fetched by whoever asked.
-    closed: Mutex<HashMap<RequestId, Outcome>>,
+    origin: Origin,
 }
 
 impl EvalHouse {
-    /// Takes over a house that was opened without a store.
+    /// Takes over a house that was opened without a store; its ledger keeps nothing.
+    #[expect(clippy::needless_pass_by_value, reason = "nobody else may read the records of this house")]
     pub fn new(house: House, paths: &Paths) -> Self {
+        Self::beside(&house, paths, Origin::Eval)
+    }
+
+    /// Asks a house that serves clients too; its ledger keeps the records under `origin`.
+    pub(super) fn beside(house: &House, paths: &Paths, origin: Origin) -> Self {
         let model = house.config.remote.model.clone();
         let ledger = Arc::clone(&house.ledger);
         let priced = house.ledger.prices().knows(&model);
@@ -47,21 +53,23 @@ impl EvalHouse {
                 Price::new(model.clone(), move |usage| ledger.prices().cost(&model, usage))
             }),
         };
-        Self { pipeline: house.pipeline, ledger, facts, closed: Mutex::default() }
+        Self { pipeline: Arc::clone(&house.pipeline), ledger, facts, origin }
     }
 
     async fn transcribe(&self, question: Question<'_>) -> Result<Transcript, SubjectError> {
         let request = Arc::new(request_of(question)?);
-        let id = RequestId::fresh();
-        let recorder = self.pipeline.open(id.clone(), Origin::Eval);
+        let mut recorder = self.pipeline.open(RequestId::fresh(), self.origin);
+        let record = recorder.copy();
         let answer = self.pipeline.answer(request, recorder).await.map_err(|refused| {
             let end = refused.why.end();
             refused.recorder.finish(end);
             SubjectError::Refused(end.label().to_owned())
         })?;
         let Drained { text, tool_calls, begun } = drain(answer).await?;
-        let outcome =
-            self.fetch(&id).ok_or_else(|| SubjectError::Broken("the record is missing".to_owned()))?;
+        let outcome = record.await.map_err(|_| SubjectError::Broken("the record is missing".to_owned()))?;
+        if self.origin == Origin::Eval {
+            drop(self.ledger.take());
+        }
         Ok(Transcript {
             text,
             tool_calls,
@@ -90,12 +98,6 @@ impl EvalHouse {
             prompt_tokens: decision.prompt_tokens,
             decided_in: decision.decided_in,
         })
-    }
-
-    fn fetch(&self, id: &RequestId) -> Option<Outcome> {
-        let mut closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
-        closed.extend(self.ledger.take().into_iter().map(|outcome| (outcome.id.clone(), outcome)));
-        closed.remove(id)
     }
 }
 

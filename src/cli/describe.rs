@@ -53,6 +53,7 @@ const SECTIONS: &[(&str, &str, &str)] = &[
     ("classifier", "ClassifierConfig", include_str!("../config/classifier.rs")),
     ("early-gate", "EarlyGateConfig", include_str!("../config/early_gate.rs")),
     ("ledger", "LedgerConfig", include_str!("../config/ledger.rs")),
+    ("golden", "GoldenConfig", include_str!("../config/golden.rs")),
     ("log", "LogConfig", include_str!("../config/log.rs")),
 ];
 

@@ -99,6 +99,7 @@ fn check(config: &Config) -> Vec<Problem> {
     config.classifier.check(&mut problems);
     config.early_gate.check(&mut problems);
     config.ledger.check(&mut problems);
+    config.golden.check(&mut problems);
     problems
 }
 

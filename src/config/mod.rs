@@ -3,6 +3,7 @@
 
 mod classifier;
 mod early_gate;
+mod golden;
 mod ledger;
 mod load;
 mod local;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub use classifier::ClassifierConfig;
 pub use early_gate::EarlyGateConfig;
+pub use golden::GoldenConfig;
 pub use ledger::LedgerConfig;
 pub use load::{ConfigError, Problem, load};
 pub use local::LocalConfig;
@@ -54,6 +56,8 @@ pub struct Config {
     pub early_gate: EarlyGateConfig,
     /// Where outcomes and prices are kept.
     pub ledger: LedgerConfig,
+    /// Golden sets that the gateway runs by itself.
+    pub golden: GoldenConfig,
     /// What is logged.
     pub log: LogConfig,
 }
@@ -72,6 +76,7 @@ impl Default for Config {
             classifier: ClassifierConfig::default(),
             early_gate: EarlyGateConfig::default(),
             ledger: LedgerConfig::default(),
+            golden: GoldenConfig::default(),
             log: LogConfig::default(),
         }
     }

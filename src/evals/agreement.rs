@@ -1,11 +1,36 @@
-//! How much two answers to the same question agree, by the words they share. It says nothing of which is better: two
-//! wrong answers may agree, and two right ones differ. Named for what it is wherever it is shown.
+//! Two answers to the same question, compared without knowing the right one. Agreement is the words they share, and says
+//! nothing of which is better: two wrong answers may agree, and two right ones differ. Preference is a judge's.
 
+use serde_json::{Value, json};
+
+use super::dataset::Sample;
+use super::judge::Judges;
 use super::scorer::token_f1::f1;
+use super::scorer::{Pairwise, ScorerSpec};
+use super::subject::Transcript;
+
+/// What a tie is worth where a judge compares.
+pub const TIE: f64 = 0.5;
 
 /// F1 of the words of both answers, in `[0, 1]`, after SQuAD's normalisation (see the scorer `token_f1`). Symmetric.
 pub fn agreement(one: &str, other: &str) -> f64 {
     f1(one, other)
+}
+
+/// Which answer to `messages` a judge prefers, asked twice with places swapped: 1 the local one, 0 the remote one, [`TIE`]
+/// neither. `None` where nothing could be judged: no judge, no readable verdict, or verdicts that follow the place.
+pub async fn preference(judges: &Judges, messages: Vec<Value>, local: &str, remote: &str) -> Option<f64> {
+    let sample = Sample {
+        id: "shadow".to_owned(),
+        messages,
+        expected: json!(remote),
+        scorer: ScorerSpec::Pairwise(Pairwise { rubric: None, tie: TIE }),
+        task: "shadow".to_owned(),
+        tags: vec![],
+        difficulty: None,
+        tools: vec![],
+    };
+    judges.grade(&sample, &Transcript::of(local)).await.0.value()
 }
 
 #[cfg(test)]

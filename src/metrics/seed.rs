@@ -70,7 +70,9 @@ impl Metrics {
         for outcome in ["done", "skipped", "failed"] {
             self.golden_runs_total.with_label_values(&[outcome]);
         }
-        self.shadow_grade.with_label_values(&["agreement"]);
+        for kind in ["agreement", "preference"] {
+            self.shadow_grade.with_label_values(&[kind]);
+        }
         for backend in ["local", "remote"] {
             for origin in ["shadow", "golden"] {
                 self.background_cost_usd_total.with_label_values(&[origin, backend]);

@@ -26,7 +26,9 @@ use crate::chat::{BackendId, ChatRequest, RequestId};
 use crate::config::{Config, LocalConfig};
 use crate::ledger::{End, Estimate, Ledger, Origin, Recorder, Shadows, estimate};
 use crate::metrics::Metrics;
-use crate::routing::{Decision, Explanation, LOCAL, Plan, Presence, Question, REMOTE, Reason, Router, View};
+use crate::routing::{
+    Decision, Explanation, LOCAL, Plan, Policy, Presence, Question, REMOTE, Reason, Router, View,
+};
 use early::Gated;
 use retry::RetryBudget;
 
@@ -39,6 +41,7 @@ pub struct Pipeline {
     local: LocalConfig,
     remote_model: String,
     in_flight: Arc<Semaphore>,
+    most_in_flight: usize,
     retries: RetryBudget,
     shadows: Option<Shadows>,
     early_gate: Option<Arc<Gate>>,
@@ -103,6 +106,7 @@ impl Pipeline {
             backends: parts.backends,
             names: parts.names,
             ledger: parts.ledger,
+            most_in_flight: parts.config.server.max_in_flight,
             in_flight: Arc::new(Semaphore::new(parts.config.server.max_in_flight)),
             local: parts.config.local,
             remote_model: parts.config.remote.model,
@@ -190,10 +194,20 @@ impl Pipeline {
         Ok(self.router.decide(question(request, &destination, &view)).await)
     }
 
+    /// Whether nobody is being answered now, and nobody waits.
+    pub fn is_idle(&self) -> bool {
+        let waits = |backend: &Arc<dyn Backend>| backend.load().active + backend.load().queued > 0;
+        self.in_flight.available_permits() == self.most_in_flight && !self.backends.iter().any(waits)
+    }
+
+    /// Every policy.
+    pub fn policies(&self) -> impl Iterator<Item = &Policy> {
+        self.router.policies().filter_map(|name| self.router.policy(name))
+    }
+
     /// Every policy's name, with the hash of its text.
     pub fn policy_hashes(&self) -> impl Iterator<Item = (String, String)> {
-        let policies = self.router.policies().filter_map(|name| self.router.policy(name));
-        policies.map(|policy| (policy.version().name.clone(), policy.version().hash.clone()))
+        self.policies().map(|policy| (policy.version().name.clone(), policy.version().hash.clone()))
     }
 
     async fn decide(&self, request: &ChatRequest, destination: &Destination) -> Decision {

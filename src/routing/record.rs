@@ -10,7 +10,7 @@ use super::calibration::Calibration;
 use super::classifier::{Head, Verdict};
 use super::decision::{Plan, Reason};
 use super::policy::{Facts, Policy, Ruling};
-use super::signals::{Pii, Signals, Task};
+use super::signals::{Language, Pii, Signals, Task};
 use super::view::{Presence, Seat, View};
 use crate::chat::{BackendId, BoundaryBackendId, Control, Needs};
 
@@ -37,6 +37,9 @@ pub struct DecisionRecord {
     pii: Pii,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     task: Option<String>,
+    /// The label of the language.
+    language: String,
+    needs_fresh_knowledge: bool,
     session: bool,
     control: Control,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -108,6 +111,8 @@ impl DecisionRecord {
             code: signals.code,
             pii: signals.pii,
             task: signals.task.map(|task| task.label().to_owned()),
+            language: signals.language.label().to_owned(),
+            needs_fresh_knowledge: signals.needs_fresh_knowledge,
             session: signals.session,
             control: facts.control,
             threshold: facts.threshold,
@@ -146,6 +151,8 @@ impl DecisionRecord {
             code: self.code,
             pii: self.pii,
             task: self.task.as_deref().and_then(Task::parse),
+            language: Language::parse(&self.language).ok_or(CannotDecide::Form)?,
+            needs_fresh_knowledge: self.needs_fresh_knowledge,
             session: self.session,
             ..Signals::default()
         };

@@ -30,6 +30,20 @@ breaker-failures = 1000
 max-streams = 2
 [ledger]
 prices = "PRICES"
+[golden]
+suites = ["STATE/suite"]
+every = "1s"
+limit = 2
+"#;
+
+/// A policy that has every request answered twice.
+const SAMPLED: &str = r#"
+schema-version = 1
+name = "sampled"
+[shadow]
+share = 1
+[[rule]]
+to = ["remote", "local"]
 "#;
 
 const PRICES: &str = r#"
@@ -58,6 +72,13 @@ const PANELS: &[Expected] = &[
     ("Backends", 2, |value| value == 1.0),
     ("Quality, last eval run", 3, SHARE),
     ("Last eval run", 3, SHARE),
+    ("Quality by backend", 1, SHARE),
+    ("Background cost per hour", 4, COUNT),
+    ("Calibration", 4, |value| value == 0.0 || value == 1.0),
+    ("Score drift", 1, |value| value == -1.0 || value >= 0.0),
+    ("Shadow samples per minute", 4, COUNT),
+    ("Agreement and preference", 1, SHARE),
+    ("Users' verdicts per hour", 6, COUNT),
     ("Cost per hour", 3, COUNT),
     ("Saved since start", 1, ANY),
     ("Unpriced requests", 2, COUNT),
@@ -82,6 +103,11 @@ const PANELS: &[Expected] = &[
 
 /// Panels where these labels must rise above 0 at least once, since it happened.
 const HAPPENED: &[(&str, &[(&str, &str)])] = &[
+    ("Background cost per hour", &[("origin", "golden"), ("backend", "local")]),
+    ("Background cost per hour", &[("origin", "shadow"), ("backend", "local")]),
+    ("Calibration", &[]),
+    ("Shadow samples per minute", &[("outcome", "answered")]),
+    ("Users' verdicts per hour", &[("served_by", "remote"), ("verdict", "good")]),
     ("Unpriced requests", &[("backend", "remote")]),
     ("Requests per second", &[("backend", "none")]),
     ("Decisions by reason", &[("reason", "private"), ("target", "local")]),
@@ -154,6 +180,13 @@ impl Caller {
         self.expect(400, json!({ "model": "auto", "messages": [] }), &[]).await;
         self.expect(404, ask("no-such-model"), &[]).await;
         self.expect(502, ask("fault:500"), &[]).await;
+        let sampled = self.send(&ask("sampled"), &[]).await;
+        let id = sampled.headers()["x-request-id"].to_str().unwrap().to_owned();
+        drop(sampled.bytes().await.unwrap());
+        let verdict = json!({ "request_id": id, "verdict": "good" }).to_string();
+        let url = self.url.replace("/chat/completions", "/feedback");
+        let request = self.client.post(url).header("content-type", "application/json").body(verdict);
+        assert_eq!(request.send().await.unwrap().status(), 200);
         let left = self.send(&streamed("slowstream"), &[]).await;
         left.bytes_stream().next().await.unwrap().unwrap();
     }
@@ -218,7 +251,14 @@ async fn eval_run(state: &Path) {
 async fn gateway(state: &Path) -> (ScriptedUpstream, Served) {
     let prices = state.join("prices.toml");
     std::fs::write(&prices, PRICES).unwrap();
-    let config = CONFIG.replace("PRICES", prices.to_str().unwrap());
+    let config = CONFIG.replace("PRICES", prices.to_str().unwrap()).replace("STATE", state.to_str().unwrap());
+    let policies = state.join("policies");
+    std::fs::create_dir(&policies).unwrap();
+    for file in std::fs::read_dir(root().join("policies")).unwrap().map(Result::unwrap) {
+        std::fs::copy(file.path(), policies.join(file.file_name())).unwrap();
+    }
+    std::fs::write(policies.join("sampled.toml"), SAMPLED).unwrap();
+    let config = format!("policies-dir = {policies:?}\n{config}");
     std::fs::write(state.join("crossover.toml"), config).unwrap();
     let upstream = ScriptedUpstream::start().await;
     eval_run(state).await;

@@ -18,6 +18,10 @@ mod fallback;
 #[cfg(test)]
 mod feedback;
 #[cfg(test)]
+mod golden;
+#[cfg(test)]
+mod grading;
+#[cfg(test)]
 mod ledger;
 #[cfg(test)]
 mod limits;

@@ -122,6 +122,24 @@ async fn f25_a_request_that_must_stay_is_never_sampled() {
 }
 
 #[tokio::test]
+async fn a_judge_is_paid_for_and_a_verdict_that_cannot_be_read_is_no_grade() {
+    let upstream = ScriptedUpstream::start().await;
+    let gateway = gateway(&upstream, &POLICY.replace("share = 1\n", "share = 1\ngrade = \"judge\"\n")).await;
+    assert_eq!(gateway.post(&ask("Say something.")).await.status, 200);
+    gateway.until("shadow_samples_total", &[("outcome", "answered")], 1.0).await;
+    let kinds: Vec<String> = grades(&gateway).into_iter().map(|(_, kind, _)| kind).collect();
+    assert_eq!(kinds, ["agreement"], "the double knows no verdicts");
+    let rows = gateway.rows();
+    let judged: Vec<&Value> =
+        of(&rows, "shadow").into_iter().filter(|row| row["shadow_of"].is_null()).collect();
+    assert_eq!((judged.len(), &judged[0]["served_by"]), (1, &json!("remote")));
+    let spent =
+        gateway.sum("background_cost_usd_total", &[("origin", "shadow"), ("backend", "remote")]).await;
+    assert!(spent > 0.0);
+    assert!(upstream.seen().len() == 2, "the live answer, and the judge's");
+}
+
+#[tokio::test]
 async fn c12_a_client_that_leaves_stops_no_shadow() {
     let upstream = ScriptedUpstream::start().await;
     let gateway = in_front_of(&upstream, POLICY, "slowstream").await;

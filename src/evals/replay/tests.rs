@@ -24,6 +24,7 @@ fn record() -> DecisionRecord {
     let seat = |id: &str, inside: bool| json!({ "id": id, "within_boundary": inside, "presence": "ready", "context_tokens": 4096, "can": {}, "queued": 0 });
     serde_json::from_value(json!({
         "form": 1, "prompt_tokens": 10, "needs": {}, "several": false, "code": false, "pii": "absent",
+        "language": "en", "needs_fresh_knowledge": false,
         "session": false, "control": "auto", "seats": [seat("local", true), seat("remote", false)],
         "targets": ["local", "remote"], "reason": "good_enough",
     }))
@@ -118,7 +119,7 @@ fn agreement_is_weighed_by_the_draw_and_remote_answers_agree_with_themselves() {
     let worth = all_local.worth.iter().find(|worth| worth.measure == "agreement").unwrap();
     assert!((worth.replayed.unwrap().mean - 0.5).abs() < 0.05, "{worth:?}");
     assert!(worth.difference.unwrap().mean < -0.1, "{worth:?}");
-    assert!(told.worth.iter().all(|worth| worth.measure != "graded quality"), "nobody graded quality");
+    assert!(told.worth.iter().all(|worth| worth.measure != "preference"), "no judge was asked");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::{Pair, is_local};
 use crate::chat::{BackendId, SCORE_BINS};
+use crate::evals::agreement::TIE;
 use crate::evals::propensity::{Observation, expect, mean, off_policy, off_policy_difference};
 use crate::evals::statistics::Estimate;
 
@@ -64,11 +65,11 @@ pub(super) fn all(pairs: &[Pair<'_>]) -> Vec<Worth> {
     ));
     all.extend(by_draws(
         pairs,
-        "graded quality",
-        "grades of both answers to sampled requests (doubly robust)",
-        |pair, target| {
-            let kind = if is_local(target) { "quality_local" } else { "quality_remote" };
-            seen(pair, pair.row.grades.get(kind).copied())
+        "preference",
+        "a judge's, against the remote answer: 1 better, 0.5 alike or the remote answer itself, 0 worse (doubly robust)",
+        |pair, target| match is_local(target) {
+            true => seen(pair, pair.row.grades.get("preference").copied()),
+            false => (Some(TIE), 1.0),
         },
     ));
     let rated: Vec<&Pair<'_>> = pairs.iter().filter(|pair| pair.row.feedback.is_some()).collect();
@@ -114,16 +115,15 @@ fn by_draws(
     about: &'static str,
     of: impl Fn(&Pair<'_>, Option<&BackendId>) -> (Option<f64>, f64),
 ) -> Option<Worth> {
-    if pairs.iter().all(|pair| pair.row.grades.is_empty()) {
+    if !pairs.iter().any(|pair| pair.row.grades.contains_key(measure)) {
         return None;
     }
     let rows: Vec<&Pair<'_>> = pairs.iter().filter(|pair| pair.was.is_some() && pair.is.is_some()).collect();
     let was = observations(&rows, |pair| (is_local(pair.was.as_ref()), of(pair, pair.was.as_ref())));
     let is = observations(&rows, |pair| (is_local(pair.is.as_ref()), of(pair, pair.is.as_ref())));
-    let graded = |pair: &&&Pair<'_>| of(pair, pair.is.as_ref()).0.is_some() && !pair.row.grades.is_empty();
-    let seen = rows.iter().filter(graded).count();
+    let seen = rows.iter().filter(|pair| pair.row.grades.contains_key(measure)).count();
     let (before, now) = (off_policy(&was), off_policy(&is)?);
-    (seen > 0).then(|| Worth {
+    Some(Worth {
         measure: measure.to_owned(),
         about,
         logged: before.map(|worth| Interval::of(worth.doubly_robust)),

@@ -26,10 +26,14 @@ pub enum Grade {
     None,
     /// By the words that both answers share. Says how much they agree, not which is better.
     Agreement,
+    /// By that, and by a judge: the remote model is asked, twice with places swapped, whether the local answer is better.
+    /// That costs money, and a judge may favour answers of its own.
+    Judge,
 }
 
 impl Grade {
-    const ALL: [(&'static str, Self); 2] = [("none", Self::None), ("agreement", Self::Agreement)];
+    const ALL: [(&'static str, Self); 3] =
+        [("none", Self::None), ("agreement", Self::Agreement), ("judge", Self::Judge)];
 }
 
 pub(super) fn read_shadow(table: Table, problems: &mut Problems<'_>) -> Shadow {

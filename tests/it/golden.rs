@@ -1,0 +1,118 @@
+//! The promise that scheduled golden runs show the quality of a backend, cost nothing unasked and let clients go first.
+
+use std::path::{Path, PathBuf};
+
+use crossover::app::{House, Store};
+use crossover::config::Config;
+use serde_json::{Value, json};
+
+use crate::support::gateway::{Gateway, config, paths};
+use crate::support::reply::rows;
+use crate::support::scripted_upstream::ScriptedUpstream;
+
+const ROWS: usize = 4;
+
+/// A set whose answers the double's remote gives right and the local model hardly ever.
+fn suite(folder: &Path) -> PathBuf {
+    let suite = folder.join("suite");
+    std::fs::create_dir(&suite).unwrap();
+    let about =
+        "name = \"greeting\"\nversion = \"1\"\nabout = \"a test\"\nlicence = \"CC0-1.0\"\nmax-tokens = 4\n";
+    std::fs::write(suite.join("suite.toml"), about).unwrap();
+    let lines = (0..ROWS).map(|at| {
+        json!({ "id": format!("r{at}"), "messages": [{ "role": "user", "content": "Say hi." }],
+            "expected": "zzqx", "scorer": "contains", "task": "t" })
+        .to_string()
+    });
+    std::fs::write(suite.join("suite.jsonl"), lines.collect::<Vec<_>>().join("\n")).unwrap();
+    suite
+}
+
+fn of(rows: &[Value], origin: &str) -> usize {
+    rows.iter().filter(|row| row["origin"] == origin).count()
+}
+
+#[tokio::test]
+async fn a_scheduled_run_exports_the_quality_of_the_local_backend_and_asks_nobody_else() {
+    let upstream = ScriptedUpstream::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let suite = suite(folder.path());
+    let gateway = Gateway::with(&upstream.base_url(), |config| {
+        config.local.enabled = true;
+        config.golden.suites = vec![suite];
+    })
+    .await;
+    gateway.until("golden_runs_total", &[("outcome", "done")], 1.0).await;
+    let metrics = gateway.metrics().await;
+    let quality = [("backend", "local"), ("suite", "greeting")];
+    assert_eq!(metrics.values("backend_quality", "suite"), ["greeting"]);
+    assert_eq!(metrics.sum("backend_quality", &quality), 0.0);
+    assert_eq!(metrics.values("eval_quality", "suite").len(), 0, "an eval run is something else");
+    assert_eq!(metrics.sum("requests_total", &[]), 0.0, "no client asked");
+    assert!(metrics.sum("background_cost_usd_total", &[("origin", "golden"), ("backend", "local")]) > 0.0);
+    let rows = gateway.rows();
+    assert_eq!((rows.len(), of(&rows, "golden")), (ROWS, ROWS));
+    assert_eq!(upstream.bytes_received(), 0);
+}
+
+#[tokio::test]
+async fn the_remote_is_run_only_where_the_settings_say_so() {
+    let upstream = ScriptedUpstream::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let suite = suite(folder.path());
+    let gateway = Gateway::with(&upstream.base_url(), |config| {
+        config.golden.suites = vec![suite];
+        config.golden.limit = 2;
+        config.golden.tiers = vec!["remote".to_owned()];
+        config.golden.ask_remote = true;
+    })
+    .await;
+    gateway.until("golden_runs_total", &[("outcome", "done")], 1.0).await;
+    assert_eq!(upstream.seen().len(), 2);
+    let metrics = gateway.metrics().await;
+    assert_eq!(metrics.values("backend_quality", "backend"), ["remote"]);
+    assert!(metrics.sum("background_cost_usd_total", &[("origin", "golden"), ("backend", "remote")]) > 0.0);
+    assert_eq!(metrics.sum("cost_usd_total", &[]), 0.0);
+}
+
+#[tokio::test]
+async fn d12_clients_go_first() {
+    let upstream = ScriptedUpstream::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let mut settings: Config = config(&upstream.base_url(), folder.path());
+    settings.local.enabled = true;
+    settings.golden.suites = vec![suite(folder.path())];
+    settings.remote.model = "slowstream".to_owned();
+    let house = House::open(settings, &paths(folder.path()), Store::File).unwrap();
+    let body =
+        json!({ "model": "remote", "stream": true, "messages": [{ "role": "user", "content": "hi" }] });
+    let request = crossover::dialects::openai_chat::parse_request(body.to_string().into()).unwrap();
+    let request = std::sync::Arc::new(request);
+    let open = || house.pipeline.open(crossover::chat::RequestId::fresh(), crossover::ledger::Origin::Live);
+    let held = house.pipeline.answer(std::sync::Arc::clone(&request), open()).await.ok().unwrap();
+    let _background = house.start_background();
+    for _ in 0..5 {
+        drop(house.pipeline.answer(std::sync::Arc::clone(&request), open()).await.ok().unwrap());
+    }
+    house.ledger.flush();
+    let file = house.ledger_file.clone().unwrap();
+    assert_eq!(of(&rows(&file), "golden"), 0, "a client is being answered");
+    drop(held);
+    let done = house.ledger.metrics().golden_runs_total.with_label_values(&["done"]);
+    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(20);
+    while done.get() == 0 {
+        assert!(tokio::time::Instant::now() < deadline, "it never ran");
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    house.ledger.flush();
+    assert_eq!(of(&rows(&file), "golden"), ROWS);
+}
+
+#[test]
+fn a_set_that_cannot_be_used_is_named_with_its_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut settings = config("http://127.0.0.1:1/v1", folder.path());
+    settings.golden.suites = vec![folder.path().join("nowhere")];
+    let error = House::open(settings, &paths(folder.path()), Store::Memory).err().unwrap().to_string();
+    assert!(error.contains("golden.suites: cannot read") && error.contains("nowhere"), "{error}");
+}
