@@ -43,7 +43,7 @@ fn parse_threshold(text: &str) -> Result<f32, String> {
 pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let (config, paths) = context.load()?;
     let policies = Policy::load_folder(&paths.policies).map_err(|problems| ConfigError { problems })?;
-    let named = args.policy.as_deref().map(|policy| from_file(policy)).transpose()?.flatten();
+    let named = args.policy.as_deref().map(from_file).transpose()?.flatten();
     let policy = match (&named, &args.policy) {
         (Some(policy), _) => Some(policy),
         (None, Some(name)) => Some(find(&policies, name)?),
