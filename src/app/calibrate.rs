@@ -7,9 +7,7 @@ use crate::config::{Config, Paths};
 use crate::dialects::openai_chat::parse_request;
 use crate::evals::calibrate::{Reader, Reading, scorer_hash};
 use crate::evals::{Question, Sample, Suite};
-use crate::routing::{
-    Bound, Calibration, Classifier, GoldenSet, LoadError, OnnxClassifier, Present, Signals,
-};
+use crate::routing::{Bound, Calibration, GoldenSet, LoadError, OnnxClassifier, Present, Signals};
 
 /// Reads golden rows with the installed classifier: the same text of the same request as in live traffic.
 pub struct GoldenReader {
@@ -30,18 +28,15 @@ impl Reader for GoldenReader {
     fn read(&mut self, sample: &Sample) -> Result<Reading, String> {
         let question = Question {
             messages: &sample.messages,
-            tools: &sample.tools,
             model: "auto",
             control: Control::Auto,
             max_tokens: 1,
+            tools: &sample.tools,
         };
         let request = parse_request(question.body().into()).map_err(|error| error.to_string())?;
         let signals = Signals::read(&request);
-        let verdict = self.classifier.classify(&signals).map_err(|error| error.to_string())?;
-        let local_ok = f64::from(verdict.local_ok);
-        let logit = (local_ok / (1.0 - local_ok)).ln().clamp(-13.8, 13.8) as f32;
-        let inputs = verdict.gain.map_or_else(Vec::new, |gain| vec![logit, gain]);
-        Ok(Reading { local_ok: verdict.local_ok, inputs })
+        let reading = self.classifier.inspect(&signals.text).map_err(|error| error.to_string())?;
+        Ok(Reading { local_ok: reading.verdict.local_ok, inputs: reading.inputs })
     }
 }
 

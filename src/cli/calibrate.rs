@@ -12,13 +12,14 @@ use super::Context;
 use super::eval::files::say;
 use super::eval::house::{open_gateway, remote_price};
 use super::eval::interrupted;
+use super::eval::judge::JudgeArgs;
 use super::eval::progress::Meter;
 use crate::app::{GoldenReader, bound};
 use crate::config::{Config, Paths};
 use crate::evals::calibrate::{Asked, Calibrated, calibrate, rows};
 use crate::evals::{
-    ALWAYS_LOCAL, ALWAYS_REMOTE, Contest, Gateway, GatewaySubject, GoldOracle, Judges, Recorded, Recording,
-    Subject, Suite, Tier, record,
+    ALWAYS_LOCAL, ALWAYS_REMOTE, Contest, Gateway, GatewaySubject, GoldOracle, Recorded, Recording, Subject,
+    Suite, Tier, record,
 };
 use crate::routing::{GOLD, Goal, Present, RiskOf};
 
@@ -91,6 +92,8 @@ pub(crate) struct Args {
     /// Answers under way at once while recording
     #[arg(long, default_value = "1", conflicts_with = "recorded")]
     concurrency: NonZeroUsize,
+    #[command(flatten)]
+    judge: JudgeArgs,
 }
 
 fn within(text: &str) -> Result<f64, String> {
@@ -151,7 +154,7 @@ fn choose(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
         concurrency: NonZeroUsize::MIN,
         stand_in: false,
         keep_answers: false,
-        judges: Judges::default(),
+        judges: args.judge.judges(None, context)?,
     };
     let finished = runtime.block_on(crate::evals::run(&suite, &contest, |_| {}, interrupted()));
     ensure!(finished.done == finished.of, "stopped; nothing was written");

@@ -3,12 +3,16 @@
 
 mod early_gate;
 pub(super) mod files;
+mod gate;
 pub(super) mod house;
-mod judge;
+mod import;
+pub(super) mod judge;
 mod output;
 pub(super) mod progress;
 mod record;
+mod robustness;
 mod run;
+mod scores;
 
 use std::process::ExitCode;
 
@@ -45,15 +49,29 @@ enum Command {
     /// Ask the tiers every row of a golden set and keep their answers; goes on where it was stopped
     #[command(after_help = EXIT_CODES)]
     Record(record::RecordArgs),
+    /// Hold golden sets against their baselines, on recorded answers or by asking again
+    #[command(after_help = EXIT_CODES)]
+    Gate(gate::GateArgs),
+    /// Judge a classifier on recorded outcomes of real models, with rivals, by source and over all of them
+    #[command(after_help = EXIT_CODES)]
+    Scores(scores::ScoresArgs),
     /// Fit the early gate's judge on how local answers to a golden set begin; experimental
     EarlyGate(early_gate::Args),
+    /// Turn a golden set of OpenAI evals or promptfoo into a suite folder
+    Import(import::ImportArgs),
+    /// Do decisions hold when only the wording changes? Asks no model
+    Robustness(robustness::Args),
 }
 
 pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let result = match &args.command {
         Command::Run(args) => run::run(args, context),
         Command::Record(args) => record::run(args, context),
+        Command::Gate(args) => gate::run(args, context),
+        Command::Scores(args) => scores::run(args),
         Command::EarlyGate(args) => early_gate::run(args, context),
+        Command::Import(args) => import::import(args),
+        Command::Robustness(args) => robustness::run(args, context),
     };
     Ok(result.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

@@ -1,14 +1,12 @@
 //! Says whether a run is good enough for CI: against a floor, and against an earlier report of the same suite.
 //! What cannot be judged is an error of its own and never a pass.
 
-use std::collections::BTreeMap;
-use std::path::Path;
+mod baseline;
+
 use std::str::FromStr;
 
-use serde::Deserialize;
-
-use super::report::{Kind, Report, SCHEMA};
-use super::statistics::paired_difference;
+pub use self::baseline::{BASELINE_MARGIN, Baseline, Compared, Reached, SHARE_MARGIN};
+use super::report::{Kind, Report};
 
 /// A subject of which a larger share could not be judged is not judged at all.
 const MOST_UNSCORED: f64 = 0.1;
@@ -99,42 +97,6 @@ impl GateError {
     }
 }
 
-/// What is read of an earlier report.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Baseline {
-    schema: u32,
-    hashes: BaselineHashes,
-    rows: Vec<BaselineRow>,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-struct BaselineHashes {
-    suite: String,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-struct BaselineRow {
-    id: String,
-    subject: String,
-    score: Option<f64>,
-}
-
-impl Baseline {
-    /// Reads an earlier report.
-    ///
-    /// # Errors
-    /// When the file cannot be read or is no report of this form.
-    pub fn read(file: &Path) -> Result<Self, GateError> {
-        let fault = |problem: String| GateError::Baseline { file: file.display().to_string(), problem };
-        let bytes = std::fs::read(file).map_err(|error| fault(error.to_string()))?;
-        let baseline: Self = serde_json::from_slice(&bytes).map_err(|error| fault(error.to_string()))?;
-        match baseline.schema {
-            SCHEMA => Ok(baseline),
-            other => Err(fault(format!("is of form {other}, this version reads {SCHEMA}"))),
-        }
-    }
-}
-
 impl Gates {
     /// Whether there is nothing to hold to.
     pub fn is_empty(&self) -> bool {
@@ -187,36 +149,10 @@ fn below(floor: &MinQuality, report: &Report) -> Result<Vec<Failing>, GateError>
     }
 }
 
-/// A judged subject fails when it is worse than in the baseline by more than chance explains: the whole 95 % interval
-/// of the paired difference, now less then, lies below 0.
+/// Every judged subject that the baseline has too.
 fn worse(baseline: &Baseline, report: &Report) -> Result<Vec<Failing>, GateError> {
-    if baseline.hashes.suite != report.hashes.suite {
-        return Err(GateError::OtherSuite);
-    }
-    let then: BTreeMap<(&str, &str), f64> = (baseline.rows.iter())
-        .filter_map(|row| Some(((row.subject.as_str(), row.id.as_str()), row.score?)))
-        .collect();
-    let mut failing = vec![];
-    let mut compared = 0;
-    for subject in report.subjects.iter().filter(|subject| subject.kind == Kind::Judged) {
-        check_scored(report, &subject.name)?;
-        let rows = report.rows.iter().filter(|row| row.subject == subject.name);
-        let (now, before): (Vec<f64>, Vec<f64>) = rows
-            .filter_map(|row| Some((row.score?, *then.get(&(row.subject.as_str(), row.id.as_str()))?)))
-            .unzip();
-        let Some(difference) = paired_difference(&now, &before) else { continue };
-        compared += 1;
-        if difference.hi < 0.0 {
-            failing.push(Failing(format!(
-                "{} is worse than the baseline by {:.3} [{:.3}, {:.3}] on {} rows",
-                subject.name, -difference.mean, -difference.hi, -difference.lo, difference.n
-            )));
-        }
-    }
-    match compared {
-        0 => Err(GateError::NoSubject("the baseline has no subject of this run".to_owned())),
-        _ => Ok(failing),
-    }
+    let compared = baseline.compare(report, true)?;
+    Ok(compared.iter().flat_map(|it| it.failing(false)).map(Failing).collect())
 }
 
 fn check_scored(report: &Report, name: &str) -> Result<(), GateError> {

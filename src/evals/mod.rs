@@ -11,25 +11,35 @@ mod judge;
 pub mod logistic;
 mod propensity;
 mod record;
+mod recorded_scores;
 mod replay;
 mod report;
 mod rivals;
+mod robustness;
 mod runner;
 mod scorer;
 mod statistics;
 mod subject;
 
 pub use agreement::{TIE, agreement, preference};
-pub use dataset::{BadLine, DatasetError, Sample, Suite};
+pub use dataset::{BadLine, DatasetError, Import, ImportOptions, Sample, Suite};
 pub use early::{EarlyError, EarlyFit, EarlyRow, fit_early_gate};
-pub use gate::{Baseline, Failing, GateError, Gates, MinQuality};
+pub use gate::{
+    BASELINE_MARGIN, Baseline, Compared, Failing, GateError, Gates, MinQuality, Reached, SHARE_MARGIN,
+};
 pub use judge::{Embedder, Grading, Judges};
 pub use propensity::{Observation, OffPolicy, expect, off_policy};
 pub use record::{RecordError, Recording, RecordingEnd, Tier, record};
+pub use recorded_scores::{RECORDED_SCORES, RecordedScores, ScoresError, ScoresQuery, TierModels};
 pub use replay::{Bar, Change, Interval, Moved, Otherwise, Replay, Worth, replay};
 pub use report::{
-    CurveReport, DEFAULT_MARGIN, Frame, Hashes, Header, Kind, LatencyReport, NonInferior, Reliability,
-    ReliabilityBin, RemoteTier, Report, RowReport, Slice, SubjectReport, SuiteName, TaskVersus, Versus, page,
+    BestRival, CurveReport, DEFAULT_MARGIN, Finding, Frame, GradingReport, Hashes, Header, Kind,
+    LatencyReport, NonInferior, Reliability, ReliabilityBin, RemoteTier, Report, RowReport, Slice,
+    SubjectReport, SuiteName, TaskVersus, Tone, Versus, page,
+};
+pub use robustness::{
+    Change, KindReport, Pair, RobustnessError, RobustnessReport, measure_robustness, read_pairs,
+    with_mechanical,
 };
 pub use runner::{Contest, Finished, Part, Progress, Row, SubjectRun, run};
 pub use scorer::{

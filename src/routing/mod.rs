@@ -18,7 +18,7 @@ pub use calibration::{
     Bound, Calibration, CalibrationError, Figure, GOLD, Goal, GoldenSet, HeadChoice, Measured, Mismatch,
     Present, RiskOf, Rows, SCHEMA, Standing, folder_hash,
 };
-pub use classifier::{Classifier, ClassifierError, Head, LoadError, OnnxClassifier, Verdict};
+pub use classifier::{Classifier, ClassifierError, Head, LoadError, OnnxClassifier, Reading, Verdict};
 pub use decision::{Decision, NonEmpty, Plan, PolicyVersion, Reason, Unconfined};
 pub use drift::{DRIFTED, DRIFTING, LEAST, population_stability, score_bin};
 pub use early_gate::{Confusion, EarlyGate, INPUTS as EARLY_GATE_INPUTS, inputs as early_gate_inputs};

@@ -31,7 +31,7 @@ pub fn open(config: &Config, paths: &Paths, metrics: Arc<Metrics>) -> Result<Rou
         problems.push(problem);
         Standing::Missing
     });
-    let classifier = load_classifier(config, paths).unwrap_or_else(|problem| {
+    let classifier = load_classifier(config, paths, &standing).unwrap_or_else(|problem| {
         problems.push(problem);
         None
     });
@@ -49,14 +49,25 @@ fn look_up(config: &Config, paths: &Paths) -> Result<Standing, Problem> {
     Standing::look(config, paths).map_err(|error| Problem::key("classifier.calibration", error.to_string()))
 }
 
-fn load_classifier(config: &Config, paths: &Paths) -> Result<Option<Box<dyn Classifier>>, Problem> {
+/// With the head that a valid calibration carries.
+fn load_classifier(
+    config: &Config,
+    paths: &Paths,
+    standing: &Standing,
+) -> Result<Option<Box<dyn Classifier>>, Problem> {
     if !config.classifier.enabled {
         return Ok(None);
     }
-    match OnnxClassifier::load(&paths.model(&config.classifier.model)) {
+    let loaded = OnnxClassifier::load(&paths.model(&config.classifier.model));
+    // The error names the file, or the library, itself.
+    let classifier = loaded.map_err(|error| Problem::key("classifier.model", error.to_string()))?;
+    let head = match standing {
+        Standing::Valid(calibration) => calibration.head.clone(),
+        Standing::Missing | Standing::Mismatch(..) | Standing::NoPromise(_) => None,
+    };
+    match classifier.with_head(head) {
         Ok(classifier) => Ok(Some(Box::new(classifier))),
-        // The error names the file, or the library, itself.
-        Err(error) => Err(Problem::key("classifier.model", error.to_string())),
+        Err(error) => Err(Problem::key("classifier.calibration", error.to_string())),
     }
 }
 
@@ -65,6 +76,9 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::routing::calibration::Present;
+    use crate::routing::classifier::Head;
+    use crate::routing::signals::Signals;
 
     fn paths(policies: &Path) -> Paths {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -132,5 +146,40 @@ mod tests {
         config.classifier.enabled = false;
         config.classifier.model = "nowhere".to_owned();
         assert!(open(&config, &shipped(), metrics()).is_ok());
+    }
+
+    /// A state folder with a calibration that is true of the shipped models, with a head of `weights` zeros.
+    fn calibrated(weights: usize) -> (tempfile::TempDir, Paths) {
+        let state = tempfile::tempdir().unwrap();
+        let paths = Paths { state: state.path().to_path_buf(), ..shipped() };
+        let present = Present::look(&Config::default(), &paths);
+        let mut calibration = crate::routing::calibration::tests::sample();
+        calibration.bound.classifier = present.classifier.unwrap();
+        calibration.bound.tokenizer = present.tokenizer.unwrap();
+        calibration.bound.local_model = present.local_model.unwrap();
+        calibration.bound.remote_model = present.remote_model.unwrap();
+        calibration.head = Some(Head { weights: vec![0.0; weights], bias: 3.0_f32.ln() });
+        calibration.write(&state.path().join("calibration.json")).unwrap();
+        (state, paths)
+    }
+
+    #[test]
+    fn a_valid_calibration_s_head_is_on_the_classifier() {
+        let config = Config::default();
+        let mut bare = OnnxClassifier::load(&shipped().model(&config.classifier.model)).unwrap();
+        let inputs = bare.inspect("hello").unwrap().inputs.len();
+        let (_state, paths) = calibrated(inputs);
+        let standing = look_up(&config, &paths).unwrap();
+        assert_eq!(standing.label(), "valid", "{}", standing.words());
+        let mut classifier = load_classifier(&config, &paths, &standing).unwrap().unwrap();
+        let signals = Signals { text: "hello".to_owned(), ..Signals::default() };
+        let verdict = classifier.classify(&signals).unwrap();
+        assert!((verdict.steering() - 0.75).abs() < 1e-6, "{verdict:?}");
+        assert!((verdict.local_ok - bare.classify(&signals).unwrap().local_ok).abs() < 1e-6);
+        assert!(open(&config, &paths, metrics()).is_ok());
+
+        let (_state, paths) = calibrated(inputs + 1);
+        let problems = open(&config, &paths, metrics()).err().unwrap();
+        assert!(problems[0].to_string().contains("classifier.calibration"), "{}", problems[0]);
     }
 }

@@ -20,6 +20,8 @@ mod feedback;
 #[cfg(test)]
 mod golden;
 #[cfg(test)]
+mod grading;
+#[cfg(test)]
 mod ledger;
 #[cfg(test)]
 mod limits;

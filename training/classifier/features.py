@@ -1,4 +1,4 @@
-"""What the classifier sees of a request: the cut text, the hand-made features, the token window.
+"""What the classifier sees of a request: the cut text, the hand-made features, the token window, hashed n-grams.
 
 This file is the reference. The gateway computes the same numbers in Rust and is held to
 `features_golden.jsonl` within 1e-5. "Character" means Unicode scalar value throughout, "ASCII whitespace"
@@ -13,6 +13,7 @@ import argparse
 import json
 import math
 import re
+from functools import lru_cache
 from pathlib import Path
 
 CUT_ABOVE_BYTES = 4096
@@ -21,6 +22,9 @@ MAX_TOKENS = 512
 HEAD_TOKENS = 256
 TAIL_TOKENS = 256
 PAD = 0
+NGRAM_MIN, NGRAM_MAX = 2, 5
+NGRAM_BUCKETS = 1 << 17
+FNV_OFFSET, FNV_PRIME = 0x811C9DC5, 0x01000193
 
 WHITESPACE = " \t\n\x0c\r"
 PUNCTUATION = frozenset("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~")
@@ -131,6 +135,50 @@ def encode(tokenizer, text: str) -> list[int]:
     return token_window(tokenizer.encode(cut(text), add_special_tokens=False).ids)
 
 
+@lru_cache(maxsize=1_000_000)
+def word_ngrams(word: bytes) -> tuple[int, ...]:
+    """Buckets of the n-grams of one word: by start, then by length.
+
+    The word is lower-cased (ASCII only) and gets a space on either side. An n-gram is 2 to 5 bytes of that. Its bucket
+    is its 32-bit FNV-1a hash, the upper half folded onto the lower by exclusive or, modulo 2^17.
+
+    >>> [len(word_ngrams(w)) for w in (b"a", b"ab", b"abcd")]
+    [3, 6, 14]
+    >>> word_ngrams(b"A") == word_ngrams(b"a"), word_ngrams(b"a")
+    (True, (81151, 27768, 38592))
+    """
+    padded, out = b" " + word.lower() + b" ", []
+    for start in range(len(padded) - 1):
+        value = FNV_OFFSET
+        for length, byte in enumerate(padded[start:start + NGRAM_MAX], 1):
+            value = (value ^ byte) * FNV_PRIME & 0xFFFFFFFF
+            if length >= NGRAM_MIN:
+                out.append((value ^ value >> 16) % NGRAM_BUCKETS)
+    return tuple(out)
+
+
+def ngrams(text: str) -> tuple[list[int], list[float]]:
+    """Distinct n-gram buckets of the cut text, in the order in which they first appear, and their weights.
+
+    Words are longest runs of bytes without ASCII whitespace. The weight is 1 + ln(count), divided by the Euclidean
+    norm of all weights. A text without words is bucket 0 with weight 0.
+
+    >>> ngrams(" \\n"), ngrams("a a")[0] == list(word_ngrams(b"a"))
+    (([0], [0.0]), True)
+    >>> [round(w, 6) for w in ngrams("a a a")[1]] == [round(3 ** -0.5, 6)] * 3
+    True
+    """
+    counts: dict[int, int] = {}
+    for word in re.findall(rb"[^ \t\n\x0c\r]+", cut(text).encode("utf-8")):
+        for bucket in word_ngrams(word):
+            counts[bucket] = counts.get(bucket, 0) + 1
+    if not counts:
+        return [0], [0.0]
+    weights = [1.0 + math.log(count) for count in counts.values()]
+    norm = math.sqrt(sum(weight * weight for weight in weights))
+    return list(counts), [weight / norm for weight in weights]
+
+
 def golden_texts() -> list[str]:
     """Texts that try every rule above."""
     code = "from typing import List\n\n\ndef first(xs: List[int]) -> int:\n    \"\"\" First. \"\"\"\n    return xs[0]\n"
@@ -161,7 +209,9 @@ def main() -> None:
     with target.open("w", encoding="utf-8") as out:
         for text in golden_texts():
             ids = encode(tokenizer, text)
-            row = {"text": text, "features": features(text), "ids": ids[:20], "tokens": len(ids)}
+            buckets, weights = ngrams(text)
+            row = {"text": text, "features": features(text), "ids": ids[:20], "tokens": len(ids),
+                   "ngram_ids": buckets[:20], "ngram_weights": [round(w, 8) for w in weights[:20]], "ngrams": len(buckets)}
             out.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 

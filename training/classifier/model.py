@@ -1,93 +1,75 @@
-"""The network: token and token-pair tables, masked pooling, hand-made features, a small MLP, two heads.
+"""The graph: hashed n-grams through one int8 table to a few dozen columns, then closed-form heads on those.
 
-Nothing attends and nothing recurs, so the cost is a few table rows per token. In the exported graph the tables are
-int8 with one scale per row, feature normalisation and calibration are folded in, and padding (id 0) is masked
-inside, so rows may be batched.
+Nothing attends and nothing recurs. Feature scaling, inverse document frequencies and calibration are folded in; a
+bucket 0 of weight 0 is padding, so rows may be batched.
 """
 
+import numpy as np
 import torch
 from torch import nn
 
-PAIR_A, PAIR_B = 7919, 104729
+
+def tensor(values) -> torch.Tensor:
+    return torch.as_tensor(np.asarray(values, dtype=np.float32))
 
 
-class Table(nn.Module):
-    """An embedding that can be frozen to int8 rows with a scale each."""
+class Columns(nn.Module):
+    """`x W + f V + b` with x the weighed n-grams of norm 1 and W in int8 with a scale a row and one a column."""
 
-    def __init__(self, rows: int, width: int, spread: float = 0.1):
+    def __init__(self, idf, weights, scaler, feature_weights, bias):
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(rows, width) * spread)
-        self.small = False
+        column = np.maximum(weights.std(0), 1e-9)
+        rows = weights / column
+        row = np.maximum(np.abs(rows).max(1), 1e-9) / 127
+        self.register_buffer("codes", torch.as_tensor(np.round(rows / row[:, None]).astype(np.int8)))
+        self.register_buffer("aside", tensor(np.stack([idf, idf * row], 1)))
+        self.register_buffer("column", tensor(column))
+        self.register_buffer("mean", tensor(scaler.mean))
+        self.register_buffer("std", tensor(scaler.std))
+        self.register_buffer("feature_weights", tensor(feature_weights))
+        self.register_buffer("bias", tensor(bias))
 
-    def freeze_small(self) -> None:
-        weight = self.weight.detach()
-        scale = weight.abs().amax(dim=1, keepdim=True).clamp_min(1e-8) / 127
-        self.register_buffer("scale", scale)
-        self.register_buffer("codes", torch.round(weight / scale).to(torch.int8))
-        del self.weight
-        self.small = True
-
-    def forward(self, ids):
-        if self.small:
-            return self.codes[ids].float() * self.scale[ids]
-        return nn.functional.embedding(ids, self.weight)
+    def forward(self, ids, weights, features):
+        scaled = ((features - self.mean) / self.std).clamp(-4, 4)
+        aside = self.aside[ids] * weights.unsqueeze(-1)
+        norm = (aside[:, :, 0] ** 2).sum(1, keepdim=True).sqrt().clamp_min(1e-6)
+        summed = (aside[:, :, 1] / norm).unsqueeze(1) @ self.codes[ids].float()
+        return summed.squeeze(1) * self.column + scaled @ self.feature_weights + self.bias, scaled
 
 
-class Net(nn.Module):
-    def __init__(self, vocab: int, feature_mean, feature_std, width=96, pairs=16384, pair_width=32, hidden=96,
-                 dropout=0.3):
+class Graph(nn.Module):
+    """All heads. `plan` names where each group of columns lies; see `train.py`."""
+
+    def __init__(self, columns: Columns, plan: dict, parts: dict):
         super().__init__()
-        self.tokens = Table(vocab, width)
-        self.pairs = Table(pairs, pair_width)
-        self.importance = nn.Embedding(vocab, 1)
-        nn.init.zeros_(self.importance.weight)
-        self.pair_rows = pairs
-        self.register_buffer("feature_mean", torch.as_tensor(feature_mean))
-        self.register_buffer("feature_std", torch.as_tensor(feature_std))
-        inside = 2 * width + pair_width + len(feature_mean)
-        self.norm = nn.LayerNorm(2 * width + pair_width)
-        self.drop = nn.Dropout(dropout)
-        self.hidden = nn.Linear(inside, hidden)
-        self.ok = nn.Linear(hidden, 1)
-        self.gain = nn.Linear(hidden, 1)
+        self.columns, self.plan = columns, plan
+        for name, values in parts.items():
+            self.register_buffer(name, tensor(values))
 
-    def body(self, ids, features):
-        mask = (ids != 0).unsqueeze(-1).float()
-        rows = self.tokens(ids)
-        weights = torch.sigmoid(self.importance(ids)) * mask
-        mean = (rows * weights).sum(1) / weights.sum(1).clamp_min(1e-3)
-        peak = (rows * mask - (1 - mask) * 1e4).amax(1) * mask.amax(1)
-        following = torch.cat([ids[:, 1:], torch.zeros_like(ids[:, :1])], 1)
-        both = mask * (following != 0).unsqueeze(-1).float()
-        pair_ids = (ids * PAIR_A + following * PAIR_B) % self.pair_rows
-        pairs = (self.pairs(pair_ids) * both).sum(1) / both.sum(1).clamp_min(1.0)
-        scaled = ((features - self.feature_mean) / self.feature_std).clamp(-4, 4)
-        joined = torch.cat([self.norm(torch.cat([mean, peak, pairs], 1)), scaled], 1)
-        return torch.relu(self.hidden(self.drop(joined)))
+    def forward(self, ids, weights, features):
+        columns, scaled = self.columns(ids, weights, features)
+        at = lambda name: columns[:, self.plan[name][0]:self.plan[name][1]]
+        gates = torch.softmax(at("gates") * self.gate_heat, 1)
+        gated = (gates * at("experts")).sum(1, keepdim=True)
+        sense = at("sense") * self.sense_scale
+        place = torch.cat([sense * self.sense_spread, scaled * self.feature_spread, at("ok"), at("experts")], 1)
+        squares = (place**2).sum(1, keepdim=True) + self.landmark_squares - 2 * place @ self.landmarks.T
+        bumps = torch.exp(-self.gamma * squares.clamp_min(0))
+        near = bumps @ self.readout + self.readout_mean
+        heard = torch.cat([gated, near[:, :1], at("ok"), gates], 1)
+        logit = (heard @ self.stack + self.stack_bias).squeeze(1)
+        local_ok = torch.sigmoid(self.platt[0] * logit + self.platt[1])
+        gain = (torch.cat([at("gain"), near[:, 1:2], gates], 1) @ self.gain_stack).squeeze(1).clamp(-1, 1)
+        kind = torch.cat([at("tasks"), sense, scaled * self.kind_spread], 1)
+        kinds = kind @ self.kind_weights + self.kind_bias
+        task = torch.softmax(kinds, 1)
+        words = (torch.cat([kind, task], 1) @ self.length_weights + self.length_bias).squeeze(1)
+        tokens = torch.exp(words.clamp(0, 8.5))
+        embedding = torch.cat([sense[:, :self.kept], scaled * 0.5, task * 2, gates * 2, (gated - 0.5) * 4,
+                               (near[:, :1] - 0.5) * 4, (at("ok") - 0.5) * 4], 1).clamp(-8, 8)
+        return local_ok, gain, task, tokens, embedding
 
-    def heads(self, ids, features):
-        """Raw logit of `local_ok`, and `gain`."""
-        body = self.drop(self.body(ids, features))
-        return self.ok(body).squeeze(1), self.gain(body).squeeze(1)
-
-
-class Average(nn.Module):
-    """Members of equal shape whose heads are averaged, then calibrated; this is what is exported."""
-
-    def __init__(self, members: list[Net]):
-        super().__init__()
-        self.members = nn.ModuleList(members)
-        self.register_buffer("platt", torch.tensor([1.0, 0.0]))
-
-    def heads(self, ids, features):
-        parts = [member.heads(ids, features) for member in self.members]
-        return torch.stack([p[0] for p in parts]).mean(0), torch.stack([p[1] for p in parts]).mean(0)
-
-    def freeze_small(self) -> None:
-        for member in self.members:
-            member.tokens.freeze_small()
-            member.pairs.freeze_small()
-
-    def forward(self, ids, features):
-        logit, gain = self.heads(ids, features)
-        return torch.sigmoid(self.platt[0] * logit + self.platt[1]), gain.clamp(-1, 1)
+    @property
+    def kept(self) -> int:
+        """Dimensions of meaning that the embedding keeps: it has 64 numbers in all."""
+        return 64 - 12 - 12 - self.plan["gates"][1] + self.plan["gates"][0] - 3

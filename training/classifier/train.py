@@ -1,10 +1,9 @@
-"""Train the request classifier and write `model.onnx`, `tokenizer.json` and `config.json`.
+"""Train the request classifier and write `model.onnx` and `config.json`.
 
-    python train.py --data DATA --out ../../models/classifier             the shipped model
-    python train.py --data DATA --select [--trials FILE]                  compare settings by cross-validation
+    python train.py --data DATA --sense MINILM --cache CACHE --out ../../models/classifier
 
-DATA holds `routing/` and `tasks/` (see README.md). Choices are made on the training split alone: five random folds
-and leave-one-family-out. The calibration split fits the two Platt numbers. The held-back split is not read here.
+DATA holds `routing/` and `tasks/`, MINILM the sentence encoder's folder, CACHE an empty or earlier folder for its
+vectors (README.md). The calibration split fits the two Platt numbers; the held-back split is not read here.
 """
 
 import argparse
@@ -15,245 +14,328 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.linear_model import Ridge
-from sklearn.metrics import roc_auc_score
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
-from torch.nn import functional as F
+from scipy.optimize import minimize
+from sklearn.linear_model import LogisticRegression, Ridge
 
+import augment
 import data
 import features
+import linear
 import prompts
-from model import Average, Net
+import sense
+import tasks
+from model import Columns, Graph
 
 SOURCES = ("mmlu_pro", "llmrouter", "zeroeval_crux", "zeroeval_mathl5")
+GROUPS = SOURCES + ("own",)
+KIND_OF_CATEGORY = {  # the task of a routing category, where the category tells it
+    "mbpp": "code", "human_eval": "code", "crux": "code", "gsm8k": "maths", "math": "maths", "math-l5": "maths",
+    "commongen": "creative", "agentverse-logicgrid": "reasoning",
+    "classification": "classification", "judgement": "classification", "extraction": "extraction", "rewriting": "rewriting",
+    "greeting": "conversation",
+}
+UNTOLD = {"short writing", "hard"}  # own categories of several tasks
 
 
 @dataclass(frozen=True)
 class Settings:
-    vocab: int = 4096
-    width: int = 96
-    pair_width: int = 32
-    hidden: int = 96
-    dropout: float = 0.3
-    token_dropout: float = 0.2
-    epochs: int = 12
-    rate: float = 2e-3
-    decay: float = 0.02
-    smoothing: float = 0.02
-    gain_weight: float = 0.5
-    hard_weight: float = 0.3
     own_count: int = 1500
+    task_count: int = 260
+    answered_count: int = 250
     own_weight: float = 0.15
-    members: int = 4
-    teacher: float = 0.4
+    group_weight: float = 0.5
+    strength: float = 1.0
+    variants: float = 0.25
+    variant_weight: float = 0.5
+    dimensions: int = 48
+    landmarks: int = 1024
+    gamma: float = 2.0
+    sense_spread: float = 1.5
+    feature_spread: float = 0.12
+    bump_strength: float = 0.5
+    gate_heat: float = 8.0
+    kind_spread: float = 0.5
+    kind_strength: float = 3.0
+    real_kind_weight: float = 0.1
+    folds: int = 5
 
 
-def train_tokenizer(texts: list[str], vocab: int) -> Tokenizer:
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]", max_input_chars_per_word=64))
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    trainer = trainers.WordPieceTrainer(vocab_size=vocab, min_frequency=3, special_tokens=["[PAD]", "[UNK]"],
-                                        limit_alphabet=400, show_progress=False)
-    tokenizer.train_from_iterator(texts, trainer)
-    return tokenizer
+class Rows:
+    """Every training text with all it has to teach; what a row does not know is NaN (or -1 for the task)."""
+
+    def __init__(self, real: list[data.Row], folder: Path, settings: Settings, own: bool = True, seed: int = 7):
+        made = [] if not own else [
+            (r["prompt"], "own", r["soft"], r["gain"], settings.own_weight, KIND_OF_CATEGORY.get(r["category"], None), np.nan, None)
+            for r in prompts.generate(folder, settings.own_count, seed)] + [
+            (r["prompt"], "own", r["soft"], 0.0 if r["soft"] > 0.5 else 0.3, settings.own_weight, r["task"], np.log(r["tokens"]), None)
+            for r in tasks.generate(folder, settings.task_count, seed + 4)] + [
+            (r["prompt"], "answered", np.nan, np.nan, 1.0, r["task"], np.log(r["tokens"]), None)
+            for r in tasks.answered(folder, settings.answered_count)]
+        kind = lambda r: KIND_OF_CATEGORY.get(r.category, "maths" if r.category == "math" else "question_answering")
+        given = [(r.prompt, r.source, r.soft, r.gain, 1.0, kind(r), np.nan, i) for i, r in enumerate(real)]
+        rng = random.Random(seed)
+        known = given + [row for row in made if row[1] == "own"]
+        varied = [(augment.vary(row[0], rng), *row[1:4], row[4] * settings.variant_weight, row[5], np.nan, at)
+                  for at, row in enumerate(known) if rng.random() < settings.variants]
+        # A variant stays in the fold of its original.
+        self.parent = np.array([*range(len(given) + len(made)), *(row[-1] for row in varied)])
+        everything = given + made + varied
+        self.texts, groups, soft, gain, weight, kinds, tokens, _ = (list(column) for column in zip(*everything))
+        self.group = np.array(groups)
+        self.soft, self.gain, self.tokens = (np.array(column, np.float32) for column in (soft, gain, tokens))
+        self.weight = np.array(weight, np.float32)
+        self.kind = np.array([tasks.TASKS.index(k) if k else -1 for k in kinds])
+        self.real = len(given)
+        self.raw = np.array([features.features(text) for text in self.texts], np.float32)
+
+    def __len__(self):
+        return len(self.texts)
 
 
-def prepare(rows, tokenizer):
-    return ([features.encode(tokenizer, r.prompt) for r in rows],
-            np.array([features.features(r.prompt) for r in rows], dtype=np.float32))
+PLAN = {}
+for _name, _width in (("ok", 1), ("gain", 1), ("gates", len(GROUPS)), ("experts", len(GROUPS)), ("tasks", len(tasks.TASKS)),
+                      ("sense", Settings.dimensions)):
+    _start = max((end for _, end in PLAN.values()), default=0)
+    PLAN[_name] = (_start, _start + _width)
+WIDTH = max(end for _, end in PLAN.values())
 
 
-def batches(ids, size, rng):
-    """Batches of similar length, in random order."""
-    order = sorted(range(len(ids)), key=lambda i: len(ids[i]) * rng.uniform(0.8, 1.2))
-    groups = [order[i:i + size] for i in range(0, len(order), size)]
-    rng.shuffle(groups)
-    return groups
+class First:
+    """The first level: ridges over n-grams and features, one for each column of the graph's table."""
+
+    def __init__(self, rows: Rows, vectors: np.ndarray, settings: Settings):
+        self.rows, self.settings = rows, settings
+        self.counts = linear.count_matrix(rows.texts)
+        self.idf = linear.inverse_document_frequency(self.counts)
+        self.scaler = linear.Scaler(rows.raw)
+        self.x, self.f = linear.weigh(self.counts, self.idf), self.scaler(rows.raw)
+        self.k = linear.similarities(self.x, self.f)
+        self.vectors = vectors
+        judged = np.isfinite(rows.soft)
+        gates = np.stack([rows.group == g for g in GROUPS], 1).astype(np.float32)
+        kinds = np.eye(len(tasks.TASKS), dtype=np.float32)[np.maximum(rows.kind, 0)]
+        self.jobs = [  # rows, targets, weights, columns
+            (judged, np.column_stack([rows.soft, rows.gain, gates]), np.where(rows.group == "own", np.maximum(rows.weight, 0.1), rows.weight),
+             [PLAN["ok"][0], PLAN["gain"][0], *range(*PLAN["gates"])]),
+            (np.ones(len(rows), bool), vectors, np.ones(len(rows), np.float32), [*range(*PLAN["sense"])]),
+            (rows.kind >= 0, kinds, np.where(np.arange(len(rows)) < rows.real, settings.real_kind_weight, 1.0).astype(np.float32),
+             [*range(*PLAN["tasks"])]),
+        ]
+        for place, group in enumerate(GROUPS):
+            weight = rows.weight if group != "own" else np.ones(len(rows), np.float32)
+            self.jobs.append((judged & (rows.group == group), rows.soft[:, None], weight, [PLAN["experts"][0] + place]))
+
+    def duals(self, inside: np.ndarray) -> np.ndarray:
+        """Dual weights of every column (and each column's mean) with only the rows `inside` taking part."""
+        out, means = np.zeros((len(self.rows), WIDTH), np.float32), np.zeros(WIDTH, np.float32)
+        for mask, targets, weight, columns in self.jobs:
+            at = np.flatnonzero(mask & inside)
+            if len(at) < 20:
+                continue
+            mean = np.average(targets[at], axis=0, weights=weight[at])
+            out[np.ix_(at, columns)] = linear.solve(self.k, at, targets - mean, weight, self.settings.strength)
+            means[columns] = mean
+        return out, means
+
+    def columns(self, inside: np.ndarray, asked: np.ndarray) -> np.ndarray:
+        duals, means = self.duals(inside)
+        used = np.flatnonzero(inside)
+        return self.k[np.ix_(asked, used)] @ duals[used] + means
+
+    def out_of_fold(self, fold: np.ndarray, inside: np.ndarray) -> np.ndarray:
+        out = np.zeros((len(self.rows), WIDTH), np.float32)
+        for f in sorted(set(fold[inside])):
+            asked = np.flatnonzero(inside & (fold == f))
+            out[asked] = self.columns(inside & (fold != f), asked)
+        return out
+
+    def table(self, inside: np.ndarray) -> Columns:
+        duals, means = self.duals(inside)
+        weights = np.asarray(self.x.T @ duals)
+        bias = means + linear.CONSTANT * duals.sum(0)
+        return Columns(self.idf, weights, self.scaler, linear.FEATURE_SPREAD**2 * (self.f.T @ duals), bias)
 
 
-def pad(ids):
-    longest = max(len(x) for x in ids)
-    return torch.tensor([x + [0] * (longest - len(x)) for x in ids])
+class Second:
+    """The second level: everything after the table, fitted on out-of-fold columns."""
+
+    def __init__(self, first: First, columns: np.ndarray, fold: np.ndarray, inside: np.ndarray, settings: Settings, seed: int):
+        rows, self.settings = first.rows, settings
+        part = lambda name: columns[:, slice(*PLAN[name])]
+        own = rows.group == "own"
+        self.sense_scale = 1 / np.maximum(part("sense")[inside].std(0), 1e-6)
+        self.sense_spread = settings.sense_spread / self.sense_scale
+        judged = inside & np.isfinite(rows.soft)
+        at = np.flatnonzero(judged)
+        place = self.place(columns, first.f)
+        rng = np.random.default_rng(seed)
+        share = np.where(own[at], 0.3, 1.0) * np.where(np.char.startswith(rows.group[at].astype(str), "zeroeval"), 2.0, 1.0)
+        picked = rng.choice(at, min(settings.landmarks, len(at)), replace=False, p=share / share.sum())
+        targets = np.column_stack([rows.soft, rows.gain])
+        near = np.zeros((len(rows), 2))
+        for f in sorted(set(fold[at])):
+            fitted, asked = at[fold[at] != f], at[fold[at] == f]
+            near[asked] = self.radial(place[picked]).fit(place[fitted], targets[fitted], rows.weight[fitted])(place[asked])
+        self.near = self.radial(place[picked]).fit(place[at], targets[at], rows.weight[at])
+        gates, gated = self.gates(columns)
+        heard = np.column_stack([gated, near[:, 0], part("ok")[:, 0], gates])
+        self.stack, self.stack_bias = soft_logistic(heard[at], rows.soft[at], rows.weight[at])
+        heard = np.column_stack([part("gain")[:, 0], near[:, 1], gates])
+        self.gain_stack = Ridge(alpha=1.0, fit_intercept=False).fit(heard[at], rows.gain[at], rows.weight[at]).coef_
+        self.kinds(first, columns, inside)
+
+    def radial(self, landmarks):
+        return linear.Radial(landmarks, self.settings.gamma, self.settings.bump_strength)
+
+    def place(self, columns, scaled):
+        part = lambda name: columns[:, slice(*PLAN[name])]
+        return np.column_stack([part("sense") * self.settings.sense_spread, scaled * self.settings.feature_spread, part("ok"),
+                                part("experts")]).astype(np.float32)
+
+    def gates(self, columns):
+        heat = np.exp(self.settings.gate_heat * columns[:, slice(*PLAN["gates"])])
+        gates = heat / heat.sum(1, keepdims=True)
+        return gates, (gates * columns[:, slice(*PLAN["experts"])]).sum(1)
+
+    def kind_inputs(self, columns, scaled):
+        return np.column_stack([columns[:, slice(*PLAN["tasks"])], columns[:, slice(*PLAN["sense"])] * self.sense_scale,
+                                scaled * self.settings.kind_spread])
+
+    def kinds(self, first, columns, inside):
+        rows, settings = first.rows, self.settings
+        inputs = self.kind_inputs(columns, first.f)
+        at = np.flatnonzero(inside & (rows.kind >= 0))
+        weight = np.where(at < rows.real, settings.real_kind_weight, 1.0)
+        sorter = LogisticRegression(C=settings.kind_strength, max_iter=300).fit(inputs[at], rows.kind[at], sample_weight=weight)
+        assert list(sorter.classes_) == list(range(len(tasks.TASKS)))
+        self.kind_weights, self.kind_bias = sorter.coef_.T, sorter.intercept_
+        at = np.flatnonzero(inside & np.isfinite(rows.tokens))
+        wide = np.column_stack([inputs, sorter.predict_proba(inputs)])
+        length = Ridge(alpha=30.0).fit(wide[at], rows.tokens[at])
+        self.length_weights, self.length_bias = length.coef_[:, None], length.intercept_
+
+    def score(self, columns, scaled) -> tuple[np.ndarray, np.ndarray]:
+        """Raw logit of `local_ok`, and `gain`, as the graph computes them."""
+        gates, gated = self.gates(columns)
+        near = self.near(self.place(columns, scaled))
+        heard = np.column_stack([gated, near[:, 0], columns[:, PLAN["ok"][0]], gates])
+        gain = np.column_stack([columns[:, PLAN["gain"][0]], near[:, 1], gates]) @ self.gain_stack
+        return heard @ self.stack + self.stack_bias, gain
+
+    def parts(self) -> dict:
+        near = self.near
+        return {"gate_heat": self.settings.gate_heat, "sense_scale": self.sense_scale, "sense_spread": self.sense_spread,
+                "feature_spread": self.settings.feature_spread, "landmarks": near.landmarks,
+                "landmark_squares": (near.landmarks**2).sum(1), "gamma": near.gamma, "readout": near.readout,
+                "readout_mean": near.mean, "stack": self.stack[:, None], "stack_bias": self.stack_bias,
+                "gain_stack": self.gain_stack[:, None], "kind_spread": self.settings.kind_spread,
+                "kind_weights": self.kind_weights, "kind_bias": self.kind_bias, "length_weights": self.length_weights,
+                "length_bias": self.length_bias, "platt": [1.0, 0.0]}
 
 
-def fit(rows, ids, feats, settings: Settings, vocab: int, seed: int) -> Average:
-    """Members that differ in their seed only, and whose logits are averaged; targets lean towards the teacher."""
-    target = torch.tensor([(1 - settings.hard_weight) * r.soft + settings.hard_weight * r.right for r in rows])
-    target = target * (1 - 2 * settings.smoothing) + settings.smoothing
-    if settings.teacher:
-        target = (1 - settings.teacher) * target + settings.teacher * teacher(rows, seed)
-    return Average([fit_one(rows, ids, feats, target, settings, vocab, seed + 100 * m)
-                    for m in range(settings.members)]).eval()
+def soft_logistic(inputs, target, weight, ridge: float = 1e-3) -> tuple[np.ndarray, float]:
+    """Logistic regression on soft labels; a hair of ridge makes it unique."""
+    inputs, weight = np.asarray(inputs, np.float64), weight / weight.sum()
+
+    def loss(v):
+        z = inputs @ v[:-1] + v[-1]
+        value = (weight * (np.logaddexp(0, z) - target * z)).sum() + ridge * (v[:-1] ** 2).sum()
+        slope = weight * (1 / (1 + np.exp(-z)) - target)
+        return value, np.append(inputs.T @ slope + 2 * ridge * v[:-1], slope.sum())
+
+    v = minimize(loss, np.zeros(inputs.shape[1] + 1), jac=True, method="L-BFGS-B").x
+    return v[:-1], float(v[-1])
 
 
-def teacher(rows, seed: int) -> torch.Tensor:
-    """What a ridge on character n-grams says of each row when fitted on the other four fifths of the same rows.
-
-    It is a stronger reader of short texts than the network and too large to ship; our own prompts keep their label.
-    """
-    rng = random.Random(seed)
-    real = [i for i, r in enumerate(rows) if r.source != "own"]
-    fold = np.array([rng.randrange(5) for _ in real])
-    soft = np.array([rows[i].soft for i in real])
-    texts = TfidfVectorizer(sublinear_tf=True, min_df=2, max_features=100_000, analyzer="char_wb", ngram_range=(2, 5))
-    matrix = texts.fit_transform([rows[i].prompt for i in real])
-    out = torch.tensor([r.soft for r in rows])
-    for f in range(5):
-        inside, outside = np.flatnonzero(fold != f), np.flatnonzero(fold == f)
-        said = Ridge(alpha=1.0, solver="sparse_cg").fit(matrix[inside], soft[inside]).predict(matrix[outside])
-        out[[real[i] for i in outside]] = torch.tensor(said.clip(0.02, 0.98), dtype=torch.float32)
-    return out
+def folds_of(rows: Rows, folds: int, seed: int) -> np.ndarray:
+    """A random fold for each original; variants follow theirs."""
+    return np.random.default_rng(seed).integers(0, folds, len(rows))[rows.parent]
 
 
-def fit_one(rows, ids, feats, target, settings: Settings, vocab: int, seed: int) -> Net:
-    torch.manual_seed(seed)
-    rng = random.Random(seed)
-    std = feats.std(0)
-    net = Net(vocab, feats.mean(0), np.maximum(std, 1e-3), settings.width, pair_width=settings.pair_width,
-              hidden=settings.hidden, dropout=settings.dropout)
-    gain = torch.tensor([r.gain for r in rows])
-    weight = torch.tensor([r.weight for r in rows])
-    feats = torch.tensor(feats)
-    optimizer = torch.optim.AdamW(net.parameters(), lr=settings.rate, weight_decay=settings.decay)
-    steps = settings.epochs * ((len(rows) + 63) // 64)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, settings.rate, total_steps=steps + 1, pct_start=0.1)
-    net.train()
-    for _ in range(settings.epochs):
-        for group in batches(ids, 64, rng):
-            x = pad([ids[i] for i in group])
-            x = torch.where(torch.rand(x.shape) < settings.token_dropout, (x != 0).long(), x)
-            logit, lift = net.heads(x, feats[group])
-            loss = F.binary_cross_entropy_with_logits(logit, target[group], reduction="none")
-            loss = loss + settings.gain_weight * (lift - gain[group]) ** 2
-            loss = (loss * weight[group]).sum() / weight[group].sum()
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            schedule.step()
-    return net.eval()
+def build(real: list[data.Row], args, settings: Settings, own: bool = True) -> Graph:
+    """The graph fitted on `real` (and our own prompts), not yet calibrated."""
+    rows = Rows(real, args.data / "tasks", settings, own)
+    vectors = sense.Sense(args.sense, args.cache).reduced(rows.texts, settings.dimensions)
+    first, fold, inside = First(rows, vectors, settings), folds_of(rows, settings.folds, args.seed), np.ones(len(rows), bool)
+    print(f"{len(rows)} rows, {rows.real} of them real", flush=True)
+    second = Second(first, first.out_of_fold(fold, inside), fold, inside, settings, args.seed)
+    return Graph(first.table(inside), PLAN, second.parts()).eval()
+
+
+def feed(texts: list[str]):
+    """One text's three inputs after the other, as batches of one."""
+    for text in texts:
+        ids, weights = features.ngrams(text)
+        yield torch.tensor([ids]), torch.tensor([weights]), torch.tensor([features.features(text)])
 
 
 @torch.no_grad()
-def predict(net, ids, feats):
-    """Raw logits and gains."""
-    logits, gains = np.zeros(len(ids)), np.zeros(len(ids))
-    order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
-    for start in range(0, len(order), 128):
-        group = order[start:start + 128]
-        logit, gain = net.heads(pad([ids[i] for i in group]), torch.tensor(feats[group]))
-        logits[group], gains[group] = logit.numpy(), gain.numpy()
-    return logits, gains
+def ask(graph: Graph, texts: list[str]) -> np.ndarray:
+    return np.array([graph(*inputs)[0].item() for inputs in feed(texts)])
 
 
-def auc_by_source(rows, scores) -> dict:
-    out = {}
-    for source in SOURCES:
-        at = [i for i, r in enumerate(rows) if r.source == source]
-        y = [rows[i].right for i in at]
-        if len(set(y)) == 2:
-            out[source] = roc_auc_score(y, [scores[i] for i in at])
-    return out
+def platt(probabilities, rows) -> list[float]:
+    """Scale and shift of the logit that fit the soft labels of the calibration split."""
+    p = np.clip(probabilities, 1e-6, 1 - 1e-6)
+    soft = np.array([r.soft for r in rows])
+    scale, shift = soft_logistic(np.log(p / (1 - p))[:, None], soft, np.ones(len(rows)), 0.0)
+    return [float(scale[0]), shift]
 
 
-def own_rows(tasks: Path, settings: Settings) -> list[data.Row]:
-    made = prompts.generate(tasks, settings.own_count, 7) if settings.own_weight else []
-    return [data.Row(**r, weight=settings.own_weight) for r in made]
+OUTPUTS = ["local_ok", "gain", "task", "expected_output_tokens", "embedding"]
 
 
-def select(rows, args) -> None:
-    """Print cross-validated figures of each setting, on the training split alone."""
-    base, tasks, seed = Settings(), args.data / "tasks", args.seed
-    trials = {} if args.trials else {"base": base}
-    for text in args.trials.read_text().splitlines() if args.trials else []:
-        name, _, change = text.partition(" ")
-        trials[name] = replace(base, **json.loads(change))
-    for name, settings in trials.items():
-        tokenizer = train_tokenizer([r.prompt for r in rows] + data.unlabelled(tasks), settings.vocab)
-        ids, feats = prepare(rows, tokenizer)
-        own = own_rows(tasks, settings)
-        own_ids, own_feats = prepare(own, tokenizer) if own else ([], np.zeros((0, feats.shape[1]), np.float32))
-        rng = random.Random(seed)
-        folds = [rng.randrange(5) for _ in rows]
-        for kind, keys in (("random", folds), ("family", [r.family for r in rows])):
-            scores = np.zeros(len(rows))
-            for key in sorted(set(keys)):
-                inside = [i for i, k in enumerate(keys) if k != key]
-                outside = [i for i, k in enumerate(keys) if k == key]
-                net = fit([rows[i] for i in inside] + own, [ids[i] for i in inside] + own_ids,
-                          np.concatenate([feats[inside], own_feats]), settings, tokenizer.get_vocab_size(), seed)
-                scores[outside], _ = predict(net, [ids[i] for i in outside], feats[outside])
-            print(name, kind, {k: round(v, 4) for k, v in auc_by_source(rows, scores).items()}, flush=True)
+def export(graph: Graph, out: Path) -> None:
+    example = (torch.tensor([[5, 6, 7, 8], [9, 10, 0, 0]]), torch.tensor([[0.5] * 4, [0.7, 0.7, 0, 0]]), torch.zeros(2, len(features.FEATURE_NAMES)))
+    axes = {"ngram_ids": {0: "batch", 1: "ngrams"}, "ngram_weights": {0: "batch", 1: "ngrams"}, "features": {0: "batch"}}
+    torch.onnx.export(graph, example, str(out / "model.onnx"), dynamo=False, opset_version=17,
+                      input_names=["ngram_ids", "ngram_weights", "features"], output_names=OUTPUTS,
+                      dynamic_axes={**axes, **{name: {0: "batch"} for name in OUTPUTS}})
 
 
-def platt(logits, rows) -> list[float]:
-    """Scale and shift that make the sigmoid match the soft labels of the calibration split."""
-    z, y = torch.tensor(logits, dtype=torch.float64), torch.tensor([r.soft for r in rows], dtype=torch.float64)
-    ab = torch.tensor([1.0, 0.0], dtype=torch.float64, requires_grad=True)
-    optimizer = torch.optim.LBFGS([ab], max_iter=200)
-
-    def closure():
-        optimizer.zero_grad()
-        loss = F.binary_cross_entropy_with_logits(ab[0] * z + ab[1], y)
-        loss.backward()
-        return loss
-
-    optimizer.step(closure)
-    return [float(v) for v in ab.detach()]
-
-
-def export(net: Net, out: Path) -> None:
-    net.freeze_small()
-    out.mkdir(parents=True, exist_ok=True)
-    example = (torch.tensor([[5, 6, 7, 8], [9, 10, 0, 0]]), torch.zeros(2, len(features.FEATURE_NAMES)))
-    torch.onnx.export(net, example, str(out / "model.onnx"), dynamo=False, opset_version=17,
-                      input_names=["input_ids", "features"], output_names=["local_ok", "gain"],
-                      dynamic_axes={"input_ids": {0: "batch", 1: "tokens"}, "features": {0: "batch"},
-                                    "local_ok": {0: "batch"}, "gain": {0: "batch"}})
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True, help="folder with routing/ and tasks/")
-    parser.add_argument("--out", type=Path, default=Path(__file__).parents[2] / "models" / "classifier")
-    parser.add_argument("--select", action="store_true", help="cross-validate on the training split, write nothing")
-    parser.add_argument("--trials", type=Path, help="for --select: a file of lines 'name {changed settings as JSON}'")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--no-own", action="store_true", help="leave our own prompts out, to measure what they do")
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
-    rows, _, _ = data.load(args.data / "routing")
-    train = [r for r in rows if r.split == "train"]
-    if args.select:
-        select(train, args)
-        return
-    settings = replace(Settings(), own_weight=0.0) if args.no_own else Settings()
-    tokenizer = train_tokenizer([r.prompt for r in train] + data.unlabelled(args.data / "tasks"), settings.vocab)
-    args.out.mkdir(parents=True, exist_ok=True)
-    tokenizer.save(str(args.out / "tokenizer.json"))
-    train += own_rows(args.data / "tasks", settings)
-    ids, feats = prepare(train, tokenizer)
-    net = fit(train, ids, feats, settings, tokenizer.get_vocab_size(), args.seed)
-    calibration = [r for r in rows if r.split == "calibration"]
-    ids, feats = prepare(calibration, tokenizer)
-    logits, _ = predict(net, ids, feats)
-    scale, shift = platt(logits, calibration)
-    net.platt[:] = torch.tensor([scale, shift])
-    export(net, args.out)
-    config = {
+def config_of(settings: Settings, seed: int, calibration: dict) -> dict:
+    return {
         "schema": 1, "max_tokens": features.MAX_TOKENS,
         "window": {"head": features.HEAD_TOKENS, "tail": features.TAIL_TOKENS},
         "text_window": {"cut_above_bytes": features.CUT_ABOVE_BYTES, "head_bytes": features.KEEP_BYTES,
                         "tail_bytes": features.KEEP_BYTES},
-        "pad_id": features.PAD, "features": list(features.FEATURE_NAMES),
-        "feature_definitions": dict(features.FEATURES), "code_marks": list(features.CODE_MARKS),
-        "heads": ["local_ok", "gain"],
-        "calibration": {"method": "platt", "folded_into_graph": True, "scale": round(scale, 6), "shift": round(shift, 6),
-                        "rows": len(calibration), "target": "mean score of the small models (<= 9.5 B)"},
-        "settings": asdict(settings), "seed": args.seed,
+        "pad_id": features.PAD,
+        "ngrams": {"min_bytes": features.NGRAM_MIN, "max_bytes": features.NGRAM_MAX, "buckets": features.NGRAM_BUCKETS,
+                   "hash": "fnv1a-32, upper half folded onto the lower"},
+        "features": list(features.FEATURE_NAMES), "feature_definitions": dict(features.FEATURES),
+        "code_marks": list(features.CODE_MARKS), "heads": OUTPUTS, "tasks": list(tasks.TASKS),
+        "calibration": calibration, "settings": asdict(settings), "seed": seed,
     }
-    (args.out / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+
+
+def arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="folder with routing/ and tasks/")
+    parser.add_argument("--sense", type=Path, required=True, help="folder of the sentence encoder MiniLM-L6")
+    parser.add_argument("--cache", type=Path, required=True, help="folder where its vectors are kept between runs")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=1)
+    return parser
+
+
+def main() -> None:
+    parser = arguments()
+    parser.add_argument("--out", type=Path, default=Path(__file__).parents[2] / "models" / "classifier")
+    parser.add_argument("--no-own", action="store_true", help="leave our own prompts out of the labels, to measure what they do")
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    settings = replace(Settings(), own_weight=1e-4) if args.no_own else Settings()
+    rows, _, _ = data.load(args.data / "routing")
+    graph = build([r for r in rows if r.split == "train"], args, settings)
+    calibration = [r for r in rows if r.split == "calibration"]
+    scale, shift = platt(ask(graph, [r.prompt for r in calibration]), calibration)
+    graph.platt[:] = torch.tensor([scale, shift])
+    args.out.mkdir(parents=True, exist_ok=True)
+    export(graph, args.out)
+    told = {"method": "platt", "folded_into_graph": True, "scale": round(scale, 6), "shift": round(shift, 6),
+            "rows": len(calibration), "target": "mean score of the small models (<= 9.5 B)"}
+    text = json.dumps(config_of(settings, args.seed, told), indent=2) + "\n"
+    (args.out / "config.json").write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -69,6 +69,7 @@ fn middle(counts: &[u64]) -> f64 {
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
+    use std::sync::LazyLock;
 
     use super::super::State;
     use super::*;
@@ -77,6 +78,11 @@ mod tests {
 
     /// A share of local answers needs no promise: the quickest valid calibration. Its scores are uniform.
     fn calibration() -> Calibration {
+        static ONCE: LazyLock<Calibration> = LazyLock::new(made);
+        ONCE.clone()
+    }
+
+    fn made() -> Calibration {
         let row = |at: usize| Row {
             id: format!("r{at}"),
             task: "t".to_owned(),

@@ -13,7 +13,7 @@ use crate::ledger::Prices;
 
 /// Flags that name a judge and an embedder.
 #[derive(clap::Args, Clone, Debug)]
-pub(super) struct JudgeArgs {
+pub(in crate::cli) struct JudgeArgs {
     /// The model that grades rows with the scorers `rubric` and `pairwise`; this costs money where it is remote
     #[arg(long)]
     judge_model: Option<String>,
@@ -43,7 +43,7 @@ impl JudgeArgs {
     ///
     /// # Errors
     /// A judge without anyone to ask, a bad URL, a missing key, an unreadable price list.
-    pub(super) fn judges(
+    pub(in crate::cli) fn judges(
         &self,
         gateway: Option<&Arc<dyn Gateway>>,
         context: &Context,

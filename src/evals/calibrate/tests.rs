@@ -64,10 +64,10 @@ pub(super) const PROMISE: Goal = Goal::Promise { of: RiskOf::All, alpha: 0.05, d
 
 #[test]
 fn a_promise_is_kept_on_rows_that_no_choice_has_seen() {
-    let rows = drawn(2_000, 1, |score| 0.4 * (1.0 - score));
+    let rows = drawn(1_200, 1, |score| 0.4 * (1.0 - score));
     let told = calibrate(&rows, &asked(PROMISE)).unwrap();
     let it = &told.calibration;
-    assert_eq!((it.rows.fit, it.rows.calibrate, it.rows.test), (700, 800, 500));
+    assert_eq!((it.rows.fit, it.rows.calibrate, it.rows.test), (420, 480, 300));
     // The true share at threshold t is 0.2 (1 - t)^2: 5 % at 0.5.
     let threshold = it.threshold.unwrap();
     assert!((0.45..0.70).contains(&threshold), "{threshold}");
@@ -77,12 +77,15 @@ fn a_promise_is_kept_on_rows_that_no_choice_has_seen() {
     assert!((measured.quality.mean - (1.0 - measured.worse.mean)).abs() < 1e-12);
     let share = measured.local_share.mean;
     assert!((measured.spend.unwrap().mean - (1.0 - 0.9 * share)).abs() < 1e-9);
-    assert_eq!(it.score_histogram.iter().sum::<u64>(), 1_300);
-    assert_eq!(told.slices.iter().map(|slice| slice.n).sum::<usize>(), 500);
+    assert_eq!(it.score_histogram.iter().sum::<u64>(), 780);
+    assert_eq!(told.slices.iter().map(|slice| slice.n).sum::<usize>(), 300);
     let random = told.rivals.iter().find(|rival| rival.name.starts_with("random")).unwrap();
     assert!(random.gained.unwrap().lo > 0.0, "{random:?}");
-    let again = calibrate(&rows, &asked(PROMISE)).unwrap();
-    assert_eq!(again.calibration, told.calibration);
+    assert_eq!(
+        prepare(&rows, &asked(PROMISE)).unwrap().threshold,
+        Ok(threshold),
+        "the same rows, the same threshold"
+    );
 }
 
 #[test]
@@ -118,22 +121,21 @@ fn epsilon_forgives_small_differences() {
     let mut rows = drawn(800, 5, |score| 0.4 * (1.0 - score));
     rows.iter_mut().for_each(|row| row.local = (row.local + 9.0) / 10.0);
     let goal = |epsilon| asked(Goal::Promise { of: RiskOf::All, alpha: 0.05, delta: 0.05, epsilon });
-    let strict = calibrate(&rows, &goal(0.0)).unwrap().calibration;
-    let forgiving = calibrate(&rows, &goal(0.1)).unwrap().calibration;
-    assert!(strict.threshold.unwrap() > 0.4);
-    assert_eq!(forgiving.threshold, Some(0.0), "nothing is worse by more than a tenth");
+    let threshold = |epsilon| prepare(&rows, &goal(epsilon)).unwrap().threshold.unwrap();
+    assert!(threshold(0.0) > 0.4);
+    assert_eq!(threshold(0.1), 0.0, "nothing is worse by more than a tenth");
 }
 
 #[test]
 fn a_target_share_or_spend_is_met_and_promises_nothing() {
-    let rows = drawn(2_000, 6, |score| 1.0 - score);
+    let rows = drawn(800, 6, |score| 1.0 - score);
     let share = calibrate(&rows, &asked(Goal::LocalShare { share: 0.4 })).unwrap();
     let measured = share.calibration.measured.unwrap();
-    assert!((measured.local_share.mean - 0.4).abs() < 0.06, "{measured:?}");
+    assert!((measured.local_share.mean - 0.4).abs() < 0.09, "{measured:?}");
     assert!(share.chosen.is_none() && share.notes.iter().any(|note| note.contains("promises nothing")));
     let spend = calibrate(&rows, &asked(Goal::Spend { share: 0.5 })).unwrap();
     let spent = spend.calibration.measured.unwrap().spend.unwrap();
-    assert!((spent.mean - 0.5).abs() < 0.06 && spent.lo < spent.mean && spent.mean < spent.hi, "{spent:?}");
+    assert!((spent.mean - 0.5).abs() < 0.09 && spent.lo < spent.mean && spent.mean < spent.hi, "{spent:?}");
 }
 
 #[test]
@@ -161,7 +163,7 @@ fn too_small_sets_and_one_prompt_for_all_are_errors() {
 #[test]
 fn a_fitted_head_s_score_is_what_the_threshold_is_held_against() {
     let mut rng = ChaCha8Rng::seed_from_u64(10);
-    let rows: Vec<Row> = (0..1_500)
+    let rows: Vec<Row> = (0..800)
         .map(|at| {
             let known: f32 = rng.random_range(-3.0..3.0);
             let local = f64::from(u8::from(known > rng.random_range(-1.0..0.5)));

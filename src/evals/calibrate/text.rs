@@ -80,6 +80,15 @@ pub(super) fn notes(calibrated: &Calibrated) -> Vec<String> {
             percent(stop.upper())
         ));
     }
+    if let (Goal::Promise { of: RiskOf::All, alpha, .. }, Some(measured)) =
+        (calibration.goal, calibration.measured)
+        && let Some(worse) = measured.worse_of_local.filter(|worse| worse.mean > 2.0 * alpha)
+    {
+        notes.push(format!(
+            "{} of the answers kept local were worse on the test part: the promise is of all requests and holds because few stay local; `--of local` promises of those alone",
+            percent(worse.mean)
+        ));
+    }
     let few: Vec<&str> =
         calibrated.slices.iter().filter(|slice| slice.n < FEW).map(|slice| slice.task.as_str()).collect();
     if !few.is_empty() {

@@ -2,7 +2,10 @@
 //! tags, difficulty}`. Unknown keys are refused and every bad line is reported at once, with file and line.
 //! Reads data only: no answer is asked for here.
 
+mod import;
 mod line;
+mod openai_evals;
+mod promptfoo;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,6 +17,7 @@ use sha2::{Digest, Sha256};
 
 use crate::evals::scorer::ScorerSpec;
 
+pub use self::import::{Import, ImportOptions};
 use self::line::read_line;
 
 /// Most tokens that an answer may take where the suite does not say.
@@ -116,7 +120,15 @@ pub enum DatasetError {
         /// Why.
         source: std::io::Error,
     },
-    /// `suite.toml` is not what it should be.
+    /// A file cannot be written.
+    #[error("cannot write {}: {source}", file.display())]
+    Unwritable {
+        /// The file or folder.
+        file: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file as a whole is not what it should be.
     #[error("{}: {problem}", file.display())]
     About {
         /// The file.

@@ -3,8 +3,12 @@
 use super::*;
 use crate::evals::report::tests::report_of;
 
+/// An earlier report, read back from its file.
 fn baseline(report: &Report) -> Baseline {
-    serde_json::from_value(serde_json::to_value(report).unwrap()).unwrap()
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("report.json");
+    std::fs::write(&file, serde_json::to_vec(report).unwrap()).unwrap();
+    Baseline::read(&file).unwrap()
 }
 
 fn against(now: &[Option<f64>], before: &[Option<f64>]) -> Result<Vec<Failing>, GateError> {
@@ -61,7 +65,7 @@ fn the_baseline_fails_a_clear_loss_and_forgives_chance() {
 fn a_baseline_of_other_rows_is_refused() {
     let report = report_of(&[Some(1.0); 4], 4);
     let mut other = baseline(&report);
-    other.hashes.suite = "other".into();
+    other.suite_hash = "other".into();
     let gates = Gates { floors: vec![], baseline: Some(other) };
     assert_eq!(gates.judge(&report), Err(GateError::OtherSuite));
 }
@@ -73,4 +77,71 @@ fn a_baseline_that_is_no_report_names_its_file() {
     assert!(Baseline::read(&file).unwrap_err().to_string().contains("old.json"));
     std::fs::write(&file, r#"{"schema": 9, "hashes": {"suite": "x"}, "rows": []}"#).unwrap();
     assert!(Baseline::read(&file).unwrap_err().to_string().contains("form 9"));
+}
+
+/// A baseline that was made, written and read again, with a margin of 5 %.
+fn kept(scores: &[Option<f64>]) -> Baseline {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tiny.json");
+    let made = Baseline::of(&report_of(scores, scores.len()), "evals/golden/tiny", 0.05, SHARE_MARGIN);
+    std::fs::write(&file, made.to_json()).unwrap();
+    let read = Baseline::read(&file).unwrap();
+    assert_eq!(read, made);
+    read
+}
+
+fn flags(right: usize, of: usize) -> Vec<Option<f64>> {
+    (0..of).map(|row| Some(f64::from(u8::from(row < right)))).collect()
+}
+
+#[test]
+fn a_kept_baseline_fails_beyond_its_margin_and_asks_for_proof_when_strict() {
+    let before = kept(&flags(100, 100));
+    let judge = |now: usize, strict: bool| {
+        let compared = before.compare(&report_of(&flags(now, 100), 100), false).unwrap();
+        compared[0].failing(strict)
+    };
+    assert_eq!(judge(100, true), Vec::<String>::new(), "the same answers need no proof");
+    assert_eq!(judge(98, false), Vec::<String>::new(), "two rows in a hundred may be chance");
+    assert!(judge(98, true)[0].contains("not shown"), "{:?}", judge(98, true));
+    assert!(judge(90, false)[0].starts_with("judged is worse than the baseline by 0.100"));
+    // Little, and yet beyond chance.
+    let many = kept(&flags(600, 600));
+    let now = report_of(&flags(588, 600), 600);
+    assert_eq!(many.compare(&now, false).unwrap()[0].failing(false).len(), 1);
+}
+
+#[test]
+fn sending_more_out_is_a_regression_too() {
+    let mut before = kept(&flags(20, 20));
+    let now = report_of(&flags(20, 20), 20);
+    assert!(before.compare(&now, false).unwrap()[0].failing(true).is_empty());
+    before.subjects.get_mut("judged").unwrap().local_share = Some(1.0);
+    let mut out = now;
+    out.subjects[0].local_share = Some(0.9);
+    let failing = before.compare(&out, false).unwrap()[0].failing(false);
+    assert_eq!(failing, ["judged answers 90 % locally, 100 % in the baseline"]);
+}
+
+#[test]
+fn a_subject_that_was_not_run_is_no_pass() {
+    let mut before = kept(&flags(20, 20));
+    before.subjects.insert("gone".into(), Reached { quality: None, local_share: None });
+    let now = report_of(&flags(20, 20), 20);
+    let error = before.compare(&now, false).unwrap_err();
+    assert!(error.is_no_data() && error.to_string().contains("`gone`"), "{error}");
+    assert!(before.compare(&now, true).is_ok());
+}
+
+#[test]
+fn a_broken_baseline_is_named_with_its_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bad.json");
+    let text = kept(&flags(3, 4)).to_json();
+    std::fs::write(&file, text.replace("1.0}", "7.0}")).unwrap();
+    assert!(Baseline::read(&file).unwrap_err().to_string().contains("bad.json: a score is not in 0 to 1"));
+    std::fs::write(&file, text.replace("\"margin\"", "\"margins\"")).unwrap();
+    let error = Baseline::read(&file).unwrap_err();
+    assert!(error.to_string().contains("`margins`") && error.to_string().contains("line"), "{error}");
+    assert!(!error.is_no_data());
 }

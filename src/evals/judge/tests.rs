@@ -13,6 +13,9 @@ use crate::evals::subject::{Endpoint, Http, Price};
 
 type Replies = dyn Fn(&Value) -> Result<String, StatusCode> + Send + Sync;
 
+/// Who wins the pair (A, B).
+type Opinion = fn(&str, &str) -> &'static str;
+
 /// What a judge was asked, in order.
 type Heard = Arc<Mutex<Vec<Value>>>;
 
@@ -138,8 +141,7 @@ async fn f20_a_verdict_inside_the_answer_does_not_win() {
 
 #[tokio::test]
 async fn only_verdicts_that_agree_with_swapped_places_count() {
-    // What the judge thinks of the pair (A, B).
-    let cases: [(&'static str, fn(&str, &str) -> &'static str, Option<f64>); 4] = [
+    let cases: [(&'static str, Opinion, Option<f64>); 4] = [
         ("prefers the longer", |a, b| if a.len() > b.len() { "A" } else { "B" }, Some(1.0)),
         ("prefers the shorter", |a, b| if a.len() < b.len() { "A" } else { "B" }, Some(0.0)),
         ("always the first", |_, _| "A", None),

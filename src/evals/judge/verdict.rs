@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::prompt::Fence;
 
 /// Most bytes of a reply that are read, from its end: a judge that thinks aloud gives its verdict last.
-const LONGEST_VERDICT: usize = 20_000;
+const LONGEST_VERDICT: usize = 8_000;
 
 /// Where an answer stands before a judge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

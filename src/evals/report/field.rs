@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::figures::CurveReport;
+use super::figures::{BestRival, CurveReport};
 use super::form::{Kind, SubjectReport};
 use super::slices::{Cell, Measured};
 use crate::evals::dataset::{Sample, Suite};
@@ -60,7 +60,7 @@ pub(super) struct Field<'a> {
     frame: &'a Frame,
     pub(super) both: Vec<Pair<'a>>,
     tiers: Tiers,
-    curves: [(&'static str, Option<Curve>); 4],
+    rivals: [(&'static str, Ranking, Option<Curve>); 4],
 }
 
 impl<'a> Field<'a> {
@@ -70,14 +70,17 @@ impl<'a> Field<'a> {
             _ => vec![],
         };
         let tiers = rivals::tiers(&both);
-        let curves = [
+        let rivals = [
             (LENGTH, rivals::by_length(&both, &frame.lengths)),
             (TASK_MEAN, rivals::by_task(&both, &frame.tasks)),
             (RANDOM, Ranking::random(both.len())),
             (ORACLE, rivals::by_gain(&both)),
         ]
-        .map(|(name, ranking)| (name, Curve::new(&ranking, &tiers)));
-        Self { frame, both, tiers, curves }
+        .map(|(name, ranking)| {
+            let curve = Curve::new(&ranking, &tiers);
+            (name, ranking, curve)
+        });
+        Self { frame, both, tiers, rivals }
     }
 
     /// A subject that was asked.
@@ -97,7 +100,7 @@ impl<'a> Field<'a> {
         let Rival { name, mix, note } = rival;
         let measured = Measured::new(Cell::of_mix(mix, &self.frame.tasks));
         let kind = name.split('@').next().unwrap_or_default();
-        let curve = self.curves.iter().find(|(of, _)| *of == kind).and_then(|(_, curve)| curve.as_ref());
+        let curve = self.rivals.iter().find(|(of, ..)| *of == kind).and_then(|(.., curve)| curve.as_ref());
         let report = measured.report(name.clone(), Kind::Rival, mix.quality());
         SubjectReport {
             local_share: mix.local_share(),
@@ -131,30 +134,47 @@ impl<'a> Field<'a> {
         Rival { name: name.to_owned(), mix, note: None }
     }
 
-    /// The curve of the classifier's scores over the rows that both tiers have; `None` where one has no score.
-    fn curve_of(&self, run: &SubjectRun) -> Option<Curve> {
+    /// The ranking by the classifier's scores over the rows that both tiers have; `None` where one has no score.
+    fn ranking_of(&self, run: &SubjectRun) -> Option<Ranking> {
         let scores: BTreeMap<usize, f64> = run
             .rows
             .iter()
             .filter_map(|row| Some((row.sample, f64::from(row.answer.as_ref()?.local_ok?))))
             .collect();
         let ranks = self.both.iter().map(|pair| scores.get(&pair.sample).copied());
-        let ranking = Ranking::by(&ranks.collect::<Option<Vec<f64>>>()?)?;
-        Curve::new(&ranking, &self.tiers)
+        Ranking::by(&ranks.collect::<Option<Vec<f64>>>()?)
+    }
+
+    fn curve_of(&self, run: &SubjectRun) -> Option<Curve> {
+        Curve::new(&self.ranking_of(run)?, &self.tiers)
+    }
+
+    /// The trivial rival that ranks best, and a ranking's lead over it.
+    fn best_rival(&self, ranking: &Ranking) -> Option<BestRival> {
+        let trivial = self.rivals.iter().filter(|(name, ..)| *name != ORACLE);
+        let (name, other, apgr) = trivial
+            .filter_map(|(name, other, curve)| Some((name, other, curve.as_ref()?.apgr()?)))
+            .max_by(|a, b| a.2.total_cmp(&b.2))?;
+        let lead = ranking.lead(other, &self.tiers)?;
+        Some(BestRival { name: (*name).to_owned(), apgr, lead: lead.mean, ci: [lead.lo, lead.hi] })
     }
 
     /// Every curve to draw: the judged subjects' scores, policies that read the same ones together, then the rivals.
     pub(super) fn curves<'r>(&self, judged: impl Iterator<Item = &'r SubjectRun>) -> Vec<CurveReport> {
-        let mut own: Vec<(String, Curve)> = vec![];
+        let mut own: Vec<(String, Ranking)> = vec![];
         for run in judged {
-            let Some(curve) = self.curve_of(run) else { continue };
-            match own.iter_mut().find(|(_, known)| *known == curve) {
+            let Some(ranking) = self.ranking_of(run).filter(|_| !self.both.is_empty()) else { continue };
+            match own.iter_mut().find(|(_, known)| *known == ranking) {
                 Some((names, _)) => *names = format!("{names}, {}", run.name),
-                None => own.push((run.name.clone(), curve)),
+                None => own.push((run.name.clone(), ranking)),
             }
         }
-        let own = own.iter().map(|(name, curve)| CurveReport::of(name, true, curve));
-        let rivals = self.curves.iter().filter_map(|(name, curve)| Some((name, curve.as_ref()?)));
+        let own = own.iter().filter_map(|(name, ranking)| {
+            let curve = Curve::new(ranking, &self.tiers)?;
+            let best_rival = self.best_rival(ranking);
+            Some(CurveReport { best_rival, ..CurveReport::of(name, true, &curve) })
+        });
+        let rivals = self.rivals.iter().filter_map(|(name, _, curve)| Some((name, curve.as_ref()?)));
         own.chain(rivals.map(|(name, curve)| CurveReport::of(name, false, curve))).collect()
     }
 }

@@ -31,8 +31,23 @@ pub struct CurveReport {
     pub cpt80: Option<f64>,
     /// Mean quality over all spends.
     pub area: f64,
+    /// For a judged ranking: the best of those that cost nothing.
+    pub best_rival: Option<BestRival>,
     /// Straight lines between.
     pub points: Vec<Point>,
+}
+
+/// The trivial rival that ranks best, and a judged ranking's lead over it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct BestRival {
+    /// Its name.
+    pub name: String,
+    /// Its APGR.
+    pub apgr: f64,
+    /// How much higher the judged ranking's APGR is.
+    pub lead: f64,
+    /// The lead's 95 % interval.
+    pub ci: [f64; 2],
 }
 
 impl CurveReport {
@@ -45,6 +60,7 @@ impl CurveReport {
             cpt50: curve.cpt(0.5),
             cpt80: curve.cpt(0.8),
             area: curve.area(),
+            best_rival: None,
             points: curve.thinned(DRAWN),
         }
     }

@@ -7,7 +7,9 @@ use serde::Serialize;
 use super::Slice;
 use super::figures::{CurveReport, LatencyReport, Reliability};
 use super::versus::Versus;
+use super::words::Finding;
 use crate::chat::{Micros, Usage};
+use crate::evals::judge::Grading;
 use crate::evals::statistics::{Curve, Point};
 use crate::evals::subject::{GatewayFacts, ServedBy};
 
@@ -172,6 +174,33 @@ pub struct RowReport {
     pub local_ok: Option<f32>,
 }
 
+/// What judges and embedders took, beside what the answers took.
+#[derive(Clone, Debug, Serialize)]
+pub struct GradingReport {
+    /// Questions to them.
+    pub asked: u64,
+    /// Of them, those that brought no answer.
+    pub failed: u64,
+    /// Tokens, prompt and answer.
+    pub tokens: u64,
+    /// What they cost; `None` when a price is not known.
+    pub cost_micros: Option<Micros>,
+    /// Time spent waiting for them, in milliseconds, added up.
+    pub total_ms: f64,
+}
+
+impl GradingReport {
+    pub(super) fn of(grading: &Grading) -> Option<Self> {
+        (grading.asked > 0).then(|| Self {
+            asked: grading.asked,
+            failed: grading.failed,
+            tokens: grading.tokens,
+            cost_micros: grading.cost,
+            total_ms: grading.time.as_secs_f64() * 1e3,
+        })
+    }
+}
+
 /// A run's figures.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
@@ -197,8 +226,10 @@ pub struct Report {
     pub subjects: Vec<SubjectReport>,
     /// Judged subjects against tiers and rivals.
     pub versus: Vec<Versus>,
+    /// What judges and embedders took; `None` where nobody was asked.
+    pub grading: Option<GradingReport>,
     /// What the tests say, in sentences.
-    pub findings: Vec<String>,
+    pub findings: Vec<Finding>,
     /// What every ranking is worth.
     pub curves: Vec<CurveReport>,
     /// Whether the local answers are as good as the score says.

@@ -25,7 +25,7 @@ impl Report {
         }
         writeln!(to)?;
         for finding in &self.findings {
-            writeln!(to, "- {}", cell(finding))?;
+            writeln!(to, "- {}", cell(&finding.text))?;
         }
         self.subject_table(to)?;
         self.ranking_table(to)?;

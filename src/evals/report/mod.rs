@@ -17,13 +17,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use self::field::Field;
 pub use self::field::Frame;
 use self::figures::latencies;
-pub use self::figures::{CurveReport, LatencyReport, Reliability, ReliabilityBin};
+pub use self::figures::{BestRival, CurveReport, LatencyReport, Reliability, ReliabilityBin};
 pub(super) use self::form::SCHEMA;
-pub use self::form::{Hashes, Header, Kind, RemoteTier, Report, RowReport, SubjectReport, SuiteName};
+pub use self::form::{
+    GradingReport, Hashes, Header, Kind, RemoteTier, Report, RowReport, SubjectReport, SuiteName,
+};
 pub use self::html::page;
 pub use self::slices::Slice;
 use self::versus::against;
 pub use self::versus::{NonInferior, TaskVersus, Versus};
+pub use self::words::{Finding, Tone};
 use super::dataset::Suite;
 use super::runner::{Finished, Part, SubjectRun};
 use super::subject::{GatewayFacts, GoldOracle};
@@ -81,6 +84,7 @@ impl Report {
             hashes: hashes(&frame.hash, &header.facts, &names),
             subjects,
             versus,
+            grading: GradingReport::of(&finished.grading),
             findings: vec![],
             curves: field.curves(judged()),
             reliability: reliable.collect(),

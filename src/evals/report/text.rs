@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use super::{Kind, RemoteTier, Report, SubjectReport, slices::Slice};
+use super::{GradingReport, Kind, RemoteTier, Report, SubjectReport, slices::Slice};
 use crate::chat::Micros;
 
 /// Where a value is not known.
@@ -47,11 +47,14 @@ impl fmt::Display for Report {
             let (subject, n, ece) = (&reliability.subject, reliability.n, reliability.ece);
             writeln!(f, "{subject}: expected calibration error of the score {ece:.3} on {n} rows")?;
         }
+        if let Some(grading) = &self.grading {
+            writeln!(f, "{grading}")?;
+        }
         if !self.findings.is_empty() {
             writeln!(f)?;
         }
         for finding in &self.findings {
-            writeln!(f, "- {finding}")?;
+            writeln!(f, "- {}", finding.text)?;
         }
         writeln!(f, "\nintervals are 95 %; latency counts measured answers only; apgr: random is 0.5")
     }
@@ -140,6 +143,17 @@ fn sliced<'a>(by: &str, all: &'a [SubjectReport], of: impl Fn(&'a SubjectReport)
         }
     }
     grid
+}
+
+impl fmt::Display for GradingReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { asked, failed, tokens, cost_micros, total_ms } = self;
+        let (cost, time) = (dollars(cost_micros.map(|cost| cost.0)), ms(Some(*total_ms)));
+        write!(
+            f,
+            "judges: {asked} questions, {failed} failed, {tokens} tokens, {cost}, {time}; in nobody's cost"
+        )
+    }
 }
 
 impl fmt::Display for RemoteTier {

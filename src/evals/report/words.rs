@@ -1,91 +1,129 @@
 //! What the tests of a report say, in sentences: for people who want the answer before the table.
 
-use super::form::{Kind, Report, SubjectReport};
+use super::figures::CurveReport;
+use super::form::{Kind, Report};
 use super::versus::Versus;
 
 /// Below it a difference is called clear.
 const CLEAR: f64 = 0.05;
 
-/// One sentence or two, each about one judged subject.
-pub(super) fn findings(report: &Report) -> Vec<String> {
-    let mut said = vec![];
+/// Good news, bad news, or neither: the page marks it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Tone {
+    /// Shown, and for the judged.
+    Good,
+    /// Shown, and against the judged.
+    Bad,
+    /// Not shown.
+    Open,
+}
+
+/// What one test says.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Finding {
+    /// Which news it is.
+    pub tone: Tone,
+    /// One sentence or two.
+    pub text: String,
+}
+
+/// First what rankings are worth, then every judged subject against tiers and rivals.
+pub(super) fn findings(report: &Report) -> Vec<Finding> {
+    let mut said: Vec<Finding> = report.curves.iter().filter_map(ranking).collect();
     for subject in report.subjects.iter().filter(|subject| subject.kind == Kind::Judged) {
         let versus: Vec<&Versus> = report.versus.iter().filter(|it| it.subject == subject.name).collect();
         said.extend(versus.iter().filter_map(|versus| non_inferior(versus)));
-        said.extend(ranking(report, subject));
-        said.extend(versus.iter().map(|versus| overall(versus)));
+        said.extend(overall(&subject.name, &versus));
         said.extend(versus.iter().filter_map(|versus| tasks(versus)));
     }
     said
 }
 
-fn overall(versus: &Versus) -> String {
-    let Versus { subject, rival, difference, ci: [lo, hi], .. } = versus;
-    let p = versus.p.map_or(1.0, |p| p);
-    let name = if versus.discordant.is_some() { "McNemar's exact test" } else { "sign-flip test" };
-    let (verdict, clear) = match difference {
-        it if p > CLEAR || *it == 0.0 => ("No clear difference between", false),
-        it if *it > 0.0 => ("Clearly better:", true),
-        _ => ("Clearly worse:", true),
+/// Whether the score ranks rows better than what costs nothing.
+fn ranking(curve: &CurveReport) -> Option<Finding> {
+    let (own, best) = (curve.apgr?, curve.best_rival.as_ref()?);
+    let [lo, hi] = best.ci;
+    let (tone, verdict) = match () {
+        () if lo > 0.0 => (Tone::Good, "ranks better than"),
+        () if hi < 0.0 => (Tone::Bad, "ranks WORSE than"),
+        () => (Tone::Open, "is not shown to rank better than"),
     };
-    let between = if clear { "against" } else { "and" };
-    format!(
-        "{verdict} {subject} {between} {rival}: {difference:+.3} [{lo:+.3}, {hi:+.3}] on {} rows, {} ({name}{}).",
-        versus.n,
-        said(p),
-        match versus.discordant {
-            Some(it) =>
-                format!("; only the first is right on {}, only the second on {}", it.first, it.second),
-            None => String::new(),
-        }
-    )
+    let half = curve.cpt50.map_or(String::new(), |share| {
+        format!(" Half of the gap takes {:.0} % of the calls.", share * 100.0)
+    });
+    let text = format!(
+        "The score of {} {verdict} every trivial rival: APGR {own:.3}, {:+.3} [{lo:+.3}, {hi:+.3}] to the best of them, \
+         {} with {:.3}.{half}",
+        curve.name, best.lead, best.name, best.apgr
+    );
+    Some(Finding { tone, text })
 }
 
-fn non_inferior(versus: &Versus) -> Option<String> {
+fn non_inferior(versus: &Versus) -> Option<Finding> {
     let test = versus.non_inferior.as_ref()?;
     let (subject, rival, margin) = (&versus.subject, &versus.rival, test.margin);
     Some(match test.shown {
-        true => format!("{subject} is no worse than {rival} by more than {margin} (95 %)."),
-        false => format!(
-            "Not shown: that {subject} is no worse than {rival} by more than {margin}; it may be worse by {:.3}.",
-            -test.ci[0]
-        ),
+        true => Finding {
+            tone: Tone::Good,
+            text: format!("{subject} is no worse than {rival} by more than {margin}, with 95 % confidence."),
+        },
+        false => Finding {
+            tone: Tone::Open,
+            text: format!(
+                "It is not shown that {subject} is no worse than {rival} by more than {margin}: it may be worse by {:.3}.",
+                0.0 - test.ci[0]
+            ),
+        },
     })
 }
 
-/// Whether the score ranks rows better than what costs nothing.
-fn ranking(report: &Report, subject: &SubjectReport) -> Option<String> {
-    let own = subject.apgr?;
-    let rivals = report.curves.iter().filter(|curve| !curve.judged && curve.name != "oracle");
-    let (best, name) = rivals
-        .filter_map(|curve| Some((curve.apgr?, curve.name.as_str())))
-        .max_by(|a, b| a.0.total_cmp(&b.0))?;
-    let verdict = if own > best { "ranks better than" } else { "DOES NOT rank better than" };
-    let half = subject.cpt50.map_or(String::new(), |share| {
-        format!("; half of the gap takes {:.0} % of the calls", share * 100.0)
-    });
-    Some(format!(
-        "The score of {} {verdict} every trivial rival: APGR {own:.3}, the best of them is {name} with {best:.3}{half}.",
-        subject.name
-    ))
+/// One sentence for all that it beats, one for all that beat it, one for the rest.
+fn overall(subject: &str, versus: &[&Versus]) -> Vec<Finding> {
+    let clear = |it: &Versus| it.p.is_some_and(|p| p <= CLEAR) && it.difference != 0.0;
+    let group = |tone: Tone, verdict: &str, of: &dyn Fn(&Versus) -> bool| {
+        let named: Vec<String> = versus.iter().filter(|it| of(it)).map(|it| named(it)).collect();
+        let text = format!("{subject} {verdict} {}.", named.join(", "));
+        (!named.is_empty()).then_some(Finding { tone, text })
+    };
+    [
+        group(Tone::Good, "is clearly better than", &|it| clear(it) && it.difference > 0.0),
+        group(Tone::Bad, "is clearly worse than", &|it| clear(it) && it.difference < 0.0),
+        group(Tone::Open, "does not clearly differ from", &|it| !clear(it)),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
-fn tasks(versus: &Versus) -> Option<String> {
+fn named(versus: &Versus) -> String {
+    let rival = versus.rival.strip_suffix(&format!("@{}", versus.subject)).unwrap_or(&versus.rival);
+    let p = versus.p.map_or(String::new(), |p| format!(", {}", said(p)));
+    match &versus.discordant {
+        Some(it) if it.first + it.second == 0 => format!("{rival} (the same on every row)"),
+        Some(it) => format!(
+            "{rival} ({:+.3}{p}; right alone on {} rows, wrong alone on {})",
+            versus.difference, it.first, it.second
+        ),
+        None => format!("{rival} ({:+.3}{p})", versus.difference),
+    }
+}
+
+fn tasks(versus: &Versus) -> Option<Finding> {
     let clear: Vec<String> = versus
         .tasks
         .iter()
         .filter(|task| task.p_holm <= CLEAR)
         .map(|task| format!("{} {:+.3} ({})", task.task, task.difference, said(task.p_holm)))
         .collect();
-    let of = versus.tasks.len();
-    (!clear.is_empty()).then(|| {
-        format!(
-            "Of {of} tasks, {} against {} clear after Holm's correction: {}.",
-            versus.subject,
-            versus.rival,
-            clear.join(", ")
-        )
-    })
+    let text = format!(
+        "By task, with Holm's correction for {} of them, {} differs clearly from {} in: {}.",
+        versus.tasks.len(),
+        versus.subject,
+        versus.rival,
+        clear.join(", ")
+    );
+    (!clear.is_empty()).then_some(Finding { tone: Tone::Open, text })
 }
 
 fn said(p: f64) -> String {

@@ -98,7 +98,7 @@ fn intervals_cover_the_truth_as_often_as_they_say() {
         wilson_holds += usize::from(it.lo <= 0.85 && 0.85 <= it.hi);
         // Squares of uniform draws: skewed, with mean 1/3.
         let values: Vec<f64> = (0..80).map(|_| rng.random_range(0.0..1.0_f64).powi(2)).collect();
-        let it = resampled(80, 300, trial, |_, row| values[row]).unwrap();
+        let it = resampled_values(&values, 300, trial).unwrap();
         bootstrap_holds += usize::from(it.lo <= 1.0 / 3.0 && 1.0 / 3.0 <= it.hi);
     }
     assert!((367..=393).contains(&wilson_holds), "{wilson_holds} of 400");
@@ -313,4 +313,30 @@ fn a_thinned_curve_keeps_its_ends() {
     assert!((90..=102).contains(&thin.len()), "{}", thin.len());
     assert_eq!((thin.first(), thin.last()), (curve.points.first(), curve.points.last()));
     close(curve.points.last().unwrap().quality, 1.0);
+}
+
+#[test]
+fn a_lead_is_the_difference_of_two_apgrs_and_covers_the_truth() {
+    let mut rng = ChaCha8Rng::seed_from_u64(23);
+    // A row's own chance of a right local answer is known to one ranking, and blurred to the other.
+    let draw = |rng: &mut ChaCha8Rng, rows: usize| {
+        let truth: Vec<f64> = (0..rows).map(|_| rng.random_range(0.0..1.0)).collect();
+        let blurred: Vec<f64> = truth.iter().map(|it| it + rng.random_range(-1.0..1.0)).collect();
+        let local: Vec<f64> = truth.iter().map(|it| f64::from(u8::from(rng.random_bool(*it)))).collect();
+        (Ranking::by(&truth).unwrap(), Ranking::by(&blurred).unwrap(), tiers(&local, &vec![1.0; rows], None))
+    };
+    let (sharp, blurred, many) = draw(&mut rng, 40_000);
+    let truth = sharp.lead(&blurred, &many).unwrap().mean;
+    let apgr = |ranking: &Ranking| Curve::new(ranking, &many).unwrap().apgr().unwrap();
+    close(truth, apgr(&sharp) - apgr(&blurred));
+    assert!(truth > 0.05, "{truth}");
+    let covered = |_: &usize| {
+        let (sharp, blurred, few) = draw(&mut rng, 150);
+        let it = sharp.lead(&blurred, &few).unwrap();
+        it.lo <= truth && truth <= it.hi
+    };
+    let held = (0..300).filter(covered).count();
+    // 285 +- 3 * sqrt(300 * 0.95 * 0.05).
+    assert!((273..=297).contains(&held), "{held} of 300");
+    assert_eq!(sharp.lead(&sharp, &tiers(&[1.0], &[1.0], None)), None);
 }

@@ -13,6 +13,10 @@ use super::{ALWAYS_LOCAL, ALWAYS_REMOTE, ServedBy, Subject, SubjectError, ToolCa
 use crate::chat::{Micros, Usage};
 use crate::evals::dataset::{BadLine, Sample};
 
+/// More bad lines than these are counted and not listed.
+const LISTED: usize = 20;
+const OTHER_SUITE: &str = "was recorded for another version of the suite: record it again";
+
 /// One line of a file of recorded answers. Times are in milliseconds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -95,7 +99,7 @@ impl RecordedLine {
     pub(in crate::evals) fn parse(line: &[u8], suite: &str) -> Result<Self, String> {
         let line: Self = serde_json::from_slice(line).map_err(|error| error.to_string())?;
         if line.suite.as_ref().is_some_and(|recorded| recorded != suite) {
-            return Err("was recorded for another version of the suite: record it again".to_owned());
+            return Err(OTHER_SUITE.to_owned());
         }
         match line.id.is_empty() || line.subject.is_empty() {
             true => Err("`id` or `subject` is empty".to_owned()),
@@ -143,6 +147,9 @@ pub enum RecordedError {
     /// Lines that are no recorded answers: all of them.
     #[error("{}", listed(.0))]
     BadLines(Vec<BadLine>),
+    /// All of it was recorded for another version of the suite.
+    #[error("{}: {OTHER_SUITE}", .0.display())]
+    OtherSuite(PathBuf),
     /// There is nothing in it.
     #[error("{} holds no answers", .0.display())]
     Empty(PathBuf),
@@ -150,8 +157,11 @@ pub enum RecordedError {
 
 fn listed(bad: &[BadLine]) -> String {
     let mut text = format!("{} bad line(s):", bad.len());
-    for line in bad {
+    for line in bad.iter().take(LISTED) {
         let _ = write!(text, "\n  {line}");
+    }
+    if bad.len() > LISTED {
+        let _ = write!(text, "\n  and {} more", bad.len() - LISTED);
     }
     text
 }
@@ -185,7 +195,11 @@ impl Recorded {
             }
         }
         if !bad.is_empty() {
-            return Err(RecordedError::BadLines(bad));
+            let stale = subjects.is_empty() && bad.iter().all(|bad| bad.problem == OTHER_SUITE);
+            return Err(match stale {
+                true => RecordedError::OtherSuite(file.to_owned()),
+                false => RecordedError::BadLines(bad),
+            });
         }
         if subjects.is_empty() {
             return Err(RecordedError::Empty(file.to_owned()));
@@ -303,5 +317,8 @@ mod tests {
         };
         assert_eq!(bad.iter().map(|bad| bad.line).collect::<Vec<_>>(), [2, 3, 4, 5, 6]);
         assert!(matches!(read(""), Err(RecordedError::Empty(_))));
+        assert!(matches!(read(&[other, other].join("\n")), Err(RecordedError::OtherSuite(_))));
+        let many = read(&vec!["{"; 30].join("\n")).unwrap_err().to_string();
+        assert!(many.starts_with("30 bad line(s)") && many.ends_with("and 10 more"), "{many}");
     }
 }

@@ -65,9 +65,12 @@ impl Present {
     pub fn look(config: &Config, paths: &Paths) -> Self {
         let classifier = paths.model(&config.classifier.model);
         let local = config.local.enabled.then(|| paths.model(&config.local.model));
+        let tokenizer = classifier.join("tokenizer.json");
+        // A graph that reads no tokens has none; that, too, may change.
+        let tokenizer = if tokenizer.exists() { sha256(&tokenizer).ok() } else { Some("none".to_owned()) };
         Self {
             classifier: files_hash(&classifier, &["config.json", "model.onnx"]),
-            tokenizer: sha256(&classifier.join("tokenizer.json")).ok(),
+            tokenizer,
             local_model: local.and_then(|folder| folder_hash(&folder)),
             remote_model: Some(config.remote.model.clone()),
             ..Self::default()

@@ -4,6 +4,7 @@
 mod desk;
 mod features;
 mod head;
+mod ngrams;
 mod onnx;
 mod window;
 
@@ -11,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub(super) use desk::Desk;
 pub use head::Head;
-pub use onnx::{LoadError, OnnxClassifier};
+pub use onnx::{LoadError, OnnxClassifier, Reading};
 
 use super::signals::Signals;
 

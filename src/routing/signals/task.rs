@@ -1,28 +1,71 @@
-//! Guesses the task by its keywords, for `task-any`, as long as the classifier has no task head of its own.
+//! The tasks that policies may name, and a guess by keywords, for when the classifier's task head does not answer.
 //! Precision before recall: what it does not recognise is no task. It is a list of English phrases, nothing learned.
 
 use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-/// A task that policies may name.
+/// A task that policies may name. The classifier's task head knows all of them, the keywords only the first two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Task {
     /// Choose one of given labels.
     Classification,
     /// Copy given fields out of a text.
     Extraction,
+    /// Answer a question, from a given text or from knowledge.
+    QuestionAnswering,
+    /// Say a given text in fewer words.
+    Summarising,
+    /// Say a given text in other words.
+    Rewriting,
+    /// Say a given text in another language.
+    Translation,
+    /// Write, explain or mend a program or a command.
+    Code,
+    /// Compute, solve or prove.
+    Maths,
+    /// Draw conclusions: puzzles, plans, weighing of arguments.
+    Reasoning,
+    /// Invent: stories, poems, slogans, messages.
+    Creative,
+    /// Small talk, and talk about the talk.
+    Conversation,
+    /// None of these.
+    Other,
 }
 
 impl Task {
     /// Every task.
-    pub const ALL: [Self; 2] = [Self::Classification, Self::Extraction];
+    pub const ALL: [Self; 12] = [
+        Self::Classification,
+        Self::Extraction,
+        Self::QuestionAnswering,
+        Self::Summarising,
+        Self::Rewriting,
+        Self::Translation,
+        Self::Code,
+        Self::Maths,
+        Self::Reasoning,
+        Self::Creative,
+        Self::Conversation,
+        Self::Other,
+    ];
 
     /// The name in policies.
     pub fn label(self) -> &'static str {
         match self {
             Self::Classification => "classification",
             Self::Extraction => "extraction",
+            Self::QuestionAnswering => "question_answering",
+            Self::Summarising => "summarising",
+            Self::Rewriting => "rewriting",
+            Self::Translation => "translation",
+            Self::Code => "code",
+            Self::Maths => "maths",
+            Self::Reasoning => "reasoning",
+            Self::Creative => "creative",
+            Self::Conversation => "conversation",
+            Self::Other => "other",
         }
     }
 

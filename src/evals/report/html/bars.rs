@@ -95,7 +95,7 @@ fn shown(report: &Report) -> Vec<(&SubjectReport, &'static str)> {
 fn bar(plot: &Plot, slice: &Slice, fill: &str, top: f64) -> String {
     let (left, right) = (plot.at_x(0.0), plot.at_x(slice.quality.clamp(0.0, 1.0)));
     let mut svg = format!(
-        r#"<rect class="{fill}" x="{left:.1}" y="{top:.1}" width="{:.1}" height="{:.1}" rx="1.5"><title>{}: {:.3}</title></rect>"#,
+        r#"<rect class="bar {fill}" x="{left:.1}" y="{top:.1}" width="{:.1}" height="{:.1}" rx="1.5"><title>{}: {:.3}</title></rect>"#,
         (right - left).max(1.0),
         BAR - 2.0,
         escape(&slice.name),

@@ -117,7 +117,7 @@ pub(super) fn key(entries: &[(String, String)], x: f64, y: f64, width: f64) -> S
     let mut svg = String::new();
     let (mut at_x, mut at_y) = (x, y);
     for (sample, name) in entries {
-        let wide = 34.0 + 6.6 * name.chars().count() as f64;
+        let wide = 38.0 + 7.2 * name.chars().count() as f64;
         if at_x + wide > x + width && at_x > x {
             (at_x, at_y) = (x, at_y + 18.0);
         }
@@ -138,7 +138,7 @@ pub(super) fn sample_line(class: &str, dashes: &str) -> String {
 
 /// A filled box as a key shows it.
 pub(super) fn sample_box(class: &str) -> String {
-    format!(r#"<rect class="{class}" x="6" y="-5" width="11" height="10" rx="2"/>"#)
+    format!(r#"<rect class="bar {class}" x="6" y="-5" width="11" height="10" rx="2"/>"#)
 }
 
 /// Round numbers inside `lo` to `hi`, about `count` of them.

@@ -42,7 +42,7 @@ pub(super) fn draw(report: &Report) -> String {
             let crowded = marked.iter().any(|it| (it.0 - at.0).abs() < 0.2 && (it.1 - at.1).abs() < 0.06);
             let right = at.0 > 0.7;
             let shift = (if right { -10.0 } else { 10.0 }, if crowded { 18.0 } else { -10.0 });
-            plot.text(if right { "end" } else { "" }, at, shift, &short(&subject.name, 28));
+            plot.text(if right { "over end" } else { "over" }, at, shift, &short(&subject.name, 28));
             marked.push(at);
         }
     }
@@ -91,8 +91,11 @@ fn tiers(plot: &mut Plot, report: &Report) {
     let ends = report.curves.first().and_then(|curve| Some((curve.points.first()?, curve.points.last()?)));
     let Some((local, remote)) = ends else { return };
     let name = report.remote.as_ref().map_or("remote", |remote| &remote.name);
-    plot.circle("f-local halo", (local.spend, local.quality), 5.0, "always-local");
-    plot.text("soft", (local.spend, local.quality), (9.0, 16.0), "always-local");
+    let is_local =
+        |it: &&SubjectReport| it.kind == Kind::Tier && it.point.is_some_and(|it| it.remote_share == 0.0);
+    let own = report.subjects.iter().find(is_local).map_or("always-local", |it| it.name.as_str());
+    plot.circle("f-local halo", (local.spend, local.quality), 5.0, own);
+    plot.text("soft over", (local.spend, local.quality), (9.0, 16.0), &short(own, 34));
     plot.circle("f-remote halo", (remote.spend, remote.quality), 5.0, name);
-    plot.text("soft end", (remote.spend, remote.quality), (-4.0, -10.0), &short(name, 34));
+    plot.text("soft over end", (remote.spend, remote.quality), (-4.0, -10.0), &short(name, 34));
 }

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use super::{bars, curve, latency, reliability};
 use crate::evals::report::form::{Kind, Report, SubjectReport};
 use crate::evals::report::text::{dollars, interval, ms, number};
+use crate::evals::report::words::Tone;
 
 const STYLE: &str = include_str!("page.css");
 
@@ -76,11 +77,11 @@ fn section(index: usize, report: &Report, to: &mut String) {
     let _ = write!(to, "<section id=\"s{index}\">\n");
     header(report, to);
     tiles(report, to);
-    findings(report, to);
     to.push_str("<div class=pair>\n");
     to.push_str(&curve::draw(report));
     to.push_str(&reliability::draw(report));
     to.push_str("</div>\n");
+    findings(report, to);
     to.push_str(&bars::draw(report));
     to.push_str(&latency::draw(report));
     subjects(report, to);
@@ -153,17 +154,12 @@ fn findings(report: &Report, to: &mut String) {
     }
     to.push_str("<ul class=findings>");
     for finding in &report.findings {
-        let class = match finding {
-            it if it.starts_with("Clearly better")
-                || it.contains("is no worse than") && !it.starts_with("Not") =>
-            {
-                "good"
-            }
-            it if it.contains("ranks better than") => "good",
-            it if it.starts_with("Clearly worse") || it.contains("DOES NOT") => "bad",
-            _ => "open",
+        let class = match finding.tone {
+            Tone::Good => "good",
+            Tone::Bad => "bad",
+            Tone::Open => "open",
         };
-        let _ = write!(to, "<li class={class}>{}</li>", escape(finding));
+        let _ = write!(to, "<li class={class}>{}</li>", escape(&finding.text));
     }
     to.push_str("</ul>\n");
 }
@@ -266,6 +262,9 @@ fn holds_for(report: &Report, to: &mut String) {
         report.hashes.named().map(|(name, hash)| vec![name, format!("sha256:{hash}")]).collect();
     rows.push(vec!["run".to_owned(), report.run_id.clone()]);
     rows.push(vec!["rows under way at once".to_owned(), report.concurrency.to_string()]);
+    if let Some(grading) = &report.grading {
+        rows.push(vec!["judges".to_owned(), grading.to_string()]);
+    }
     let notes = report.subjects.iter().filter_map(|it| Some(vec![it.name.clone(), it.note?.to_owned()]));
     rows.extend(notes);
     to.push_str(&details("What the figures hold for", &["what", "which"], &rows));

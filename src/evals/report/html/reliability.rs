@@ -23,7 +23,7 @@ fn one(reliability: &Reliability) -> String {
     let shares = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0];
     plot.axes(("the classifier's score", &shares), ("what local answers were worth", &shares), percent);
     plot.path("line c-oracle", "6 4", [(0.0, 0.0), (1.0, 1.0)].into_iter());
-    plot.text("soft end", (0.97, 0.97), (-12.0, 6.0), "as good as said");
+    plot.text("soft end over", (0.9, 0.9), (-12.0, -4.0), "as good as said");
     let most = reliability.bins.iter().map(|bin| bin.n).max().unwrap_or(1).max(1) as f64;
     plot.path("line c-own", "", reliability.bins.iter().map(|bin| (bin.score, bin.outcome)));
     for bin in &reliability.bins {

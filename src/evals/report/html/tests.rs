@@ -3,6 +3,7 @@
 use super::chart::ticks;
 use super::*;
 use crate::evals::report::tests::contest;
+use crate::evals::report::words::{Finding, Tone};
 
 const NASTY: &str = "<script>alert('x')</script>\"&]]>\u{1}|`";
 
@@ -44,7 +45,7 @@ fn f20_names_are_text_in_every_form() {
     for latency in &mut report.latency {
         latency.subject = NASTY.into();
     }
-    report.findings = vec![NASTY.into()];
+    report.findings = vec![Finding { tone: Tone::Good, text: NASTY.into() }];
     report.remote.as_mut().unwrap().model = Some(NASTY.into());
     let page = page(NASTY, std::slice::from_ref(&report));
     assert!(!page.contains("<script") && page.contains("&lt;script&gt;"));

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::*;
+use crate::routing::signals::Task;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -28,8 +29,9 @@ fn refusal(folder: &Path) -> String {
 }
 
 #[test]
-fn features_and_ids_equal_the_training_code() {
+fn features_ngrams_and_ids_equal_the_training_code() {
     let mut classifier = OnnxClassifier::load(&shipped()).unwrap();
+    let mut tokens = Tokens { tokenizer: open_tokenizer(&shipped().join(TOKENIZER)).unwrap(), ids: vec![] };
     let golden = std::fs::read_to_string(root().join("training/classifier/features_golden.jsonl")).unwrap();
     assert!(golden.lines().count() >= 40);
     for line in golden.lines() {
@@ -44,10 +46,19 @@ fn features_and_ids_equal_the_training_code() {
                 "{name}: {value} is not {expected}: {text:?}"
             );
         }
-        classifier.judge(text).unwrap();
-        assert_eq!(classifier.ids.len() as u64, row["tokens"].as_u64().unwrap(), "{text:?}");
-        let ids: Vec<i64> = row["ids"].as_array().unwrap().iter().map(|id| id.as_i64().unwrap()).collect();
-        assert_eq!(classifier.ids[..ids.len()], ids, "{text:?}");
+        classifier.inspect(text).unwrap();
+        let whole = |key: &str| -> Vec<i64> {
+            row[key].as_array().unwrap().iter().map(|id| id.as_i64().unwrap()).collect()
+        };
+        tokens.read(&window::cut(text), (256, 256), 0).unwrap();
+        assert_eq!(tokens.ids.len() as u64, row["tokens"].as_u64().unwrap(), "{text:?}");
+        assert_eq!(tokens.ids[..whole("ids").len()], whole("ids"), "{text:?}");
+        let Ngrams { ids, weights, .. } = classifier.ngrams.as_ref().unwrap();
+        assert_eq!(ids.len() as u64, row["ngrams"].as_u64().unwrap(), "{text:?}");
+        assert_eq!(ids[..whole("ngram_ids").len()], whole("ngram_ids"), "{text:?}");
+        for (weight, expected) in weights.iter().zip(row["ngram_weights"].as_array().unwrap()) {
+            assert!((f64::from(*weight) - expected.as_f64().unwrap()).abs() < 1e-5, "{weight}: {text:?}");
+        }
     }
 }
 
@@ -55,8 +66,10 @@ fn features_and_ids_equal_the_training_code() {
 fn tells_easy_from_hard_and_stays_in_range() {
     let mut classifier = OnnxClassifier::load(&shipped()).unwrap();
     let mut score = |text: &str| {
-        let verdict = classifier.judge(text).and_then(Verdict::checked).unwrap();
-        assert!(verdict.gain.is_some() && verdict.task.is_none(), "{text}");
+        let verdict = classifier.inspect(text).unwrap().verdict.checked().unwrap();
+        assert!(verdict.gain.is_some() && verdict.calibrated.is_none(), "{text}");
+        assert!(verdict.task.is_some_and(|task| Task::parse(&task).is_some()), "{text}");
+        assert!(verdict.expected_output_tokens.is_some_and(|tokens| tokens >= 1), "{text}");
         verdict.local_ok
     };
     let easy = score(
@@ -75,9 +88,41 @@ fn tells_easy_from_hard_and_stays_in_range() {
 #[test]
 fn the_same_text_gives_the_same_score() {
     let mut classifier = OnnxClassifier::load(&shipped()).unwrap();
-    let first = classifier.judge("Sort these words: b, a, c.").unwrap();
-    classifier.judge(&"another text ".repeat(300)).unwrap();
-    assert_eq!(classifier.judge("Sort these words: b, a, c.").unwrap(), first);
+    let first = classifier.inspect("Sort these words: b, a, c.").unwrap();
+    classifier.inspect(&"another text ".repeat(300)).unwrap();
+    assert_eq!(classifier.inspect("Sort these words: b, a, c.").unwrap(), first);
+}
+
+#[test]
+fn a_fitted_head_scores_the_embedding_and_the_heads() {
+    let classifier = OnnxClassifier::load(&shipped()).unwrap();
+    let width = classifier.inputs;
+    assert!(width > 10, "{width}");
+    // All weight on the logit of `local_ok`: the head must give that back.
+    let mut weights = vec![0.0; width];
+    weights[width - 2] = 1.0;
+    let mut fitted = classifier.with_head(Some(Head { weights, bias: 0.0 })).unwrap();
+    for text in ["hello", "Prove that there are infinitely many primes."] {
+        let Reading { verdict, inputs } = fitted.inspect(text).unwrap();
+        assert_eq!(inputs.len(), width);
+        assert!(inputs.iter().all(|input| input.is_finite() && input.abs() < 50.0), "{inputs:?}");
+        assert!((verdict.calibrated.unwrap() - verdict.local_ok).abs() < 1e-4, "{verdict:?}");
+        assert_eq!(verdict.gain, Some(inputs[width - 1]));
+    }
+    let mut bare = fitted.with_head(None).unwrap();
+    assert_eq!(bare.inspect("hello").unwrap().verdict.calibrated, None);
+}
+
+#[test]
+fn a_head_for_another_graph_is_refused_and_one_without_a_number_is_broken() {
+    let head = |weights| Some(Head { weights, bias: 0.0 });
+    let refused = OnnxClassifier::load(&shipped()).unwrap().with_head(head(vec![1.0; 3])).err().unwrap();
+    assert_eq!(refused.label(), "classifier_head");
+    assert!(refused.to_string().contains("crossover calibrate"), "{refused}");
+    let classifier = OnnxClassifier::load(&shipped()).unwrap();
+    let width = classifier.inputs;
+    let mut broken = classifier.with_head(head(vec![f32::NAN; width])).unwrap();
+    assert!(broken.inspect("hello").unwrap_err().to_string().contains("calibration"));
 }
 
 #[test]
@@ -100,6 +145,9 @@ fn a_config_of_another_form_is_refused() {
         ("\"ln_words\",", "\"words\",", "features"),
         ("\"head\": 256", "\"head\": 1", "window"),
         ("\"head_bytes\": 2048", "\"head_bytes\": 1024", "text_window"),
+        ("\"buckets\": 131072", "\"buckets\": 1024", "ngrams"),
+        ("\"ngrams\": {", "\"no_ngrams\": {", "ngrams"),
+        ("\"summarising\"", "\"singing\"", "tasks"),
     ] {
         let folder = copy();
         let file = folder.path().join(CONFIG);
