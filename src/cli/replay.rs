@@ -11,7 +11,7 @@ use super::Context;
 use super::ledger::{Span, parse_span};
 use super::table::Table;
 use crate::config::ConfigError;
-use crate::evals::{Bar, Change, Interval, Otherwise, Replay, Worth, replay};
+use crate::evals::{Bar, Interval, Otherwise, Replay, Shift, Worth, replay};
 use crate::ledger;
 use crate::routing::{Calibration, Policy};
 
@@ -43,7 +43,7 @@ fn parse_threshold(text: &str) -> Result<f32, String> {
 pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let (config, paths) = context.load()?;
     let policies = Policy::load_folder(&paths.policies).map_err(|problems| ConfigError { problems })?;
-    let named = args.policy.as_deref().map(|policy| from_file(policy)).transpose()?.flatten();
+    let named = args.policy.as_deref().map(from_file).transpose()?.flatten();
     let policy = match (&named, &args.policy) {
         (Some(policy), _) => Some(policy),
         (None, Some(name)) => Some(find(&policies, name)?),
@@ -166,7 +166,7 @@ fn figures(told: &Replay) -> Table {
     let mut table = Table::new(["", "logged", "replayed", "difference", "interval", "rows", "estimated"]);
     let changes = [("cost, $", &told.cost, 6), ("mean time, s", &told.seconds, 3)];
     for (name, change, digits) in changes {
-        if let Some(Change { logged, replayed, difference, n, estimated }) = change {
+        if let Some(Shift { logged, replayed, difference, n, estimated }) = change {
             table = table.row([
                 name.to_owned(),
                 format!("{logged:.digits$}"),

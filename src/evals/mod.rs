@@ -31,7 +31,7 @@ pub use judge::{Embedder, Grading, Judges};
 pub use propensity::{Observation, OffPolicy, expect, off_policy};
 pub use record::{RecordError, Recording, RecordingEnd, Tier, record};
 pub use recorded_scores::{RECORDED_SCORES, RecordedScores, ScoresError, ScoresQuery, TierModels};
-pub use replay::{Bar, Change, Interval, Moved, Otherwise, Replay, Worth, replay};
+pub use replay::{Bar, Interval, Moved, Otherwise, Replay, Shift, Worth, replay};
 pub use report::{
     BestRival, CurveReport, DEFAULT_MARGIN, Finding, Frame, GradingReport, Hashes, Header, Kind,
     LatencyReport, NonInferior, Reliability, ReliabilityBin, RemoteTier, Report, RowReport, Slice,

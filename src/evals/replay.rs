@@ -76,9 +76,9 @@ pub struct Replay {
     /// Requests that go elsewhere first, as `local -> remote`.
     pub moves: BTreeMap<String, usize>,
     /// Cost in dollars over the rows whose cost is known both ways.
-    pub cost: Option<Change>,
+    pub cost: Option<Shift>,
     /// Mean time to an answer's end in seconds, over the rows where it is known both ways.
-    pub seconds: Option<Change>,
+    pub seconds: Option<Shift>,
     /// What answers are worth, by each measure that the rows hold.
     pub worth: Vec<Worth>,
 }
@@ -95,7 +95,7 @@ pub struct Moved {
 /// A figure before and now, with the 95 % interval of the difference (of the paired mean over rows, by
 /// the normal approximation, since a ledger has many).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Change {
+pub struct Shift {
     /// As logged.
     pub logged: f64,
     /// As replayed, partly estimated where rows moved.
@@ -247,7 +247,7 @@ fn average((sum, count): (f64, usize)) -> Option<f64> {
 }
 
 /// The change of a figure over the rows where it is known both ways and somebody answers both times.
-fn change(pairs: &[Pair<'_>], of: impl Fn(&Pair<'_>) -> Option<(f64, f64)>, sum: bool) -> Option<Change> {
+fn change(pairs: &[Pair<'_>], of: impl Fn(&Pair<'_>) -> Option<(f64, f64)>, sum: bool) -> Option<Shift> {
     let answered = pairs.iter().filter(|pair| pair.was.is_some() && pair.is.is_some());
     let known: Vec<_> = answered.filter_map(|pair| Some((of(pair)?, pair))).collect();
     let (was, is): (Vec<f64>, Vec<f64>) = known.iter().map(|(both, _)| *both).unzip();
@@ -257,7 +257,7 @@ fn change(pairs: &[Pair<'_>], of: impl Fn(&Pair<'_>) -> Option<(f64, f64)>, sum:
     let difference = Interval::of(propensity::mean(&paired)?).times(scale * n as f64);
     let estimated = known.iter().filter(|(_, pair)| pair.moved()).count();
     let total = |values: &[f64]| values.iter().sum::<f64>() * scale;
-    Some(Change { logged: total(&was), replayed: total(&is), difference, n, estimated })
+    Some(Shift { logged: total(&was), replayed: total(&is), difference, n, estimated })
 }
 
 /// Whether a target is the local one.
