@@ -34,6 +34,7 @@ MODELS = [
             ("QuaRTz", "CC BY 4.0", "Tafjord et al., AI2"),
             ("CosmosQA", "CC BY 4.0", "Huang et al."),
             ("CommonGen", "MIT", "Lin et al."),
+            ("all-MiniLM-L6-v2, sentence vectors", "Apache-2.0", "sentence-transformers"),
         ],
     },
     {

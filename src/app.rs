@@ -21,7 +21,7 @@ use crate::pipeline::{Gate, Names, Parts, Pipeline};
 use crate::routing::{self, EarlyGate, LOCAL, Present, REMOTE, Reason, Router, Standing};
 
 pub use background::Background;
-pub use calibrate::{GoldenReader, bound};
+pub use calibrate::{GoldenReader, bound, held_to_golden};
 pub use evaluate::EvalHouse;
 
 /// Where the records of a house go.
@@ -63,7 +63,8 @@ impl House {
             config.local.watched_tokens = gate.judge.tokens;
         }
         let metrics = Arc::new(Metrics::new().map_err(|error| one(error.to_string()))?);
-        let router = keep(&mut problems, routing::open(&config, paths, Arc::clone(&metrics))).map(held_to);
+        let router =
+            keep(&mut problems, routing::open(&config, paths, Arc::clone(&metrics))).map(held_to_golden);
         let local =
             keep(&mut problems, open_local(&config, paths, &metrics).map_err(|problem| vec![problem]));
         let remote =
@@ -108,15 +109,6 @@ impl House {
         };
         self.pipeline.backends().iter().map(line).collect()
     }
-}
-
-/// The router, its calibration also held to the golden set, which routing cannot see.
-fn held_to(router: Router) -> Router {
-    let Some(present) = router.standing().calibration().map(|it| calibrate::golden(it)) else {
-        return router;
-    };
-    let standing = router.standing().clone().compared(&present);
-    router.with_standing(standing)
 }
 
 /// Lets every series of the closed sets exist, so that no first event is missed.

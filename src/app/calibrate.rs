@@ -7,7 +7,7 @@ use crate::config::{Config, Paths};
 use crate::dialects::openai_chat::parse_request;
 use crate::evals::calibrate::{Reader, Reading, scorer_hash};
 use crate::evals::{Question, Sample, Suite};
-use crate::routing::{Bound, Calibration, GoldenSet, LoadError, OnnxClassifier, Present, Signals};
+use crate::routing::{Bound, Calibration, GoldenSet, LoadError, OnnxClassifier, Present, Router, Signals};
 
 /// Reads golden rows with the installed classifier: the same text of the same request as in live traffic.
 pub struct GoldenReader {
@@ -68,8 +68,15 @@ pub fn bound(
     })
 }
 
+/// The same router, its calibration also held to its golden set, which routing cannot see.
+pub fn held_to_golden(router: Router) -> Router {
+    let Some(present) = router.standing().calibration().map(|it| golden(it)) else { return router };
+    let standing = router.standing().clone().compared(&present);
+    router.with_standing(standing)
+}
+
 /// The golden set of a calibration and how it is graded, now. Nothing is compared where the set does not lie here.
-pub(super) fn golden(calibration: &Calibration) -> Present {
+fn golden(calibration: &Calibration) -> Present {
     let path = &calibration.bound.golden.path;
     if !path.exists() {
         return Present::default();

@@ -13,6 +13,7 @@ use anyhow::{Context as _, bail};
 use serde::Serialize;
 
 use super::Context;
+use crate::app::held_to_golden;
 use crate::chat::{BackendId, BoundaryBackendId, ChatRequest, Needs};
 use crate::config::{Config, ConfigError, Paths};
 use crate::ledger::{Estimate, Prices, estimate};
@@ -72,6 +73,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let (config, paths) = context.load()?;
     let metrics = Arc::new(Metrics::new()?);
     let router = routing::open(&config, &paths, metrics).map_err(|problems| ConfigError { problems })?;
+    let router = held_to_golden(router);
     let policy = args.policy.clone().unwrap_or_else(|| config.policy.clone());
     if router.policy(&policy).is_none() {
         let known: Vec<&str> = router.policies().collect();

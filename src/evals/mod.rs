@@ -38,7 +38,7 @@ pub use report::{
     SubjectReport, SuiteName, TaskVersus, Tone, Versus, page,
 };
 pub use robustness::{
-    Change, KindReport, Pair, RobustnessError, RobustnessReport, measure_robustness, read_pairs,
+    KindReport, Pair, Rewording, RobustnessError, RobustnessReport, measure_robustness, read_pairs,
     with_mechanical,
 };
 pub use runner::{Contest, Finished, Part, Progress, Row, SubjectRun, run};

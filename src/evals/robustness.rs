@@ -27,7 +27,7 @@ const SWEEP: [f32; 9] = [0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7];
 /// How the changed text came from the original.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Change {
+pub enum Rewording {
     /// The same request in other words.
     Paraphrase,
     /// Small letters or capitals throughout.
@@ -40,7 +40,7 @@ pub enum Change {
     Typo,
 }
 
-impl Change {
+impl Rewording {
     /// Every kind.
     pub const ALL: [Self; 5] = [Self::Paraphrase, Self::Casing, Self::Whitespace, Self::Appended, Self::Typo];
 
@@ -68,7 +68,7 @@ pub struct Pair {
     /// Unique in its file; derived pairs have a suffix.
     pub id: String,
     /// What was changed.
-    pub kind: Change,
+    pub kind: Rewording,
     /// The prompt.
     pub original: String,
     /// The prompt after the change.
@@ -157,15 +157,15 @@ pub fn with_mechanical(mut pairs: Vec<Pair>) -> Vec<Pair> {
     pairs
 }
 
-fn mechanical(text: &str) -> Vec<(Change, String)> {
+fn mechanical(text: &str) -> Vec<(Rewording, String)> {
     let mut made = vec![
-        (Change::Casing, text.to_lowercase()),
-        (Change::Casing, text.to_uppercase()),
-        (Change::Whitespace, format!("  {}\n\n", text.replace(' ', "  "))),
-        (Change::Whitespace, format!("\n{}", text.replace(". ", ".\n").replace(": ", ":\n\n"))),
-        (Change::Typo, slips(text)),
+        (Rewording::Casing, text.to_lowercase()),
+        (Rewording::Casing, text.to_uppercase()),
+        (Rewording::Whitespace, format!("  {}\n\n", text.replace(' ', "  "))),
+        (Rewording::Whitespace, format!("\n{}", text.replace(". ", ".\n").replace(": ", ":\n\n"))),
+        (Rewording::Typo, slips(text)),
     ];
-    made.extend(PLEAS.iter().map(|plea| (Change::Appended, format!("{text} {plea}"))));
+    made.extend(PLEAS.iter().map(|plea| (Rewording::Appended, format!("{text} {plea}"))));
     made
 }
 
@@ -192,7 +192,7 @@ fn slips(text: &str) -> String {
 #[derive(Clone, Debug, Serialize)]
 pub struct KindReport {
     /// What was changed.
-    pub kind: Change,
+    pub kind: Rewording,
     /// Pairs.
     pub n: usize,
     /// Pairs whose decision flips at the threshold.
@@ -258,11 +258,11 @@ pub fn measure_robustness<E: From<RobustnessError>>(
         threshold,
         sweep: SWEEP.to_vec(),
         local_share: local as f64 / known.len().max(1) as f64,
-        kinds: Change::ALL.iter().filter_map(|kind| of_kind(*kind, &scores, threshold)).collect(),
+        kinds: Rewording::ALL.iter().filter_map(|kind| of_kind(*kind, &scores, threshold)).collect(),
     })
 }
 
-fn of_kind(kind: Change, scores: &[(Change, f32, f32)], threshold: f32) -> Option<KindReport> {
+fn of_kind(kind: Rewording, scores: &[(Rewording, f32, f32)], threshold: f32) -> Option<KindReport> {
     let own: Vec<(f32, f32)> = scores.iter().filter(|row| row.0 == kind).map(|row| (row.1, row.2)).collect();
     let flips = |bar: f32| own.iter().filter(|(a, b)| (*a >= bar) != (*b >= bar)).count();
     let n = own.len();

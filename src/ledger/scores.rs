@@ -12,19 +12,9 @@ use super::{LedgerError, schema};
 pub fn recent_scores(path: &Path, limit: u32) -> Result<Vec<f32>, LedgerError> {
     let blame = |error: rusqlite::Error| LedgerError::file(path, format!("scores cannot be read: {error}"));
     let Some(connection) = schema::open_to_read(path)? else { return Ok(vec![]) };
-    // Files of an older form, which are read as they are, have no column for a fitted head's score.
-    let fitted: bool = connection
-        .query_row(
-            "SELECT count(*) FROM pragma_table_info('outcomes') WHERE name = 'calibrated'",
-            [],
-            |row| row.get(0),
-        )
-        .map_err(blame)?;
-    let score = if fitted { "coalesce(calibrated, local_ok)" } else { "local_ok" };
-    let newest = format!(
-        "SELECT {score} FROM outcomes WHERE origin = 'live' AND local_ok IS NOT NULL ORDER BY at_ms DESC LIMIT ?1"
-    );
-    let mut statement = connection.prepare(&newest).map_err(blame)?;
+    let newest = "SELECT coalesce(calibrated, local_ok) FROM outcomes
+        WHERE origin = 'live' AND local_ok IS NOT NULL ORDER BY at_ms DESC LIMIT ?1";
+    let mut statement = connection.prepare(newest).map_err(blame)?;
     let rows = statement.query_map([limit], |row| row.get::<_, f64>(0)).map_err(blame)?;
     rows.map(|row| row.map(|score| score as f32)).collect::<rusqlite::Result<_>>().map_err(blame)
 }
@@ -39,13 +29,16 @@ mod tests {
         let path = folder.path().join("ledger.sqlite");
         assert_eq!(recent_scores(&path, 10).unwrap(), Vec::<f32>::new());
         let connection = schema::open(&path).unwrap();
-        let insert = "INSERT INTO outcomes (id, at_ms, origin, local_ok, prompt_tokens_estimate, prompt_tokens,
+        let insert = "INSERT INTO outcomes (id, at_ms, origin, local_ok, calibrated, prompt_tokens_estimate, prompt_tokens,
             cached_prompt_tokens, completion_tokens, reasoning_tokens, tokens_estimated, decided_us, total_us, status,
-            error, attempts) VALUES (?1, ?1, ?2, ?3, 1, 1, 0, 1, 0, 0, 1, 1, 200, 'none', '[]')";
-        for (at, origin, score) in
-            [(1, "live", Some(0.25)), (2, "live", Some(0.5)), (3, "eval", Some(0.75)), (4, "live", None)]
-        {
-            connection.execute(insert, (at, origin, score)).unwrap();
+            error, attempts) VALUES (?1, ?1, ?2, ?3, ?4, 1, 1, 0, 1, 0, 0, 1, 1, 200, 'none', '[]')";
+        for (at, origin, score, fitted) in [
+            (1, "live", Some(0.25), None),
+            (2, "live", Some(0.1), Some(0.5)),
+            (3, "eval", Some(0.75), None),
+            (4, "live", None, None),
+        ] {
+            connection.execute(insert, (at, origin, score, fitted)).unwrap();
         }
         assert_eq!(recent_scores(&path, 10).unwrap(), [0.5, 0.25]);
         assert_eq!(recent_scores(&path, 1).unwrap(), [0.5]);

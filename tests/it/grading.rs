@@ -76,6 +76,13 @@ async fn an_imported_set_is_judged_and_a_judge_without_a_verdict_scores_nothing(
     let base_url = upstream.base_url();
     let output = finish(command.args(["--base-url", &base_url, "--judge-base-url", &base_url])).await;
     assert!(output.status.success(), "{}", said(&output));
+    let report: Value = serde_json::from_slice(&std::fs::read(&out).unwrap()).unwrap();
+    let judging = &report["grading"];
+    assert_eq!(
+        (&judging["asked"], &judging["failed"], &judging["tokens"]),
+        (&json!(1), &json!(0), &json!(18))
+    );
+    assert!(judging["cost_micros"].is_null(), "no price is known: {judging}");
     let rows = rows(&out);
     assert_eq!(row(&rows, "ok", "t1")["score"], 1.0);
     let unscored = row(&rows, "ok", "t2");

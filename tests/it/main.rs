@@ -18,6 +18,8 @@ mod fallback;
 #[cfg(test)]
 mod feedback;
 #[cfg(test)]
+mod gate;
+#[cfg(test)]
 mod golden;
 #[cfg(test)]
 mod grading;

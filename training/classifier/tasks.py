@@ -3,12 +3,15 @@
 The public routing data is nearly all questions, sums and code, so everything else here is ours: phrases that ask for
 the work, put around texts of ours and of openly licensed sets. The kind is certain, because the phrase says it; the
 chance that a small model does it well (`soft`) and the length of the answer are our judgement, or the length of the
-reference answer where a set has one. `VALIDATION` is hand-written, shares no phrase, and is never trained on.
+reference answer where a set has one. `VALIDATION` is hand-written and never trained on, but the lists of `phrases.py`
+were widened after it was seen: it chooses settings and proves nothing.
 """
 
 import json
 import random
 from pathlib import Path
+
+import phrases
 
 TASKS = ("classification", "extraction", "question_answering", "summarising", "rewriting", "translation", "code", "maths",
          "reasoning", "creative", "conversation", "other")
@@ -255,7 +258,6 @@ BEFORE = ["", "", "", "", "", "", "Please help: ", "Hi! ", "Hello, ", "Hey, ", "
 AFTER = ["", "", "", "", "", "", "", " Thanks!", " Thank you.", "\n", " Keep it short.", " Be precise.", "\n\nAnswer in English."]
 COPY = ("summarising", "rewriting", "translation", "extraction", "classification")
 
-# hand-written, never trained on: the task head is chosen by these
 VALIDATION = [
     ("Is the customer in this chat angry, calm or pleased? 'Still waiting, third week now.'", "classification"), ("spam or ham: 'Cheap watches!!! reply now'", "classification"),
     ("Put this complaint in the right bucket (delivery, quality, price): the vase came broken", "classification"), ("Does this review recommend the hotel? Reply yes/no. 'We will be back next summer.'", "classification"),
@@ -297,8 +299,9 @@ def generate(folder: Path, each: int, seed: int) -> list[dict]:
     """`each` prompts of every task: `prompt`, `task`, weak `soft`, `tokens` of the answer."""
     rng = random.Random(seed)
     plain = [r["text"].strip() for name in ("clinc150", "banking77", "hwu64", "snips") for r in _jsonl(folder / f"{name}.jsonl")[::17]]
-    read = [r["prompt"] for r in _jsonl(folder / "instructions.jsonl") if r["template"].startswith("cosmos_qa")]
-    passages = PASSAGES * 20 + [p for p in read[::6] if 150 < len(p) < 1500][:250]
+    told = [r["completion"].strip() for r in _jsonl(folder / "instructions.jsonl") if r["template"].startswith("common_gen")]
+    told = [t for t in told if len(t) > 25 and "\n" not in t]
+    posts = [" ".join(r["tokens"]) for r in _jsonl(folder / "wnut17.jsonl")[::5]]
     commands = [r["task"].strip().rstrip(".:") for r in _jsonl(folder / "tldr_commands.jsonl")[::40]]
     words = ["calm", "river", "bread", "shout", "window", "dog", "run", "stage", "guitar", "crowd", "ball", "field", "boat", "paint", "child"]
 
@@ -307,33 +310,38 @@ def generate(folder: Path, each: int, seed: int) -> list[dict]:
             return rng.choice(SHORT)
         if kind == "plain":
             return rng.choice(plain)
-        text = rng.choice(passages)
-        return "\n\n".join([text] + rng.sample(PASSAGES, rng.randint(1, 3))) if kind == "long" else text
+        if kind == "long":
+            return "\n\n".join(rng.sample(PASSAGES, rng.randint(2, 4)))
+        sentences = rng.choice(PASSAGES).split(". ")
+        start = rng.randrange(len(sentences))
+        return rng.choice([". ".join(sentences[start:start + rng.randint(1, 5)]), rng.choice(posts), rng.choice(told),
+                           ". ".join(rng.sample(told, rng.randint(2, 6))), " ".join(rng.sample(plain, 2))])
 
     out = {}
-    for task, (phrases, kinds, soft, tokens) in WORK.items():
+    for task, (whole, kinds, soft, tokens) in WORK.items():
         made = 0
         while made < each:
             labels, fact, pair = rng.choice(LABELS), rng.choice(FACTS), rng.choice(CHOICES)
             labels = rng.sample(labels, len(labels))
-            text, program = of(rng.choice(kinds)) if kinds else "", rng.choice(PROGRAMS)
+            text, program = of(rng.choice(kinds or ("short",))), rng.choice(PROGRAMS)
             fill = {
-                "text": text, "text2": of("short"), "labels": ", ".join(labels), "labels_or": ", ".join(labels[:-1]) + " or " + labels[-1],
+                "text": text, "text2": of("short"), "label": labels[0], "labels": ", ".join(labels), "labels_or": ", ".join(labels[:-1]) + " or " + labels[-1],
                 "fields": rng.choice(FIELDS), "fact": fact, "fact_low": fact[0].lower() + fact[1:], "thing": rng.choice(THINGS), "style": rng.choice(STYLES),
                 "language": rng.choice(LANGUAGES), "foreign": rng.choice(FOREIGN), "word": rng.choice(words), "lang": rng.choice(CODE_LANGUAGES),
                 "program": program, "verb_program": program.replace("s ", " ", 1), "snippet": rng.choice(SNIPPETS), "error": rng.choice(ERRORS),
                 "command": rng.choice(commands), "sum": rng.choice(SUMS), "equation": rng.choice(EQUATIONS), "story": rng.choice(STORIES),
-                "n": rng.randint(2, 20), "n2": rng.randint(21, 90), "puzzle": rng.choice(PUZZLES), "choice_a": pair[0], "choice_b": pair[1],
+                "n": rng.randint(2, 20), "n2": rng.randint(21, 90), "n3": rng.randint(2, 12), "puzzle": rng.choice(PUZZLES), "choice_a": pair[0], "choice_b": pair[1],
                 "aim": rng.choice(AIMS), "topic": rng.choice(TOPICS), "words3": ", ".join(rng.sample(words, 3)), "greet": rng.choice(GREET),
                 "plain": rng.choice(plain), "name": rng.choice(["Ana", "Priya", "Tom", "Mrs. Okafor", "Jonas", "the neighbours", "my boss"]),
             }
-            prompt = rng.choice(phrases).format(**fill)
+            form = rng.choice(whole) if rng.random() < 0.4 else phrases.phrase(task, rng)
+            prompt = form.format(**fill)
             before, after = (rng.choice(BEFORE), rng.choice(AFTER)) if task not in ("conversation", "other") else ("", "")
             if rng.random() < 0.15:
                 prompt = prompt[0].lower() + prompt[1:]
             if rng.random() < 0.1:
                 prompt = prompt.rstrip(".?!")
-            expected = length(text or prompt) if tokens is None else tokens
+            expected = length(text) if tokens is None else tokens
             if "one line" in prompt or "one word" in prompt.lower():
                 expected = min(expected, 20)
             row = {"prompt": before + prompt + after, "task": task, "soft": soft, "tokens": expected}
@@ -342,17 +350,19 @@ def generate(folder: Path, each: int, seed: int) -> list[dict]:
     return list(out.values())
 
 
-def answered(folder: Path, each: int) -> list[dict]:
-    """Prompts of open sets whose reference answer tells the length (and whose set tells the task)."""
-    out = []
+def answered_by_set(folder: Path, each: int) -> dict[str, list[dict]]:
+    """Prompts of open sets whose reference answer tells the length (and whose set tells the task), evenly picked."""
     pick = lambda rows: rows[:: max(1, len(rows) // each)][:each]
-    for r in pick(_jsonl(folder / "gsm8k_train.jsonl")):
-        out.append({"prompt": r["question"], "task": "maths", "tokens": length(r["answer"])})
-    for r in pick(_jsonl(folder / "tldr_commands.jsonl")):
-        out.append({"prompt": r["task"], "task": "code", "tokens": length(r["command"])})
+    row = lambda prompt, task, answer: {"prompt": prompt, "task": task, "tokens": length(answer)}
+    out = {"gsm8k": [row(r["question"], "maths", r["answer"]) for r in pick(_jsonl(folder / "gsm8k_train.jsonl"))],
+           "tldr": [row(r["task"], "code", r["command"]) for r in pick(_jsonl(folder / "tldr_commands.jsonl"))]}
     tasks = {"quarel": "question_answering", "quartz": "question_answering", "cosmos_qa": "question_answering", "common_gen": "creative"}
     rows = _jsonl(folder / "instructions.jsonl")
     for name, task in tasks.items():
-        for r in pick([r for r in rows if r["template"].startswith(name)]):
-            out.append({"prompt": r["prompt"], "task": task, "tokens": length(r["completion"])})
+        out[name] = [row(r["prompt"], task, r["completion"]) for r in pick([r for r in rows if r["template"].startswith(name)])]
     return out
+
+
+def answered(folder: Path, each: int) -> list[dict]:
+    """The same in one list."""
+    return [row for rows in answered_by_set(folder, each).values() for row in rows]

@@ -2,6 +2,7 @@
 
 import random
 
+from familiar import BOOKINGS, VALUES, domains
 from labelled import sets
 from passages import passages
 from words import CAPITALISE, CHAT, EXTRACT, FIRST, GLOSSARY, LAST, MISSPELT, PLACES, SHELL, THINGS
@@ -229,4 +230,39 @@ def glossary(rng):
         yield row("translation", forms[number % 3].format(word=word, language=language), answers, {"kind": "contains"})
 
 
-FAMILIES = [labelling, extraction, normalising, correcting, reading, sums, shell, small_talk, glossary]
+PLAIN = [
+    "Customer wrote: {text}\nPossible labels: {labels}. Which label?",
+    "Label the next message with one of {labels}.\nMessage: {text}\nLabel:",
+    "What is the intent? Choose from {labels}.\n{text}",
+    "Intents: {labels}\nText: {text}\nReply with the intent only.",
+    "{text}\nCategory (one of {labels}):",
+    "Put this message into one category: {labels}. Message: {text}",
+    "Here is what somebody said: {text}\nThe label is one of {labels}. Just the label, please.",
+]
+
+
+def common_labels(rng):
+    number = 0
+    for pairs in domains():
+        labels = list(dict.fromkeys(label for label, _ in pairs))
+        for label, text in pairs:
+            shown = [label, *rng.sample([other for other in labels if other != label], rng.randint(2, 4))]
+            rng.shuffle(shown)
+            if number % 2:
+                shown, label = [name.replace(" ", "_") for name in shown], label.replace(" ", "_")
+            prompt = PLAIN[number % len(PLAIN)].format(text=text, labels=", ".join(shown))
+            yield row("classification", prompt, label, {"kind": "choice", "labels": shown})
+            number += 1
+
+
+def bookings(rng):
+    asks = ["Fields: {keys}\nBooking: {text}\nGive the fields as JSON.", "{text}\nAs JSON with {keys}:",
+            "Take {keys} from the booking and answer with a JSON object.\nBooking: {text}"]
+    for number in range(24):
+        frame, keys = BOOKINGS[number % len(BOOKINGS)]
+        values = {key: rng.choice(choices) for key, choices in VALUES.items()}
+        expected = {key: values[key] for key in keys}
+        yield row("extraction", asks[number // 2 % 3].format(keys=", ".join(keys), text=frame.format(**values)), expected, "json_fields")
+
+
+FAMILIES = [common_labels, bookings, labelling, extraction, normalising, correcting, reading, sums, shell, small_talk, glossary]

@@ -4,11 +4,15 @@
 //! of "the share is more than alpha", and the first that is not refuted ends it. No correction is needed for that.
 
 use statrs::function::beta::checked_beta_reg;
+use statrs::function::factorial::ln_binomial;
 
 use crate::routing::RiskOf;
 
 /// Thresholds of the grid, beside the last one that keeps everything.
 const STEPS: usize = 100;
+
+/// A score that ranks no better than chance is taken for one that does this often.
+const CHANCE: f64 = 0.05;
 
 /// What is promised.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -122,6 +126,16 @@ impl Promise {
         }
     }
 
+    /// Whether a threshold that holds is worth steering by. A promise of all requests also holds where a useless score
+    /// keeps so few rows that all of them may be bad, so: no more than `alpha` of the kept rows are worse, or clearly
+    /// fewer of them than if as many had been kept by chance (Fisher's exact test, one-sided, at 5 %). Refusing what was
+    /// proved breaks no promise.
+    pub fn is_worth_it(&self, at: &Tested, trials: &[Trial]) -> bool {
+        let all = trials.iter().filter(|trial| trial.worse).count();
+        at.failures as f64 <= self.alpha * at.kept as f64
+            || by_chance(at.failures, at.kept, all, trials.len()) <= CHANCE
+    }
+
     /// Counts one threshold.
     pub fn test(&self, threshold: f32, trials: &[Trial]) -> Tested {
         let kept = trials.iter().filter(|trial| trial.score >= threshold);
@@ -159,6 +173,13 @@ pub(super) fn tail(failures: usize, n: usize, p: f64) -> f64 {
     checked_beta_reg((n - failures) as f64, failures as f64 + 1.0, 1.0 - p).unwrap_or(1.0)
 }
 
+/// `P(X <= found)` for `X` hypergeometric: marked items among `drawn`, out of `all` of which `marked` are.
+fn by_chance(found: usize, drawn: usize, marked: usize, all: usize) -> f64 {
+    let choose = |n: usize, k: usize| ln_binomial(n as u64, k as u64);
+    let ways = |it: usize| choose(marked, it) + choose(all - marked, drawn - it) - choose(all, drawn);
+    (0..=found.min(marked).min(drawn)).map(|it| ways(it).exp()).sum::<f64>().min(1.0)
+}
+
 /// The one-sided upper bound of Clopper and Pearson ("The use of confidence or fiducial limits illustrated in the case
 /// of the binomial", Biometrika 1934) at confidence `1 - delta`: the `p` whose [`tail`] is `delta`. 1 without trials.
 pub(super) fn upper(failures: usize, n: usize, delta: f64) -> f64 {
@@ -174,86 +195,4 @@ pub(super) fn upper(failures: usize, n: usize, delta: f64) -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const PROMISE: Promise = Promise { of: RiskOf::All, alpha: 0.05, delta: 0.05 };
-
-    fn trials(n: usize, worse: impl Fn(usize) -> bool) -> Vec<Trial> {
-        (0..n).map(|at| Trial { score: 1.0 - at as f32 / n as f32, worse: worse(at) }).collect()
-    }
-
-    /// `scipy.stats.binom.cdf(k, n, p)` and `scipy.stats.beta.ppf(1 - delta, k + 1, n - k)`.
-    #[test]
-    fn agrees_with_scipy() {
-        for (k, n, p, expected) in [
-            (0, 59, 0.05, 0.048_494_5),
-            (0, 58, 0.05, 0.051_046_9),
-            (12, 400, 0.05, 0.035_505_9),
-            (3, 30, 0.2, 0.122_710_9),
-        ] {
-            let found = tail(k, n, p);
-            assert!((found - expected).abs() < 1e-6, "{k} of {n}: {found}");
-        }
-        for (k, n, delta, expected) in [
-            (0, 59, 0.05, 0.049_507_6),
-            (12, 400, 0.05, 0.048_153_9),
-            (5, 20, 0.1, 0.414_890_4),
-            (19, 20, 0.05, 0.997_438_6),
-        ] {
-            let found = upper(k, n, delta);
-            assert!((found - expected).abs() < 1e-6, "{k} of {n}: {found}");
-        }
-        assert_eq!((upper(7, 7, 0.05), upper(0, 0, 0.05), tail(0, 0, 0.5)), (1.0, 1.0, 1.0));
-    }
-
-    #[test]
-    fn zero_failures_at_five_percent_and_ninety_five_need_fifty_nine() {
-        assert_eq!(PROMISE.least(), 59);
-        let none = |n| PROMISE.choose(&[0.5, 0.0], &trials(n, |_| false));
-        let Chosen::Fails { at: Some(at), needed } = none(58) else { panic!("promised with 58 rows") };
-        assert_eq!((at.n, needed), (58, Some(59)));
-        assert!(matches!(none(59), Chosen::Holds { at, .. } if at.threshold == 0.0));
-    }
-
-    #[test]
-    fn the_sequence_ends_at_the_first_threshold_that_is_not_refuted() {
-        // The best half never fails, the rest always: at 5 % of 1,000, far fewer than 50 failures are refuted.
-        let trials = trials(1_000, |at| at >= 500);
-        let grid = PROMISE.grid(&trials, 1_000);
-        assert_eq!((grid.len(), grid.last()), (101, Some(&0.0)));
-        assert!(grid.is_sorted_by(|a, b| a > b));
-        let Chosen::Holds { at, stopped_by: Some(stop) } = PROMISE.choose(&grid, &trials) else { panic!() };
-        assert_eq!((at.kept, at.failures, stop.failures), (530, 30, 40));
-        assert!(at.upper() <= 0.05 && stop.upper() > 0.05);
-        // What lies beyond the end is not looked at, however good.
-        let odd = [grid[52], 0.0, grid[10]];
-        assert!(
-            matches!(PROMISE.choose(&odd, &trials), Chosen::Holds { at, .. } if at.threshold == grid[52])
-        );
-    }
-
-    #[test]
-    fn the_stricter_promise_is_of_those_kept_local() {
-        let strict = Promise { of: RiskOf::Local, ..PROMISE };
-        let trials = trials(1_000, |at| at >= 500);
-        let grid = strict.grid(&trials, 1_000);
-        assert_eq!(grid.len(), 52, "it starts at the half that never fails");
-        let Chosen::Holds { at, .. } = strict.choose(&grid, &trials) else { panic!() };
-        assert_eq!((at.n, at.kept, at.failures), (510, 510, 10));
-    }
-
-    #[test]
-    fn says_how_many_rows_it_would_take_or_that_none_would_do() {
-        let grid = [0.0];
-        let Chosen::Fails { needed, .. } = PROMISE.choose(&grid, &trials(200, |at| at % 25 == 0)) else {
-            panic!()
-        };
-        let needed = needed.unwrap();
-        assert!((1_000..3_000).contains(&needed), "4 % against 5 %: {needed}");
-        let Chosen::Fails { needed, .. } = PROMISE.choose(&grid, &trials(200, |at| at % 10 == 0)) else {
-            panic!()
-        };
-        assert_eq!(needed, None);
-    }
-}
+mod tests;

@@ -13,6 +13,12 @@ pub(super) fn why_none(promise: &Promise, chosen: &Chosen, calibrate: usize) -> 
     let Promise { of, alpha, delta } = promise;
     let wanted = format!("at most {} at {} confidence", percent(*alpha), percent(1.0 - delta));
     let (at, needed) = match chosen {
+        Chosen::Holds { at, .. } if at.kept > 0 => {
+            return format!(
+                "{wanted} would hold at {:.3}, but only because so little stays local: {} of the {} rows kept were worse, no clearly smaller share than by chance. The score cannot tell here which answers are good, so it stays in shadow",
+                at.threshold, at.failures, at.kept
+            );
+        }
         Chosen::Holds { at, .. } => {
             let of_all =
                 format!("the strictest threshold, {:.3}, keeps none of {} rows local", at.threshold, at.n);

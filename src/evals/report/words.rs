@@ -35,7 +35,9 @@ pub(super) fn findings(report: &Report) -> Vec<Finding> {
         let versus: Vec<&Versus> = report.versus.iter().filter(|it| it.subject == subject.name).collect();
         said.extend(versus.iter().filter_map(|versus| non_inferior(versus)));
         said.extend(overall(&subject.name, &versus));
-        said.extend(versus.iter().filter_map(|versus| tasks(versus)));
+        // Against rivals too they would fill the page; the tables have them.
+        let tier = |versus: &&&Versus| !versus.rival.contains('@');
+        said.extend(versus.iter().filter(tier).filter_map(|versus| tasks(versus)));
     }
     said
 }
@@ -101,6 +103,7 @@ fn named(versus: &Versus) -> String {
     let p = versus.p.map_or(String::new(), |p| format!(", {}", said(p)));
     match &versus.discordant {
         Some(it) if it.first + it.second == 0 => format!("{rival} (the same on every row)"),
+        None if versus.ci == [0.0, 0.0] => format!("{rival} (the same on every row)"),
         Some(it) => format!(
             "{rival} ({:+.3}{p}; right alone on {} rows, wrong alone on {})",
             versus.difference, it.first, it.second

@@ -3,7 +3,7 @@
 use super::*;
 
 fn pair(id: &str, original: &str, changed: &str) -> Pair {
-    Pair { id: id.into(), kind: Change::Paraphrase, original: original.into(), changed: changed.into() }
+    Pair { id: id.into(), kind: Rewording::Paraphrase, original: original.into(), changed: changed.into() }
 }
 
 fn shipped() -> Vec<Pair> {
@@ -30,7 +30,7 @@ fn the_shipped_suite_is_large_and_every_kind_occurs() {
     assert!(pairs.len() >= 300 && originals.len() >= 100, "{} over {}", pairs.len(), originals.len());
     let (written, texts) = (pairs.len(), originals.len());
     let all = with_mechanical(pairs);
-    for kind in Change::ALL {
+    for kind in Rewording::ALL {
         let n = all.iter().filter(|pair| pair.kind == kind).count();
         assert!(n >= 90, "{n} of {}", kind.label());
     }
@@ -44,15 +44,17 @@ fn changes_leave_the_words_as_they_are() {
     let made = mechanical("Translate this: the Cat sat there. Twice");
     let of = |kind| made.iter().filter(move |(own, _)| *own == kind).map(|(_, text)| text.as_str());
     assert!(
-        of(Change::Casing)
+        of(Rewording::Casing)
             .eq(["translate this: the cat sat there. twice", "TRANSLATE THIS: THE CAT SAT THERE. TWICE"])
     );
-    for text in of(Change::Whitespace) {
+    for text in of(Rewording::Whitespace) {
         assert!(text.split_whitespace().eq("Translate this: the Cat sat there. Twice".split_whitespace()));
     }
-    assert!(of(Change::Typo).eq(["Tarnslate this: the Cat sat there. Twice"]));
-    assert_eq!(of(Change::Appended).count(), PLEAS.len());
-    assert!(of(Change::Appended).all(|text| text.starts_with("Translate this: the Cat sat there. Twice ")));
+    assert!(of(Rewording::Typo).eq(["Tarnslate this: the Cat sat there. Twice"]));
+    assert_eq!(of(Rewording::Appended).count(), PLEAS.len());
+    assert!(
+        of(Rewording::Appended).all(|text| text.starts_with("Translate this: the Cat sat there. Twice "))
+    );
 }
 
 #[test]
@@ -83,12 +85,12 @@ fn a_pair_flips_where_the_threshold_lies_between_its_scores() {
     // At 0.3 none lies between, at 0.55 `b` and `c` do, at 0.7 `a` does.
     assert_eq!((kind.sweep[0], kind.sweep[5], kind.sweep[8]), (0.0, 0.5, 0.25));
     assert_eq!(report.failing(0.25).count(), 0);
-    assert_eq!(report.failing(0.2).next().unwrap().kind, Change::Paraphrase);
+    assert_eq!(report.failing(0.2).next().unwrap().kind, Rewording::Paraphrase);
 }
 
 #[test]
 fn slips_of_the_pen_are_not_held_against_it() {
-    let pairs = [Pair { kind: Change::Typo, ..pair("a", "1234", "123456") }];
+    let pairs = [Pair { kind: Rewording::Typo, ..pair("a", "1234", "123456") }];
     let report = measure_robustness(&pairs, 0.5, by_length).unwrap();
     assert_eq!((report.kinds[0].flips, report.failing(0.0).count()), (1, 0));
 }

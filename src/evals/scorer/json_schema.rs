@@ -19,7 +19,7 @@ const LARGEST_PATTERN: usize = 1 << 20;
 /// The first JSON object or list in the answer (with `whole`, the answer itself) fits `schema`; the draft is the one
 /// that `$schema` names, else 2020-12. `expected` is an example that must fit too, or null. With `fields` the answer
 /// must fit and is then worth the share of `expected`'s fields that are right, as `json_fields` counts them. `pattern`
-/// has no look-around, `format` is not asserted, and the first 100,000 bytes of the answer are read.
+/// has no look-around, `format` counts in every draft, and the first 100,000 bytes of the answer are read.
 #[derive(Clone, Deserialize)]
 #[serde(try_from = "Settings")]
 pub struct JsonSchema {
@@ -42,10 +42,12 @@ impl TryFrom<Settings> for JsonSchema {
 
     fn try_from(settings: Settings) -> Result<Self, String> {
         let patterns = PatternOptions::regex().size_limit(LARGEST_PATTERN).dfa_size_limit(LARGEST_PATTERN);
-        let validator =
-            jsonschema::options().offline().with_pattern_options(patterns).build(&settings.schema).map_err(
-                |error| format!("`schema` is not usable: at `{}`: {error}", error.instance_path()),
-            )?;
+        let validator = jsonschema::options()
+            .offline()
+            .should_validate_formats(true)
+            .with_pattern_options(patterns)
+            .build(&settings.schema)
+            .map_err(|error| format!("`schema` is not usable: at `{}`: {error}", error.instance_path()))?;
         Ok(Self { settings, validator: Arc::new(validator) })
     }
 }
@@ -181,6 +183,30 @@ mod tests {
         }
         let inner = json!({"$defs": {"n": {"type": "integer"}}, "$ref": "#/$defs/n"});
         assert_eq!(grade(&json!({"kind": "json_schema", "schema": inner}), &Value::Null, "3"), 1.0);
+    }
+
+    #[test]
+    fn e9_a_schema_that_means_nothing_but_itself_ends() {
+        for schema in [
+            json!({"$ref": "#"}),
+            json!({"allOf": [{"$ref": "#"}]}),
+            json!({"$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"anyOf": [{"$ref": "#/$defs/a"}]}}, "$ref": "#/$defs/a"}),
+        ] {
+            let scorer = json!({"kind": "json_schema", "schema": schema});
+            assert_eq!(grade(&scorer, &Value::Null, "{}"), 1.0, "nothing speaks against it");
+        }
+    }
+
+    #[test]
+    fn formats_count_in_every_draft() {
+        for draft in
+            ["http://json-schema.org/draft-07/schema#", "https://json-schema.org/draft/2020-12/schema"]
+        {
+            let schema = json!({"$schema": draft, "format": "date"});
+            let scorer = json!({"kind": "json_schema", "schema": schema, "whole": true});
+            assert_eq!(grade(&scorer, &Value::Null, "\"2024-02-29\""), 1.0, "{draft}");
+            assert_eq!(grade(&scorer, &Value::Null, "\"2023-02-29\""), 0.0, "{draft}");
+        }
     }
 
     #[test]

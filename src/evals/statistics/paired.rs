@@ -9,9 +9,9 @@ use statrs::function::erf::erfc;
 use super::{Estimate, SEED, Z, paired_difference};
 
 /// Draws of the sign-flip test.
-const FLIPS: usize = 4_999;
+const FLIPS: usize = 1_999;
 /// So many rows that differ are normal enough.
-const MANY: usize = 400;
+const MANY: usize = 100;
 
 /// Rows of right-or-wrong scores on which two subjects disagree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -89,7 +89,7 @@ impl Discordant {
 }
 
 /// Two-sided p-value that paired scores differ in their mean: McNemar's exact test where every score is 0 or 1, else a
-/// seeded sign-flip test (R. A. Fisher's randomisation of paired differences), by the normal curve from 400 rows that
+/// seeded sign-flip test (R. A. Fisher's randomisation of paired differences), by the normal curve from 100 rows that
 /// differ on. `None` without rows or where the lengths differ.
 pub fn paired_p(a: &[f64], b: &[f64]) -> Option<f64> {
     if a.is_empty() || a.len() != b.len() {

@@ -178,9 +178,7 @@ fn is_elsewhere(prompt: &str) -> bool {
         [".txt", ".json", ".jsonl", ".js", ".mjs", ".py", ".yaml", ".md", ".csv", ".j2"];
     let one_word = !prompt.contains(char::is_whitespace);
     let script = |ending: &&str| prompt.ends_with(*ending) || prompt.contains(&format!("{ending}:"));
-    one_word
-        && !prompt.starts_with("file://")
-        && (prompt.contains("://") || FILES.iter().any(|it| script(&it)))
+    one_word && !prompt.starts_with("file://") && (prompt.contains("://") || FILES.iter().any(script))
 }
 
 type Bad = (Option<usize>, String);

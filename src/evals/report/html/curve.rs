@@ -4,8 +4,8 @@ use super::chart::{Margins, Plot, key, percent, sample_line, short, ticks};
 use crate::evals::report::figures::CurveReport;
 use crate::evals::report::form::{Kind, Report, SubjectReport};
 
-const SIZE: (f64, f64) = (560.0, 440.0);
-const MARGINS: Margins = Margins { left: 64.0, right: 18.0, top: 14.0, bottom: 104.0 };
+const SIZE: (f64, f64) = (560.0, 420.0);
+const MARGINS: Margins = Margins { left: 64.0, right: 18.0, top: 14.0, bottom: 88.0 };
 
 /// Empty where there are not two tiers.
 pub(super) fn draw(report: &Report) -> String {
@@ -48,7 +48,7 @@ pub(super) fn draw(report: &Report) -> String {
     }
     tiers(&mut plot, report);
     let (_, height) = SIZE;
-    plot.raw(&key(&entries, MARGINS.left, height - 52.0, SIZE.0 - MARGINS.left));
+    plot.raw(&key(&entries, MARGINS.left, height - 36.0, SIZE.0 - MARGINS.left));
     let said: Vec<String> =
         report.curves.iter().filter_map(|it| Some(format!("{}: APGR {:.3}", it.name, it.apgr?))).collect();
     plot.figure(

@@ -55,7 +55,7 @@ fn legal(letter: char) -> bool {
 }
 
 fn contents(reports: &[Report], to: &mut String) {
-    to.push_str("<nav><h1>Contents</h1><table><tr><th>set</th><th>rows</th><th>score's APGR</th><th>best rival</th></tr>");
+    to.push_str("<nav><h1>Contents</h1><table><tr><th>set</th><th class=n>rows</th><th class=n>score's APGR</th><th class=n>best rival's</th></tr>");
     for (index, report) in reports.iter().enumerate() {
         let own = report.curves.iter().find(|curve| curve.judged).and_then(|curve| curve.apgr);
         let rivals = report.curves.iter().filter(|curve| !curve.judged && curve.name != "oracle");
@@ -101,7 +101,7 @@ fn header(report: &Report, to: &mut String) {
         to,
         "<header><h1>{name} <small>{}</small></h1><p>{rows} · {}</p>",
         escape(&report.suite.version),
-        escape(&report.at)
+        escape(report.at.split('.').next().unwrap_or_default())
     );
     if let Some(remote) = &report.remote {
         let class = if remote.upper_bound { "remote bound" } else { "remote" };
@@ -128,23 +128,19 @@ fn tiles(report: &Report, to: &mut String) {
             _ => String::new(),
         };
         let share = |share: Option<f64>| share.map_or("-".to_owned(), |it| format!("{:.0} %", it * 100.0));
-        let saved = subject.point.map(|point| 1.0 - point.spend);
         let money = report.curves.iter().any(|curve| curve.by_cost);
-        let saved = if money { share(saved) } else { "-".to_owned() };
-        let _ = write!(
-            to,
-            "<h2 class=who>{}</h2><dl class=tiles>{}{}{}{}{}</dl>\n",
-            escape(&subject.name),
-            tile("quality", &number(subject.quality), &kept),
-            tile("answered locally", &share(subject.local_share), &format!("of {} rows", subject.n)),
-            tile("saved", &saved, "of always-remote's extra cost"),
-            tile("APGR", &number(subject.apgr), "random is 0.5"),
-            tile(
-                "p50 / p95",
-                &format!("{} / {}", ms(subject.total_ms_p50), ms(subject.total_ms_p95)),
-                "measured answers"
-            ),
-        );
+        let saved = subject.point.filter(|_| money).map(|point| share(Some(1.0 - point.spend)));
+        let times =
+            subject.total_ms_p50.map(|p50| format!("{} / {}", ms(Some(p50)), ms(subject.total_ms_p95)));
+        let shown = [
+            Some(tile("quality", &number(subject.quality), &kept)),
+            Some(tile("answered locally", &share(subject.local_share), &format!("of {} rows", subject.n))),
+            saved.map(|saved| tile("saved", &saved, "of always-remote's extra cost")),
+            subject.apgr.map(|apgr| tile("APGR", &number(Some(apgr)), "random is 0.5")),
+            times.map(|times| tile("p50 / p95", &times, "measured answers")),
+        ];
+        let shown: String = shown.into_iter().flatten().collect();
+        let _ = writeln!(to, "<h2 class=who>{}</h2><dl class=tiles>{shown}</dl>", escape(&subject.name));
     }
 }
 

@@ -4,8 +4,8 @@ use super::chart::{Margins, Plot, percent};
 use crate::evals::report::figures::Reliability;
 use crate::evals::report::form::Report;
 
-const SIZE: (f64, f64) = (560.0, 440.0);
-const MARGINS: Margins = Margins { left: 64.0, right: 18.0, top: 14.0, bottom: 104.0 };
+const SIZE: (f64, f64) = (560.0, 420.0);
+const MARGINS: Margins = Margins { left: 64.0, right: 18.0, top: 14.0, bottom: 88.0 };
 
 /// One diagram for every score that differs; empty where there is none.
 pub(super) fn draw(report: &Report) -> String {

@@ -114,6 +114,23 @@ fn a_fitted_head_scores_the_embedding_and_the_heads() {
 }
 
 #[test]
+fn a_graph_of_the_older_form_reads_tokens_and_leaves_its_heads_unknown() {
+    let folder = tempfile::tempdir().unwrap();
+    let old = root().join("tests/fixtures/token_classifier");
+    for (from, name) in [(&old, CONFIG), (&shipped(), TOKENIZER), (&old, MODEL)] {
+        std::fs::copy(from.join(name), folder.path().join(name)).unwrap();
+    }
+    let mut classifier = OnnxClassifier::load(folder.path()).unwrap();
+    let Reading { verdict, inputs } = classifier.inspect("? ? ?").unwrap();
+    let ids = &classifier.tokens.as_ref().unwrap().ids;
+    assert_eq!(ids.len(), 3);
+    let expected = 1.0 / (1.0 + (1.0 - ids[0] as f32 / 1000.0).exp());
+    assert!((verdict.local_ok - expected).abs() < 1e-5, "{verdict:?}");
+    assert!((verdict.gain.unwrap() - 6_f32.ln() / 10.0).abs() < 1e-5, "{verdict:?}");
+    assert_eq!((verdict.task, verdict.expected_output_tokens, inputs.len()), (None, None, 2));
+}
+
+#[test]
 fn a_head_for_another_graph_is_refused_and_one_without_a_number_is_broken() {
     let head = |weights| Some(Head { weights, bias: 0.0 });
     let refused = OnnxClassifier::load(&shipped()).unwrap().with_head(head(vec![1.0; 3])).err().unwrap();
