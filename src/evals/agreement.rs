@@ -35,7 +35,54 @@ pub async fn preference(judges: &Judges, messages: Vec<Value>, local: &str, remo
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use futures_util::future::BoxFuture;
+
     use super::*;
+    use crate::evals::subject::{Subject, SubjectError};
+
+    /// Prefers the answer that stands at one place, or the one that holds a word.
+    enum Opinion {
+        First,
+        Holding(&'static str),
+        Tie,
+    }
+
+    impl Subject for Opinion {
+        fn name(&self) -> &str {
+            "judge"
+        }
+
+        fn ask<'a>(&'a self, sample: &'a Sample) -> BoxFuture<'a, Result<Transcript, SubjectError>> {
+            let text = |at: usize| sample.messages[at]["content"].as_str().unwrap();
+            let word = &text(0).split_once(". WORD is ").unwrap().1[..32];
+            let first = text(1).split_once("<answer-B ").unwrap().0.split_once("<answer-A ").unwrap().1;
+            let winner = match self {
+                Self::First => "A",
+                Self::Tie => "tie",
+                Self::Holding(wanted) if first.contains(wanted) => "A",
+                Self::Holding(_) => "B",
+            };
+            let verdict = json!({ "word": word, "winner": winner }).to_string();
+            Box::pin(async move { Ok(Transcript::of(verdict)) })
+        }
+    }
+
+    #[tokio::test]
+    async fn preference_is_1_for_local_and_0_for_remote_and_not_by_place() {
+        let ask = async |opinion| {
+            let judges = Judges { judge: Some(Arc::new(opinion)), embedder: None };
+            let messages = vec![json!({ "role": "user", "content": "Which?" })];
+            preference(&judges, messages, "ours", "theirs").await
+        };
+        assert_eq!(ask(Opinion::Holding("ours")).await, Some(1.0));
+        assert_eq!(ask(Opinion::Holding("theirs")).await, Some(0.0));
+        assert_eq!(ask(Opinion::Tie).await, Some(TIE));
+        assert_eq!(ask(Opinion::First).await, None, "it follows the place");
+        assert_eq!(preference(&Judges::default(), vec![], "ours", "theirs").await, None, "nobody to ask");
+        assert_eq!(preference(&Judges::default(), vec![], "same", "same").await, Some(TIE));
+    }
 
     #[test]
     fn agreement_is_symmetric_and_between_0_and_1() {

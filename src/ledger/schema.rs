@@ -15,7 +15,7 @@ use crate::chat::RequestId;
 const BUSY: Duration = Duration::from_millis(1_000);
 
 /// One step a version; the file's version is the number of steps taken. Steps are only ever added.
-const MIGRATIONS: &[&str] = &[
+pub(super) const MIGRATIONS: &[&str] = &[
     "
 CREATE TABLE outcomes (
     id TEXT NOT NULL,
@@ -175,10 +175,18 @@ pub(crate) fn open_to_read(path: &Path) -> Result<Option<Connection>, LedgerErro
     match version(&connection).map_err(blame)? {
         0 => Ok(None),
         version if version > MIGRATIONS.len() => Err(newer(path, version)),
-        // An older form is brought forward first, so that every reader knows one form only.
-        version if version < MIGRATIONS.len() => open(path).map(Some),
         _ => Ok(Some(connection)),
     }
+}
+
+/// The same for readers that know the newest form only: an older file is brought forward first.
+pub(crate) fn open_in_form(path: &Path) -> Result<Option<Connection>, LedgerError> {
+    let Some(connection) = open_to_read(path)? else { return Ok(None) };
+    let blame = |error: rusqlite::Error| LedgerError::file(path, format!("cannot be read: {error}"));
+    if version(&connection).map_err(blame)? < MIGRATIONS.len() {
+        return open(path).map(Some);
+    }
+    Ok(Some(connection))
 }
 
 /// Writes outcomes in one transaction: all or none.

@@ -270,3 +270,34 @@ fn eval_runs_inserted_beside_a_running_ledger_become_metrics_at_its_start() {
     ledger.flush();
     assert_eq!(metrics.eval_quality.with_label_values(&["intent", "balanced"]).get(), 0.75);
 }
+
+#[test]
+fn a_file_of_the_first_form_is_brought_forward_and_keeps_its_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.sqlite");
+    let old = rusqlite::Connection::open(&path).unwrap();
+    old.execute_batch(schema::MIGRATIONS[0]).unwrap();
+    old.pragma_update(None, "user_version", 1).unwrap();
+    old.execute_batch(
+        "INSERT INTO outcomes (id, at_ms, origin, policy, policy_hash, served_by, first_target, local_ok,
+         prompt_tokens_estimate, prompt_tokens, cached_prompt_tokens, completion_tokens, reasoning_tokens,
+         tokens_estimated, cost_micros, decided_us, total_us, status, error, attempts)
+         VALUES ('req_1', 5, 'live', 'balanced', 'ab', 'local', 'local', 0.5, 1, 1, 0, 1, 0, 0, 7, 1, 9, 200, 'none', '[]')",
+    )
+    .unwrap();
+    drop(old);
+    let rows = logged(&path, 0).unwrap();
+    assert_eq!(rows.len(), 1);
+    assert_eq!((&rows[0].record, rows[0].propensity, rows[0].shadow_probability), (&None, 1.0, None));
+    assert_eq!(rows[0].answered.as_ref().map(|answer| answer.cost), Some(Some(Micros(7))));
+    let metrics = Arc::new(Metrics::new().unwrap());
+    let ledger =
+        Ledger::open(&LedgerConfig::default(), &LocalConfig::default(), "x", &path, metrics).unwrap();
+    let noted = ledger.feedback("req_1", 0.5).unwrap();
+    assert_eq!(
+        (noted.policy.as_deref(), noted.served_by.as_str(), noted.replaced),
+        (Some("balanced"), "local", false)
+    );
+    assert!(matches!(ledger.feedback("req_2", 0.5), Err(NoteError::Unknown)));
+    assert_eq!(summarize(&path, &everything(By::Policy)).unwrap().total.feedback, Some(0.5));
+}

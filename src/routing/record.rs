@@ -238,3 +238,71 @@ impl SeatRecord {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::routing::calibration::tests::sample;
+    use crate::routing::router::tests::{request, view};
+
+    fn policy(tag: &str) -> Policy {
+        let text = format!(
+            "schema-version = 1\nname = \"p\"\n[[rule]]\nif = {{ any-tag = [\"{tag}\"] }}\nto = [\"local\"]\n\
+             [[rule]]\nto = [\"remote\"]\n"
+        );
+        Policy::parse(&text, Path::new("p.toml")).unwrap()
+    }
+
+    fn record(tags: &[&str], asked: &[&str], head: Option<&Head>) -> DecisionRecord {
+        let mut request = request("Say hi.");
+        request.controls.tags = tags.iter().map(|tag| (*tag).to_owned()).collect();
+        let signals = Signals::read(&request);
+        let (view, control) = (view(), Control::Auto);
+        let facts = Facts { signals: &signals, verdict: None, threshold: Some(0.5), control, view: &view };
+        let ruling = policy("vip").evaluate(&facts);
+        let asked: Arc<[String]> = asked.iter().map(|tag| (*tag).to_owned()).collect();
+        let kept = DecisionRecord::keep(&facts, &ruling, &asked, head.map(head_id).as_ref());
+        let text = serde_json::to_string(&kept).unwrap();
+        let read: DecisionRecord = serde_json::from_str(&text).unwrap();
+        assert_eq!(read, kept, "what is written is what is read");
+        read
+    }
+
+    #[test]
+    fn only_tags_that_policies_name_are_kept_and_a_new_name_is_not_guessed() {
+        let kept = record(&["VIP", "canary"], &["vip"], None);
+        assert!(!serde_json::to_string(&kept).unwrap().contains("canary"));
+        let ruling = kept.decide(&policy("Vip"), None, None).unwrap();
+        assert!(kept.is(&ruling) && ruling.rule == "rule 1");
+        assert_eq!(kept.decide(&policy("canary"), None, None), Err(CannotDecide::Tags));
+        let plain = record(&["vip"], &["vip"], None);
+        assert_eq!(
+            plain.decide(&policy("canary"), None, None).unwrap().rule,
+            "otherwise",
+            "it surely had no other"
+        );
+        assert_eq!(plain.threshold(), Some(0.5));
+        let nothing = DecisionRecord::default();
+        assert_eq!(nothing.decide(&policy("vip"), None, None), Err(CannotDecide::Form));
+    }
+
+    #[test]
+    fn a_head_of_another_calibration_cannot_be_asked_again() {
+        let head = |bias| Head { weights: vec![1.0, 2.0], bias };
+        let verdict = Verdict { local_ok: 0.4, calibrated: Some(0.9), ..Verdict::default() };
+        let mut calibration = sample();
+        let (own, other) = (record(&[], &[], Some(&head(0.5))), record(&[], &[], None));
+        assert_eq!(
+            own.under(&verdict, &calibration).unwrap().steering(),
+            0.4,
+            "without a head: the shipped score"
+        );
+        calibration.head = Some(head(0.5));
+        assert_eq!(own.under(&verdict, &calibration).unwrap().steering(), 0.9);
+        assert_eq!(other.under(&verdict, &calibration), Err(CannotDecide::Head));
+        calibration.head = Some(head(0.6));
+        assert_eq!(own.under(&verdict, &calibration), Err(CannotDecide::Head));
+    }
+}

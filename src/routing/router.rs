@@ -239,4 +239,4 @@ fn unknown_policy(name: &str, signals: &Signals, verdict: Option<Verdict>, start
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -43,7 +43,7 @@ fn router(classifier: Option<Box<dyn Classifier>>, deadline: Duration) -> Router
     Router::new(policies, classifier, deadline, Arc::new(Metrics::new().unwrap()))
 }
 
-fn request(text: &str) -> ChatRequest {
+pub(in crate::routing) fn request(text: &str) -> ChatRequest {
     ChatRequest {
         model: "auto".to_owned(),
         messages: vec![Message::text(Role::User, text)],
@@ -61,7 +61,7 @@ fn request(text: &str) -> ChatRequest {
     }
 }
 
-fn view() -> View {
+pub(in crate::routing) fn view() -> View {
     let seat = |name: &str, inside| {
         let id = BackendId::new(name);
         let boundary = BoundaryBackendId::declare(&id, inside);
