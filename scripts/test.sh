@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # shellcheck disable=SC2329 # steps call their functions by name
 # Everything CI runs, in the order that fails soonest: data and scripts, format, lints, tests, docs, licences,
-# `crossover check` on what ships, one golden set through the gateway.
+# `crossover check` on what ships, one golden set through the gateway, all of them against their baselines.
 # Promises: every step runs even when one before it failed; the last line counts tests; the exit code is 0 only
 # when all steps passed. With CI=true a skipped test, or a tool that could not be had, is a failure too.
 set -euo pipefail
@@ -91,6 +91,11 @@ one_eval() {
     "$crossover" eval run evals/golden/classification --state "$state"
 }
 
+# The recorded answers under today's policies, scorers and classifier: asks nobody.
+eval_gate() {
+    "$crossover" eval gate --state "$state"
+}
+
 step "golden sets" python3 scripts/check-golden.py
 step "models manifest" python3 scripts/manifest.py --check
 step "shell scripts" shell_scripts
@@ -104,6 +109,7 @@ step "licences, sources, bans" licences
 step "build" binary
 step "shipped policies and example configurations" shipped_files
 step "one golden set, in process" one_eval
+step "golden sets against their baselines" eval_gate
 
 # Both runners' closing lines, with or without colour.
 read -r passed failed ignored < <(python3 - "$output" <<'PY'

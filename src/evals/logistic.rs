@@ -108,12 +108,13 @@ fn check(rows: &[Vec<f64>], targets: &[f64], weights: &[f64], l2: f64) -> Result
     if !(l2.is_finite() && l2 >= 0.0) {
         return Err(FitError::Shape(format!("the penalty is {l2}")));
     }
-    let bad = |row: usize| {
-        !rows[row].iter().all(|value| value.is_finite())
-            || !(0.0..=1.0).contains(&targets[row])
-            || !(weights[row].is_finite() && weights[row] >= 0.0)
+    let sound = |row: usize| {
+        rows[row].iter().all(|value| value.is_finite())
+            && (0.0..=1.0).contains(&targets[row])
+            && weights[row].is_finite()
+            && weights[row] >= 0.0
     };
-    if let Some(row) = (0..rows.len()).find(|row| bad(*row)) {
+    if let Some(row) = (0..rows.len()).find(|row| !sound(*row)) {
         return Err(FitError::BadRow(row));
     }
     let counted = |row: &usize| weights[*row] > 0.0;

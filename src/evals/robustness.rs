@@ -79,12 +79,12 @@ pub struct Pair {
 #[derive(Debug, thiserror::Error)]
 pub enum RobustnessError {
     /// The file cannot be read.
-    #[error("cannot read {}: {source}. Give the file of pairs, such as evals/robustness/pairs.jsonl", file.display())]
+    #[error("cannot read {}: {why}. Give the file of pairs, such as evals/robustness/pairs.jsonl", file.display())]
     Unreadable {
         /// The file.
         file: PathBuf,
         /// Why.
-        source: std::io::Error,
+        why: std::io::Error,
     },
     /// Lines that are no pairs: all of them.
     #[error("{} bad line(s):\n{}", .0.len(), .0.iter().map(|bad| format!("  {bad}")).collect::<Vec<_>>().join("\n"))]
@@ -110,7 +110,7 @@ pub enum RobustnessError {
 /// An unreadable or empty file; every bad line at once.
 pub fn read_pairs(file: &Path) -> Result<Vec<Pair>, RobustnessError> {
     let text = std::fs::read_to_string(file)
-        .map_err(|source| RobustnessError::Unreadable { file: file.to_owned(), source })?;
+        .map_err(|why| RobustnessError::Unreadable { file: file.to_owned(), why })?;
     let (mut pairs, mut bad, mut seen) = (vec![], vec![], BTreeSet::new());
     for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         match read_pair(line, &mut seen) {

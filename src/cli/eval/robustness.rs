@@ -11,7 +11,7 @@ use super::files::{say, write};
 use crate::cli::Context;
 use crate::cli::table::Table;
 use crate::evals::{RobustnessReport, measure_robustness, read_pairs, with_mechanical};
-use crate::routing::{Classifier as _, OnnxClassifier, Signals};
+use crate::routing::{Classifier as _, OnnxClassifier, Signals, Standing};
 
 /// Used where none is given.
 const THRESHOLD: f32 = 0.5;
@@ -22,7 +22,7 @@ pub(super) struct Args {
     /// Pairs of prompts that ask for the same: {"id","kind","original","changed"} a line
     #[arg(default_value = "evals/robustness/pairs.jsonl")]
     pairs: PathBuf,
-    /// The score from which on a request stays local [default: 0.5]
+    /// The score from which on a request stays local [default: the calibrated threshold, else 0.5]
     #[arg(long, value_parser = share)]
     threshold: Option<f64>,
     /// Fail when a larger share of any kind flips; slips of the pen are reported only
@@ -36,13 +36,23 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let (config, paths) = context.load()?;
     let pairs = with_mechanical(read_pairs(&args.pairs)?);
-    let mut classifier = OnnxClassifier::load(&paths.model(&config.classifier.model))?;
-    let threshold = args.threshold.map_or(THRESHOLD, |threshold| threshold as f32);
+    let standing = Standing::look(&config, &paths)?;
+    let head = match &standing {
+        Standing::Valid(calibration) => calibration.head.clone(),
+        Standing::Missing | Standing::Mismatch(..) | Standing::NoPromise(_) => None,
+    };
+    let classifier = OnnxClassifier::load(&paths.model(&config.classifier.model))?;
+    let mut classifier = classifier.with_head(head)?;
+    let (threshold, whence) = match (args.threshold, standing.threshold()) {
+        (Some(given), _) => (given as f32, "as given"),
+        (None, Some(calibrated)) => (calibrated, "calibrated"),
+        (None, None) => (THRESHOLD, "assumed: none was given and no calibration steers"),
+    };
     let report = measure_robustness(&pairs, threshold, |text| {
         let signals = Signals { text: text.to_owned(), ..Signals::default() };
         classifier.classify(&signals).map(|verdict| verdict.steering()).context("the classifier failed")
     })?;
-    say(&told(&report, args.threshold.is_none()))?;
+    say(&told(&report, whence))?;
     if let Some(out) = &args.out {
         write(out, &serde_json::to_vec_pretty(&report)?)?;
     }
@@ -69,11 +79,10 @@ fn share(text: &str) -> Result<f64, String> {
     }
 }
 
-fn told(report: &RobustnessReport, assumed: bool) -> String {
+fn told(report: &RobustnessReport, whence: &str) -> String {
     let mut text = format!(
-        "threshold {:.3}{}; {:.0} % of the original prompts stay local\n\n",
+        "threshold {:.3} ({whence}); {:.0} % of the original prompts stay local\n\n",
         report.threshold,
-        if assumed { " (none was given)" } else { "" },
         100.0 * report.local_share
     );
     let mut table =
@@ -116,7 +125,7 @@ mod tests {
             Ok(classifier.classify(&signals)?.local_ok)
         });
         let report = report.unwrap();
-        println!("{}", told(&report, true));
+        println!("{}", told(&report, "assumed"));
         assert_eq!(report.kinds.len(), 5);
         for label in ["casing", "whitespace"] {
             let kind = report.kinds.iter().find(|kind| kind.kind.label() == label).unwrap();

@@ -62,8 +62,8 @@ fn an_uncorrected_choice_breaches_the_same_promise() {
             of(part).map(|row| Trial { score: row.shipped, worse: row.local < row.remote }).collect()
         };
         let (fit, trials) = (trials(Part::Fit), trials(Part::Calibrate));
-        let tested = promise.grid(&fit, trials.len()).into_iter().map(|at| promise.test(at, &trials));
-        tested.filter(|it| it.failures as f64 <= ALPHA * it.n as f64).map(|it| it.threshold).last()
+        let mut tested = promise.grid(&fit, trials.len()).into_iter().map(|at| promise.test(at, &trials));
+        tested.rfind(|it| it.failures as f64 <= ALPHA * it.n as f64).map(|it| it.threshold)
     });
     let breached = chosen.filter(|threshold| all(*threshold) > ALPHA).count();
     println!("uncorrected: {breached} of {SETS} sets breached");

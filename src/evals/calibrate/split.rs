@@ -122,8 +122,8 @@ mod tests {
     #[test]
     fn near_duplicates_never_straddle_parts_nor_folds() {
         let mut rows = rows(300);
-        for at in 0..300 {
-            rows[at].prompt = format!("prompt {}", at % 60);
+        for (at, row) in rows.iter_mut().enumerate() {
+            row.prompt = format!("prompt {}", at % 60);
         }
         let parts = split(&rows);
         for at in 60..300 {

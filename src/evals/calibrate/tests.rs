@@ -184,7 +184,7 @@ fn the_report_says_what_was_asked_what_holds_and_what_does_not() {
     let rows = drawn(1_000, 11, |score| 0.4 * (1.0 - score));
     let text = calibrate(&rows, &asked(PROMISE)).unwrap().to_string();
     for part in [
-        "asked        at most 5.0 % of all requests that the threshold routes answered worse than remote",
+        "asked        at most 5.0 % of all requests that the threshold routes are worse than remote",
         "rows         fit 350, calibrate 400, test 250",
         "proved by",
         "worse, of local",

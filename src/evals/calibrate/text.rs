@@ -134,12 +134,12 @@ fn goal(goal: &Goal) -> String {
     match goal {
         Goal::Promise { of, alpha, delta, epsilon } => {
             let of = match of {
-                RiskOf::All => "all requests that the threshold routes",
-                RiskOf::Local => "those answered locally",
+                RiskOf::All => "all requests that the threshold routes are",
+                RiskOf::Local => "the answers kept local are",
             };
             let by = if *epsilon > 0.0 { format!(" by more than {epsilon}") } else { String::new() };
             format!(
-                "at most {} of {of} answered worse than remote{by}, with confidence {}",
+                "at most {} of {of} worse than remote{by}, with confidence {}",
                 percent(*alpha),
                 percent(1.0 - delta)
             )

@@ -191,7 +191,7 @@ pub struct GradingReport {
 
 impl GradingReport {
     pub(super) fn of(grading: &Grading) -> Option<Self> {
-        (grading.asked > 0).then(|| Self {
+        (grading.asked > 0).then_some(Self {
             asked: grading.asked,
             failed: grading.failed,
             tokens: grading.tokens,

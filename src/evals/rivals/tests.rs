@@ -42,6 +42,16 @@ fn the_task_mean_keeps_the_tasks_that_local_does_well() {
 }
 
 #[test]
+fn the_oracle_ranks_by_gain_and_then_by_cost() {
+    let local = run(Part::LocalTier, &[(0.0, Some(1), L), (1.0, Some(1), L), (0.0, Some(1), L)]);
+    let remote = run(Part::RemoteTier, &[(1.0, Some(50), R), (1.0, Some(3), R), (1.0, Some(9), R)]);
+    let ranking = by_gain(&pairs(&local, &remote));
+    // The cheap gain, the dear gain, and last the row that gains nothing.
+    assert_eq!(ranking.staying(1.0 / 3.0), [1.0, 1.0, 0.0]);
+    assert_eq!(ranking.staying(2.0 / 3.0), [0.0, 1.0, 0.0]);
+}
+
+#[test]
 fn many_rows_take_the_normal_interval_of_rows_and_draws() {
     let side = |score| (score, Some(1), L);
     let rows: Vec<_> = (0..1_200).map(|row| side(f64::from(row % 2))).collect();

@@ -105,4 +105,21 @@ mod tests {
         let row = sample(json!({"kind": "regex", "pattern": "a"}), serde_json::Value::Null);
         assert_eq!(GoldOracle::default().answer(&row), Err(SubjectError::NoGold));
     }
+
+    /// A row whose own answer is marked down could not be answered by anybody.
+    #[test]
+    fn gets_full_marks_on_every_shipped_golden_row() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("evals/golden");
+        let mut rows = 0;
+        for set in std::fs::read_dir(folder).unwrap() {
+            let suite = crate::evals::Suite::read(&set.unwrap().path()).unwrap();
+            for sample in &suite.samples {
+                let answer = GoldOracle::default().answer(sample).unwrap();
+                let value = sample.scorer.score(sample, &answer).value();
+                assert_eq!(value, Some(1.0), "{} {}", suite.name, sample.id);
+                rows += 1;
+            }
+        }
+        assert!(rows >= 1_000, "{rows}");
+    }
 }

@@ -1,3 +1,5 @@
+//! The gate over a scripted backend, on paused time.
+
 use futures_util::StreamExt;
 
 use super::*;

@@ -87,7 +87,8 @@ fn every_error_names_the_file_and_the_key() {
         std::fs::write(&file, value.to_string()).unwrap();
         Calibration::read(&file).unwrap_err().to_string()
     };
-    let cases: &[(&dyn Fn(&mut Value), &str)] = &[
+    type Change<'a> = &'a dyn Fn(&mut Value);
+    let cases: &[(Change<'_>, &str)] = &[
         (&|it| it["schema-version"] = json!(2), "schema-version: is 2"),
         (&|it| it["threshold"] = json!("high"), "threshold: invalid type"),
         (&|it| it["threshold"] = json!(1.5), "threshold: is not between"),

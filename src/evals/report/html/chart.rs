@@ -101,7 +101,8 @@ impl Plot {
     /// The picture with its caption; `said` is what it shows, in words.
     pub(super) fn figure(&self, title: &str, caption: &str, said: &str) -> String {
         format!(
-            "<figure><figcaption><b>{}</b>{}</figcaption>\n<svg viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{}\">{}</svg></figure>\n",
+            "<figure{}><figcaption><b>{}</b>{}</figcaption>\n<svg viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{}\">{}</svg></figure>\n",
+            if self.width > 800.0 { " class=broad" } else { "" },
             escape(title),
             escape(caption),
             self.width,

@@ -74,7 +74,7 @@ fn contents(reports: &[Report], to: &mut String) {
 }
 
 fn section(index: usize, report: &Report, to: &mut String) {
-    let _ = write!(to, "<section id=\"s{index}\">\n");
+    let _ = writeln!(to, "<section id=\"s{index}\">");
     header(report, to);
     tiles(report, to);
     to.push_str("<div class=pair>\n");

@@ -196,3 +196,25 @@ fn replace_all(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
     }
     bytes
 }
+
+/// Hand-written prompts that no model was trained or chosen on. The figure is printed; the bound is there to find breaks.
+#[test]
+fn the_task_head_tells_hand_written_prompts_apart() {
+    let mut classifier = OnnxClassifier::load(&shipped()).unwrap();
+    let suite = std::fs::read_to_string(root().join("evals/signals/task.jsonl")).unwrap();
+    let mut of_task = std::collections::BTreeMap::<String, (u32, u32)>::new();
+    for line in suite.lines() {
+        let row: Value = serde_json::from_str(line).unwrap();
+        let (text, task) = (row["text"].as_str().unwrap(), row["task"].as_str().unwrap());
+        assert!(Task::parse(task).is_some(), "{task}");
+        let signals = Signals { text: text.to_owned(), ..Signals::default() };
+        let said = classifier.classify(&signals).unwrap().task;
+        let (right, all) = of_task.entry(task.to_owned()).or_default();
+        (*right, *all) = (*right + u32::from(said.as_deref() == Some(task)), *all + 1);
+    }
+    let shares = of_task.values().map(|(right, all)| f64::from(*right) / f64::from(*all));
+    let accuracy = shares.sum::<f64>() / of_task.len() as f64;
+    println!("task head: macro accuracy {accuracy:.3}; {of_task:?}");
+    assert_eq!((of_task.len(), suite.lines().count()), (12, 264));
+    assert!(accuracy >= 0.50, "{accuracy:.3}: {of_task:?}");
+}

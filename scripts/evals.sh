@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Redoes everything that hangs on the shipped models: recorded answers, the calibration with its head, baselines, gate.
+# Run it when a model, a classifier, a scorer or a golden set changed, then look at the differences before committing.
+# Promises: asks nobody but the local model; stops at the first failure. A calibration that can promise nothing is
+# written with its reason and is no failure.
+set -euo pipefail
+# shellcheck source=lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+need_rust
+scripts/setup.sh
+unset OPENAI_API_KEY OPENAI_BASE_URL CROSSOVER_CONFIG CROSSOVER_STATE
+for name in $(compgen -v CROSSOVER__); do unset "$name"; done
+
+cargo build --release --locked
+crossover="${CARGO_TARGET_DIR:-target}/release/crossover"
+state="$LOCAL/evals-state"
+rm -rf "$state"
+calibrated=evals/golden/mixed
+policies=(--policy balanced --policy local-first)
+
+for suite in evals/golden/*/; do
+    suite="${suite%/}"
+    answers="evals/answers/$(basename "$suite").jsonl"
+    say "record $suite"
+    # A remote model's answers cost money: only the local tier's are asked again.
+    if [ -f "$answers" ]; then
+        grep -v '"subject":"always-local"' "$answers" >"$answers.part" || true
+        mv "$answers.part" "$answers"
+    fi
+    "$crossover" eval record "$suite" --tier local --out "$answers" --state "$state"
+done
+
+say "calibrate on $calibrated"
+code=0
+"$crossover" calibrate "$calibrated" --recorded "evals/answers/$(basename "$calibrated").jsonl" \
+    --out models/calibration.json --state "$state" || code=$?
+[ "$code" -le 1 ] || exit "$code"
+
+say "baselines"
+"$crossover" eval gate evals/golden/*/ --update "${policies[@]}" --state "$state"
+say "gate"
+"$crossover" eval gate --strict --state "$state" --out-dir "$LOCAL/evals-reports"
+printf 'reports: %s\n' "$LOCAL/evals-reports"
