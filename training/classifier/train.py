@@ -43,8 +43,10 @@ class Settings:
     task_count: int = 300
     answered_count: int = 150
     own_weight: float = 0.15
+    least_weight: float = 0.3
     strength: float = 1.0
     variants: float = 0.2
+    variant_step: int = 2
     variant_weight: float = 0.5
     dimensions: int = 48
     landmarks: int = 1024
@@ -56,7 +58,7 @@ class Settings:
     kind_spread: float = 0.5
     kind_strength: float = 3.0
     real_kind_weight: float = 0.2
-    folds: int = 4
+    folds: int = 3
 
 
 class Rows:
@@ -75,7 +77,7 @@ class Rows:
         rng = random.Random(seed)
         known = given + [row for row in made if row[1] == "own"]
         varied = [(augment.vary(row[0], rng), *row[1:4], row[4] * settings.variant_weight, row[5], np.nan, at)
-                  for at, row in enumerate(known) if rng.random() < settings.variants]
+                  for at, row in enumerate(known) if rng.random() < settings.variants][::settings.variant_step]
         # A variant stays in the fold of its original.
         self.parent = np.array([*range(len(given) + len(made)), *(row[-1] for row in varied)])
         everything = given + made + varied
@@ -119,9 +121,9 @@ class First:
         gates = np.stack([rows.group == g for g in GROUPS], 1).astype(np.float32)
         kinds = np.eye(len(tasks.TASKS), dtype=np.float32)[np.maximum(rows.kind, 0)]
         self.jobs = [  # rows, targets, weights, columns
-            (judged, np.column_stack([rows.soft, rows.gain, gates]), np.where(rows.group == "own", np.maximum(rows.weight, 0.1), rows.weight),
-             [PLAN["ok"][0], PLAN["gain"][0], *range(*PLAN["gates"])]),
-            (np.ones(len(rows), bool), vectors, np.ones(len(rows), np.float32), [*range(*PLAN["sense"])]),
+            # One factorisation for all of these; a weak label counts more here than where quality is weighed.
+            (judged, np.column_stack([rows.soft, rows.gain, gates, vectors]), np.maximum(rows.weight, settings.least_weight),
+             [PLAN["ok"][0], PLAN["gain"][0], *range(*PLAN["gates"]), *range(*PLAN["sense"])]),
         ]
         if rows.sorted.any():
             self.jobs.append((rows.sorted, kinds, rows.kind_weight, [*range(*PLAN["tasks"])]))
@@ -260,8 +262,8 @@ def build(real: list[data.Row], args, settings: Settings, own: bool = True) -> G
     """The graph fitted on `real` (and our own prompts), not yet calibrated."""
     rows = Rows(real, args.data / "tasks", settings, own)
     vectors = sense.Sense(args.sense, args.cache).reduced(rows.texts, settings.dimensions)
-    first, fold, inside = First(rows, vectors, settings), folds_of(rows, settings.folds, args.seed), np.ones(len(rows), bool)
     print(f"{len(rows)} rows, {rows.real} of them real", flush=True)
+    first, fold, inside = First(rows, vectors, settings), folds_of(rows, settings.folds, args.seed), np.ones(len(rows), bool)
     second = Second(first, first.out_of_fold(fold, inside), fold, inside, settings, args.seed)
     return Graph(first.table(inside), PLAN, second.parts()).eval()
 
@@ -328,7 +330,7 @@ def main() -> None:
     parser.add_argument("--no-own", action="store_true", help="leave our own prompts out of the labels, to measure what they do")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    settings = replace(Settings(), own_weight=1e-4) if args.no_own else Settings()
+    settings = replace(Settings(), own_weight=1e-4, least_weight=1e-4) if args.no_own else Settings()
     rows, _, _ = data.load(args.data / "routing")
     graph = build([r for r in rows if r.split == "train"], args, settings)
     calibration = [r for r in rows if r.split == "calibration"]
