@@ -181,13 +181,17 @@ fn figures(told: &Replay) -> Table {
     for worth in &told.worth {
         let Worth { measure, logged, replayed, difference, seen, .. } = worth;
         let number = |it: &Option<Interval>| it.map_or("-".to_owned(), |it| format!("{:.3}", it.mean));
-        let spread = difference.or(*replayed);
+        let spread = match (difference, replayed) {
+            (Some(difference), _) => interval(difference, 3),
+            (None, Some(replayed)) => format!("replayed: {}", interval(replayed, 3)),
+            (None, None) => "-".to_owned(),
+        };
         table = table.row([
             measure.clone(),
             number(logged),
             number(replayed),
             difference.map_or("-".to_owned(), |it| format!("{:+.3}", it.mean)),
-            spread.map_or("-".to_owned(), |it| interval(&it, 3)),
+            spread,
             seen.to_string(),
             if worth.uncovered > 0 { format!("({} unseen)", worth.uncovered) } else { String::new() },
         ]);
@@ -196,5 +200,8 @@ fn figures(told: &Replay) -> Table {
 }
 
 fn interval(it: &Interval, digits: usize) -> String {
+    if !(it.lo.is_finite() && it.hi.is_finite()) {
+        return "too few".to_owned();
+    }
     format!("{:+.digits$} to {:+.digits$}", it.lo, it.hi)
 }

@@ -9,7 +9,7 @@ use super::logistic::{self, FitError};
 use crate::routing::{Confusion, EARLY_GATE_INPUTS, EarlyGate};
 
 /// Fewest rows of each kind, good enough or not, that a judge is fitted on.
-const FEWEST: usize = 20;
+const FEWEST: usize = 10;
 /// Keeps the five weights from running away where the classes are nearly apart.
 const PENALTY: f64 = 1.0;
 /// The classifier's score among the inputs.

@@ -167,7 +167,8 @@ async fn bad_answers_are_named_with_file_and_line_and_nothing_is_written() {
         text.lines().filter(|line| !line.contains("\"r7\"")).map(|it| format!("{it}\n")).collect()
     };
     let good = std::fs::read_to_string(&golden.answers).unwrap();
-    let spoilt: [(&dyn Fn(&str) -> String, &[&str]); 4] = [
+    type Spoil<'a> = &'a dyn Fn(&str) -> String;
+    let spoilt: [(Spoil<'_>, &[&str]); 4] = [
         (&cut, &["suite.jsonl:8: row `r7`", "no recorded answer", "crossover eval record"]),
         (&|text| text.replacen("\"suite\":\"", "\"suite\":\"0", 1), &["answers.jsonl:1", "another version"]),
         (

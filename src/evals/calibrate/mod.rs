@@ -218,10 +218,8 @@ fn pick(goal: &Goal, fit: &[Scored<'_>], calibrate: &[Scored<'_>]) -> Picked {
             let trials: Vec<Trial> = calibrate.iter().map(trial).collect();
             let chosen = promise.choose(&promise.grid(&fit, trials.len()), &trials);
             let threshold = match &chosen {
-                Chosen::Holds { at, .. } if at.kept > 0 && promise.is_worth_it(at, &trials) => {
-                    Ok(at.threshold)
-                }
-                Chosen::Holds { .. } | Chosen::Fails { .. } => {
+                Chosen::Holds { at, .. } => Ok(at.threshold),
+                Chosen::Worthless { .. } | Chosen::Fails { .. } => {
                     Err(text::why_none(&promise, &chosen, trials.len()))
                 }
             };

@@ -58,12 +58,17 @@ impl Tested {
 /// What came of the tests.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Chosen {
-    /// The laxest threshold that was reached.
+    /// The laxest of those proved that is worth steering by. The proof is of all of them together, so any may be taken.
     Holds {
         /// It.
         at: Tested,
         /// The first that was not refuted, unless the last of the grid was reached.
         stopped_by: Option<Tested>,
+    },
+    /// Some were proved, and none is worth it: see [`Promise::is_worth_it`].
+    Worthless {
+        /// The laxest proved.
+        at: Tested,
     },
     /// Not even the strictest.
     Fails {
@@ -108,32 +113,33 @@ impl Promise {
 
     /// Tests the grid from its start, on rows that played no part in making it.
     pub fn choose(&self, grid: &[f32], trials: &[Trial]) -> Chosen {
-        let mut holds = None;
+        let (mut proved, mut worth, mut stopped_by) = (None, None, None);
         for threshold in grid {
             let tested = self.test(*threshold, trials);
-            let refuted = tail(tested.failures, tested.n, self.alpha) <= self.delta;
-            match (refuted, holds) {
-                (true, _) => holds = Some(tested),
-                (false, Some(at)) => return Chosen::Holds { at, stopped_by: Some(tested) },
-                (false, None) => {
-                    return Chosen::Fails { at: Some(tested), needed: self.needed(&tested) };
-                }
+            if tail(tested.failures, tested.n, self.alpha) > self.delta {
+                stopped_by = Some(tested);
+                break;
             }
+            proved = Some(tested);
+            worth = Some(tested).filter(|at| self.is_worth_it(at, trials)).or(worth);
         }
-        match holds {
-            Some(at) => Chosen::Holds { at, stopped_by: None },
-            None => Chosen::Fails { at: None, needed: Some(self.least()) },
+        match (worth, proved, stopped_by) {
+            (Some(at), ..) => Chosen::Holds { at, stopped_by },
+            (None, Some(at), _) => Chosen::Worthless { at },
+            (None, None, Some(at)) => Chosen::Fails { at: Some(at), needed: self.needed(&at) },
+            (None, None, None) => Chosen::Fails { at: None, needed: Some(self.least()) },
         }
     }
 
-    /// Whether a threshold that holds is worth steering by. A promise of all requests also holds where a useless score
-    /// keeps so few rows that all of them may be bad, so: no more than `alpha` of the kept rows are worse, or clearly
-    /// fewer of them than if as many had been kept by chance (Fisher's exact test, one-sided, at 5 %). Refusing what was
-    /// proved breaks no promise.
+    /// Whether a proved threshold is worth steering by. A promise of all requests also holds where a useless score keeps
+    /// so few rows that all of them may be bad, so: clearly fewer than half of the kept rows are worse (exact binomial
+    /// test at 5 %), and no more than `alpha` of them, or clearly fewer than if as many had been kept by chance (Fisher's
+    /// exact test, one-sided, at 5 %).
     pub fn is_worth_it(&self, at: &Tested, trials: &[Trial]) -> bool {
-        let all = trials.iter().filter(|trial| trial.worse).count();
-        at.failures as f64 <= self.alpha * at.kept as f64
-            || by_chance(at.failures, at.kept, all, trials.len()) <= CHANCE
+        let worse = trials.iter().filter(|trial| trial.worse).count();
+        let mostly_good = at.kept > 0 && tail(at.failures, at.kept, 0.5) <= CHANCE;
+        let few = at.failures as f64 <= self.alpha * at.kept as f64;
+        mostly_good && (few || by_chance(at.failures, at.kept, worse, trials.len()) <= CHANCE)
     }
 
     /// Counts one threshold.

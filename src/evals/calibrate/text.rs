@@ -13,16 +13,11 @@ pub(super) fn why_none(promise: &Promise, chosen: &Chosen, calibrate: usize) -> 
     let Promise { of, alpha, delta } = promise;
     let wanted = format!("at most {} at {} confidence", percent(*alpha), percent(1.0 - delta));
     let (at, needed) = match chosen {
-        Chosen::Holds { at, .. } if at.kept > 0 => {
+        Chosen::Holds { at, .. } | Chosen::Worthless { at } => {
             return format!(
-                "{wanted} would hold at {:.3}, but only because so little stays local: {} of the {} rows kept were worse, no clearly smaller share than by chance. The score cannot tell here which answers are good, so it stays in shadow",
+                "{wanted} would hold at {:.3}, but only because so little stays local: {} of the {} rows kept were worse, which is most of them or no clearly smaller share than by chance. The score cannot tell here which local answers are good, so it stays in shadow",
                 at.threshold, at.failures, at.kept
             );
-        }
-        Chosen::Holds { at, .. } => {
-            let of_all =
-                format!("the strictest threshold, {:.3}, keeps none of {} rows local", at.threshold, at.n);
-            return format!("{wanted} holds only where nothing stays local: {of_all}");
         }
         Chosen::Fails { at, needed } => (at, needed),
     };

@@ -132,6 +132,7 @@ fn verdicts_speak_of_what_could_have_happened() {
     let worth = told.worth.iter().find(|worth| worth.measure.starts_with("users")).unwrap();
     assert_eq!((worth.logged.unwrap().mean, worth.replayed.unwrap().mean), (0.5, 0.5));
     assert_eq!((worth.seen, worth.uncovered), (20, 0));
+    assert!(worth.replayed.unwrap().hi.is_infinite(), "20 verdicts are too few for an interval");
     let out = under(&rows, &threshold(1.0));
     assert!(out.worth.iter().all(|worth| !worth.measure.starts_with("users")), "no rated row could tell");
 }

@@ -9,7 +9,10 @@ use crate::evals::agreement::TIE;
 use crate::evals::propensity::{Observation, expect, mean, off_policy, off_policy_difference};
 use crate::evals::statistics::Estimate;
 
-/// A figure with its 95 % interval.
+/// With fewer observations the normal approximation says nothing worth showing.
+const FEWEST: usize = 30;
+
+/// A figure with its 95 % interval, whose ends are infinite (`null` in JSON) where too little was seen to give one.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Interval {
     /// The estimate.
@@ -23,6 +26,11 @@ pub struct Interval {
 impl Interval {
     pub(super) fn of(estimate: Estimate) -> Self {
         Self { mean: estimate.mean, lo: estimate.lo, hi: estimate.hi }
+    }
+
+    /// The same without its interval where too little was seen.
+    fn given(self, seen: usize) -> Self {
+        if seen < FEWEST { Self { lo: f64::NEG_INFINITY, hi: f64::INFINITY, ..self } } else { self }
     }
 
     pub(super) fn times(self, factor: f64) -> Self {
@@ -126,10 +134,10 @@ fn by_draws(
     Some(Worth {
         measure: measure.to_owned(),
         about,
-        logged: before.map(|worth| Interval::of(worth.doubly_robust)),
-        replayed: Some(Interval::of(now.doubly_robust)),
-        replayed_normalised: now.normalised.map(Interval::of),
-        difference: off_policy_difference(&is, &was).map(Interval::of),
+        logged: before.map(|worth| Interval::of(worth.doubly_robust).given(seen)),
+        replayed: Some(Interval::of(now.doubly_robust).given(seen)),
+        replayed_normalised: now.normalised.map(|worth| Interval::of(worth).given(seen)),
+        difference: off_policy_difference(&is, &was).map(|worth| Interval::of(worth).given(seen)),
         seen,
         uncovered: now.uncovered,
     })
@@ -152,8 +160,8 @@ fn by_feedback(rated: &[&Pair<'_>]) -> Option<Worth> {
     Some(Worth {
         measure: "users' verdicts".to_owned(),
         about: "from -1 to 1, of rated requests only (self-normalised); needs [explore] where requests moved",
-        logged: was.and_then(|worth| worth.normalised).map(Interval::of),
-        replayed: is.normalised.map(Interval::of),
+        logged: was.and_then(|worth| worth.normalised).map(|worth| Interval::of(worth).given(rated.len())),
+        replayed: is.normalised.map(|worth| Interval::of(worth).given(is.seen)),
         replayed_normalised: None,
         difference: None,
         seen: is.seen,

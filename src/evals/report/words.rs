@@ -55,9 +55,12 @@ fn ranking(curve: &CurveReport) -> Option<Finding> {
         format!(" Half of the gap takes {:.0} % of the calls.", share * 100.0)
     });
     let text = format!(
-        "The score of {} {verdict} every trivial rival: APGR {own:.3}, {:+.3} [{lo:+.3}, {hi:+.3}] to the best of them, \
+        "The score of {} {verdict} every trivial rival: APGR {own:.3}, {} [{lo:+.3}, {hi:+.3}] to the best of them, \
          {} with {:.3}.{half}",
-        curve.name, best.lead, best.name, best.apgr
+        curve.name,
+        signed(best.lead),
+        best.name,
+        best.apgr
     );
     Some(Finding { tone, text })
 }
@@ -108,7 +111,7 @@ fn named(versus: &Versus) -> String {
             "{rival} ({:+.3}{p}; right alone on {} rows, wrong alone on {})",
             versus.difference, it.first, it.second
         ),
-        None => format!("{rival} ({:+.3}{p})", versus.difference),
+        None => format!("{rival} ({}{p})", signed(versus.difference)),
     }
 }
 
@@ -131,4 +134,9 @@ fn tasks(versus: &Versus) -> Option<Finding> {
 
 fn said(p: f64) -> String {
     if p < 0.001 { "p < 0.001".to_owned() } else { format!("p = {p:.3}") }
+}
+
+/// A difference with its sign, and none where nothing of it would be seen.
+fn signed(difference: f64) -> String {
+    if difference.abs() < 0.0005 { "0.000".to_owned() } else { format!("{difference:+.3}") }
 }

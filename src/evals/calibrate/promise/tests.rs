@@ -52,13 +52,19 @@ fn a_draw_by_chance_agrees_with_scipy() {
 fn a_promise_that_holds_only_because_little_stays_is_not_worth_it() {
     // Everything is worse: two in a hundred may stay, but why should they?
     let useless = trials(500, |_| true);
-    let scores = PROMISE.grid(&useless, 500);
-    let Chosen::Holds { at, .. } = PROMISE.choose(&scores, &useless) else { panic!() };
-    assert!(at.kept > 0 && at.failures == at.kept && !PROMISE.is_worth_it(&at, &useless));
-    // The same share of bad answers, but among the kept clearly fewer than among all.
+    let grid = PROMISE.grid(&useless, 500);
+    let Chosen::Worthless { at } = PROMISE.choose(&grid, &useless) else { panic!() };
+    assert!(at.kept > 0 && at.failures == at.kept);
+    // Two good ones by luck are more than chance gives where nothing is ever good, and still no reason.
+    let lucky = trials(500, |at| at != 1 && at != 4);
+    assert!(matches!(PROMISE.choose(&grid, &lucky), Chosen::Worthless { .. }));
+    // The same number of bad answers, but most of the kept are good and they are good more often than by chance.
     let useful = trials(500, |at| at >= 60);
-    let Chosen::Holds { at, .. } = PROMISE.choose(&scores, &useful) else { panic!() };
-    assert!(PROMISE.is_worth_it(&at, &useful), "{at:?}");
+    let Chosen::Holds { at, .. } = PROMISE.choose(&grid, &useful) else { panic!() };
+    assert!(at.failures > 5 && PROMISE.is_worth_it(&at, &useful), "{at:?}");
+    // A fifth is worse wherever the score stands: it ranks like chance.
+    let blind = trials(500, |at| at % 5 == 3);
+    assert!(matches!(PROMISE.choose(&grid, &blind), Chosen::Worthless { .. }));
     // A score that knows nothing of an answer that is nearly always good does no harm.
     let good = trials(2_000, |at| at % 40 == 7);
     let Chosen::Holds { at, .. } = PROMISE.choose(&[0.0], &good) else { panic!() };
