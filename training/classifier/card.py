@@ -16,7 +16,8 @@ SOURCES = ("mmlu_pro", "llmrouter", "zeroeval_crux", "zeroeval_mathl5")
 NAMES = {
     "classifier": "**this classifier**", "tfidf_word_ridge": "word TF-IDF (1-2) + ridge", "tfidf_char_ridge": "character TF-IDF (2-5) + ridge",
     "length_shorter_is_easier": "length alone (shorter is easier)", "length": "length alone (shorter is easier)", "random": "random",
-    "category_mean_oracle": "mean of the row's own category (an oracle)", "classifier_by_gain": "this classifier, ranked by `gain`",
+    "category_mean_oracle": "mean of the row's own category (an oracle)", "classifier_by_gain": "**this classifier, ranked by `gain`**",
+    "tfidf_word_ridge_on_gain": "word TF-IDF + ridge, taught the gain", "tfidf_char_ridge_on_gain": "character TF-IDF + ridge, taught the gain",
     "gated_ridges": "its ridges alone, one a source, gated", "one_ridge": "one ridge over n-grams and features", "bumps": "its Gaussian bumps alone",
     "minilm_linear": "MiniLM-L6 frozen + features, linear", "minilm_kernel": "MiniLM-L6 frozen + features, Gaussian kernel",
 }
@@ -51,7 +52,7 @@ def tables(results: dict) -> dict:
     out = {"held-back-auc": by_source(auc, [*rivals, "category_mean_oracle"], True)}
     out["held-back-auc"] += "\n| 95 % interval of the classifier | " + " | ".join(
         "{:.2f}-{:.2f}".format(*held["auc_95_interval_classifier"][s]) for s in SOURCES) + " | |"
-    out["held-back-apgr"] = by_source(gap, [*rivals, "classifier_by_gain"])
+    out["held-back-apgr"] = by_source(gap, [*rivals, "classifier_by_gain", "tfidf_word_ridge_on_gain", "tfidf_char_ridge_on_gain"])
     out["calibration"] = table(["held-back rows", "all", *SOURCES], [
         [name, *(held["calibration"][s][key] for s in ("all", *SOURCES))] for name, key in (
             ("ECE against the mean small-model score", "ece_mean_small_score"), ("Brier against the same", "brier_mean_small_score"),
@@ -59,10 +60,16 @@ def tables(results: dict) -> dict:
     folds = ["classifier", "tfidf_word_ridge", "tfidf_char_ridge", "length", "random"]
     out["fold-auc"] = by_source(fold["random"]["auc"], folds, True)
     out["fold-apgr"] = by_source(fold["random"]["apgr"], [*folds, "classifier_by_gain"])
+    raw = fold["random"]["calibration_of_the_raw_score"]
+    out["fold-calibration"] = table(["out of fold, without Platt", *SOURCES], [
+        [name, *(raw[s][key] for s in SOURCES)] for name, key in (
+            ("ECE against the mean small-model score", "ece_mean_small_score"), ("ECE against \"most small models right\"", "ece_most_small_right"))])
     pairs = fold["random"]["apgr_pairs"]
     out["pairs"] = table(["pair", "rows", *(NAMES[n] for n in folds)], [[name, p["rows"], *(p[n] for n in folds)] for name, p in pairs.items()])
     out["frontier"] = frontier(results)
     out["flips"] = table(["change", "share of decisions that flip"], [[n, v] for n, v in results["flips"].items()])
+    out["robustness"] = table(["suite in evals/robustness", "pairs", "flips at 0.5", "mean change of the score"],
+                              [[n, r["pairs"], r["flips_at_half"], r["mean_change"]] for n, r in results.get("robustness_suite", {}).items()])
     told = lambda r: "{:.3f} on {} prompts: ".format(r["macro_accuracy"], r["prompts"]) + ", ".join(
         f"{k} {v:.2f}" for k, v in r.items() if k not in ("macro_accuracy", "prompts"))
     out["task"] = told(results["task_golden"]) if "task_golden" in results else "not measured"

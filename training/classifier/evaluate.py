@@ -32,6 +32,7 @@ PAIRS = {
     "zeroeval_crux": [("Phi-3-mini-4k-instruct", "gpt-4o-2024-08-06"), ("Meta-Llama-3.1-8B-Instruct", "o1-mini-2024-09-12")],
     "zeroeval_mathl5": [("Phi-3-mini-4k-instruct", "gpt-4o-2024-08-06"), ("Meta-Llama-3.1-8B-Instruct", "o1-mini-2024-09-12")],
 }
+ROBUSTNESS = Path(__file__).parents[2] / "evals" / "robustness" / "pairs.jsonl"
 GOLDEN_TASKS = Path(__file__).parents[2] / "evals" / "signals" / "task.jsonl"
 
 
@@ -67,10 +68,10 @@ class Classifier:
                 "p99_ms": round(float(np.percentile(taken, 99)), 4)}
 
 
-def ridge(train, test, **vectorizer) -> np.ndarray:
+def ridge(train, test, target="soft", **vectorizer) -> np.ndarray:
     texts = TfidfVectorizer(sublinear_tf=True, min_df=2, max_features=100_000, **vectorizer)
     matrix = texts.fit_transform([r.prompt for r in train])
-    return Ridge(alpha=1.0, solver="sparse_cg").fit(matrix, [r.soft for r in train]).predict(texts.transform([r.prompt for r in test]))
+    return Ridge(alpha=1.0, solver="sparse_cg").fit(matrix, [getattr(r, target) for r in train]).predict(texts.transform([r.prompt for r in test]))
 
 
 def task_mean(train, test) -> np.ndarray:
@@ -91,6 +92,9 @@ def held_back(classifier, train, held) -> dict:
         "length_shorter_is_easier": -np.array([len(r.prompt) for r in held], dtype=float),
         "random": np.random.default_rng(0).random(len(held)), "category_mean_oracle": task_mean(train, held),
     }
+    by_gain = {"tfidf_word_ridge_on_gain": -ridge(train, held, "gain", ngram_range=(1, 2)),
+               "tfidf_char_ridge_on_gain": -ridge(train, held, "gain", analyzer="char_wb", ngram_range=(2, 5)),
+               "classifier_by_gain": -gain}
     out: dict = {"auc_most_small_right": {}, "auc_95_interval_classifier": {}, "apgr_small_mean_to_large_mean": {}, "gain_correlation": {}}
     for source in SOURCES:
         at = np.array([i for i, r in enumerate(held) if r.source == source])
@@ -99,7 +103,7 @@ def held_back(classifier, train, held) -> dict:
         out["auc_most_small_right"][source] = {"rows": len(at), **{name: auc(part, s[at]) for name, s in systems.items()}}
         out["auc_95_interval_classifier"][source] = auc_interval(part, ok[at])
         out["apgr_small_mean_to_large_mean"][source] = {
-            **{name: apgr(s[at], small, small + lift) for name, s in systems.items()}, "classifier_by_gain": apgr(-gain[at], small, small + lift)}
+            "rows": len(at), **{name: apgr(s[at], small, small + lift) for name, s in (systems | by_gain).items()}}
         out["gain_correlation"][source] = round(float(np.corrcoef(gain[at], lift)[0, 1]), 4)
     out["auc_most_small_right"]["mean_of_sources"] = {
         name: round(float(np.mean([out["auc_most_small_right"][s][name] for s in SOURCES])), 4) for name in systems}
@@ -127,6 +131,19 @@ def flips(classifier, held) -> dict:
         varied = classifier.scores([getattr(augment, name)(r.prompt, rng) for r in held])
         bars = [np.quantile(base, q) for q in (0.3, 0.5, 0.7)]
         out[name] = round(float(np.mean([np.mean((base >= bar) != (varied >= bar)) for bar in bars])), 4)
+    return out
+
+
+def robustness(classifier) -> dict:
+    """The suite that ships in `evals/`: share of pairs whose decision flips at 0.5, and the mean change of the score."""
+    groups: dict = {}
+    for pair in map(json.loads, ROBUSTNESS.open(encoding="utf-8")):
+        groups.setdefault(pair["kind"], []).append((pair["original"], pair["changed"]))
+    out = {}
+    for kind, pairs in groups.items():
+        before, after = (classifier.scores([pair[side] for pair in pairs]) for side in (0, 1))
+        out[kind] = {"pairs": len(pairs), "flips_at_half": round(float(np.mean((before >= 0.5) != (after >= 0.5))), 4),
+                     "mean_change": round(float(np.abs(before - after).mean()), 4)}
     return out
 
 
@@ -220,6 +237,8 @@ def main() -> None:
     results["out_of_fold"] = out_of_fold(folds, rows, raw)
     results["never_trained_on_llmrouter_mmlu"] = unseen(classifier, kept)
     results["flips"] = flips(classifier, held)
+    if ROBUSTNESS.exists():
+        results["robustness_suite"] = robustness(classifier)
     results["task_validation_seen_while_writing_phrases"] = task_accuracy(classifier, tasks.VALIDATION)
     if GOLDEN_TASKS.exists():
         golden = [json.loads(line) for line in GOLDEN_TASKS.open(encoding="utf-8")]

@@ -49,20 +49,21 @@ class Graph(nn.Module):
     def forward(self, ids, weights, features):
         columns, scaled = self.columns(ids, weights, features)
         at = lambda name: columns[:, self.plan[name][0]:self.plan[name][1]]
-        gates = torch.softmax(at("gates") * self.gate_heat, 1)
+        gates = torch.softmax((at("gates") + self.lead) * self.gate_heat, 1)
         gated = (gates * at("experts")).sum(1, keepdim=True)
         sense = at("sense") * self.sense_scale
         place = torch.cat([sense * self.sense_spread, scaled * self.feature_spread, at("ok"), at("experts")], 1)
         squares = (place**2).sum(1, keepdim=True) + self.landmark_squares - 2 * place @ self.landmarks.T
         bumps = torch.exp(-self.gamma * squares.clamp_min(0))
         near = bumps @ self.readout + self.readout_mean
-        heard = torch.cat([gated, near[:, :1], at("ok"), gates], 1)
-        logit = (heard @ self.stack + self.stack_bias).squeeze(1)
-        local_ok = torch.sigmoid(self.platt[0] * logit + self.platt[1])
         gain = (torch.cat([at("gain"), near[:, 1:2], gates], 1) @ self.gain_stack).squeeze(1).clamp(-1, 1)
         kind = torch.cat([at("tasks"), sense, scaled * self.kind_spread], 1)
         kinds = kind @ self.kind_weights + self.kind_bias
         task = torch.softmax(kinds, 1)
+        everyday = gates[:, -1:]
+        heard = torch.cat([gated, near[:, :1] * (1 - everyday), at("ok") * (1 - everyday), gates, everyday * task], 1)
+        logit = (heard @ self.stack + self.stack_bias).squeeze(1)
+        local_ok = torch.sigmoid(self.platt[0] * logit + self.platt[1])
         words = (torch.cat([kind, task], 1) @ self.length_weights + self.length_bias).squeeze(1)
         tokens = torch.exp(words.clamp(0, 8.5))
         embedding = torch.cat([sense[:, :self.kept], scaled * 0.5, task * 2, gates * 2, (gated - 0.5) * 4,

@@ -201,7 +201,7 @@ WORK = {
         "Complete the function:\n{snippet}", "Debug this. It says {error}\n\n{snippet}", "Write a GitHub Actions workflow that runs the tests.",
         "What's the time complexity of this?\n{snippet}", "Generate a HTML page with a login form.", "CSS to centre a div", "{lang} one-liner that {program}?",
         "Which command {command}?", "Shell command: {command}", "How do I do this on the command line: {command}",
-    ], (), 0.55, 150),
+    ], (), 0.45, 150),
     "maths": ([
         "What is {sum}?", "Calculate {sum}.", "Compute {sum}", "{sum} = ?", "Solve for x: {equation}", "Solve {equation}.", "{story}", "{story}", "{story} Show your work.",
         "How much is {sum}?", "Work out {sum} please.", "What's {sum}", "Evaluate {sum}.", "Simplify: (x^2 - 9)/(x - 3)", "Find the roots of {equation}",
@@ -210,7 +210,7 @@ WORK = {
         "What is the area of a circle with radius {n} cm?", "Find the mean and the median of 3, 7, 7, {n}, 12.", "{n} percent of {n2}?", "Round {n}.4567 to two decimals.",
         "If f(x) = 2x + {n}, what is f({n2})?", "A bag holds {n} red and {n2} blue balls. What is the chance of drawing a red one?",
         "Differentiate sin(x) * e^x.", "What is the compound interest on {n2}00 at {n}% for 3 years?", "Check my calculation: {sum} = {n2}",
-    ], (), 0.5, 90),
+    ], (), 0.6, 90),
     "reasoning": ([
         "{puzzle}?", "{puzzle}? Explain your reasoning.", "Riddle: {puzzle}?", "{puzzle}? Think step by step.", "Solve this logic puzzle. {puzzle}?",
         "Should I {choice_a} or {choice_b}? Weigh the arguments.", "Compare {choice_a} and {choice_b} and tell me which is better for us.",
@@ -342,6 +342,8 @@ def generate(folder: Path, each: int, seed: int) -> list[dict]:
             if rng.random() < 0.1:
                 prompt = prompt.rstrip(".?!")
             expected = length(text) if tokens is None else tokens
+            if "{command}" in form or "[todo]" in form:
+                expected = 15
             if "one line" in prompt or "one word" in prompt.lower():
                 expected = min(expected, 20)
             row = {"prompt": before + prompt + after, "task": task, "soft": soft, "tokens": expected}

@@ -42,8 +42,9 @@ class Settings:
     own_count: int = 1000
     task_count: int = 300
     answered_count: int = 150
+    answered_weight: float = 3.0
     own_weight: float = 0.15
-    least_weight: float = 0.3
+    least_weight: float = 1.0
     strength: float = 1.0
     variants: float = 0.2
     variant_step: int = 2
@@ -55,6 +56,8 @@ class Settings:
     feature_spread: float = 0.12
     bump_strength: float = 0.5
     gate_heat: float = 8.0
+    own_lead: float = 0.15
+    own_expert_weight: float = 0.3
     kind_spread: float = 0.5
     kind_strength: float = 3.0
     real_kind_weight: float = 0.2
@@ -121,14 +124,15 @@ class First:
         gates = np.stack([rows.group == g for g in GROUPS], 1).astype(np.float32)
         kinds = np.eye(len(tasks.TASKS), dtype=np.float32)[np.maximum(rows.kind, 0)]
         self.jobs = [  # rows, targets, weights, columns
-            # One factorisation for all of these; a weak label counts more here than where quality is weighed.
+            # One factorisation for all of these; a weak label counts more here than where quality is weighed, so that
+            # everyday prompts are told from benchmarks firmly.
             (judged, np.column_stack([rows.soft, rows.gain, gates, vectors]), np.maximum(rows.weight, settings.least_weight),
              [PLAN["ok"][0], PLAN["gain"][0], *range(*PLAN["gates"]), *range(*PLAN["sense"])]),
         ]
         if rows.sorted.any():
             self.jobs.append((rows.sorted, kinds, rows.kind_weight, [*range(*PLAN["tasks"])]))
         for place, group in enumerate(GROUPS):
-            weight = rows.weight if group != "own" else np.ones(len(rows), np.float32)
+            weight = rows.weight if group != "own" else np.full(len(rows), settings.own_expert_weight, np.float32)
             self.jobs.append((judged & (rows.group == group), rows.soft[:, None], weight, [PLAN["experts"][0] + place]))
 
     def duals(self, inside: np.ndarray) -> np.ndarray:
@@ -184,12 +188,13 @@ class Second:
             near[asked] = self.radial(place[picked]).fit(place[fitted], targets[fitted], rows.weight[fitted])(place[asked])
         self.near = self.radial(place[picked]).fit(place[at], targets[at], rows.weight[at])
         gates, gated = self.gates(columns)
-        heard = np.column_stack([gated, near[:, 0], part("ok")[:, 0], gates])
+        self.sorter = None
+        if rows.sorted.any():
+            self.kinds(first, columns, inside)
+        heard = self.heard(columns, first.f, near[:, 0])
         self.stack, self.stack_bias = soft_logistic(heard[at], rows.soft[at], rows.weight[at])
         heard = np.column_stack([part("gain")[:, 0], near[:, 1], gates])
         self.gain_stack = Ridge(alpha=1.0, fit_intercept=False).fit(heard[at], rows.gain[at], rows.weight[at]).coef_
-        if rows.sorted.any():
-            self.kinds(first, columns, inside)
 
     def radial(self, landmarks):
         return linear.Radial(landmarks, self.settings.gamma, self.settings.bump_strength)
@@ -200,9 +205,22 @@ class Second:
                                 part("experts")]).astype(np.float32)
 
     def gates(self, columns):
-        heat = np.exp(self.settings.gate_heat * columns[:, slice(*PLAN["gates"])])
+        heat = np.exp(self.settings.gate_heat * (columns[:, slice(*PLAN["gates"])] + self.lead()))
         gates = heat / heat.sum(1, keepdims=True)
         return gates, (gates * columns[:, slice(*PLAN["experts"])]).sum(1)
+
+    def lead(self) -> np.ndarray:
+        """Benchmarks have forms that are hard to miss; what looks like none of them firmly is an everyday prompt."""
+        return np.array([self.settings.own_lead if group == "own" else 0.0 for group in GROUPS])
+
+    def heard(self, columns, scaled, near):
+        """What `local_ok` is weighed from; for everyday prompts that is their own ridge and the task."""
+        gates, gated = self.gates(columns)
+        benchmark = 1 - gates[:, -1]
+        parts = [gated, near * benchmark, columns[:, PLAN["ok"][0]] * benchmark, gates]
+        if self.sorter is not None:
+            parts.append(gates[:, -1:] * self.sorter.predict_proba(self.kind_inputs(columns, scaled)))
+        return np.column_stack(parts)
 
     def kind_inputs(self, columns, scaled):
         return np.column_stack([columns[:, slice(*PLAN["tasks"])], columns[:, slice(*PLAN["sense"])] * self.sense_scale,
@@ -214,23 +232,24 @@ class Second:
         at = np.flatnonzero(inside & rows.sorted)
         sorter = LogisticRegression(C=settings.kind_strength, max_iter=300).fit(inputs[at], rows.kind[at], sample_weight=rows.kind_weight[at])
         assert list(sorter.classes_) == list(range(len(tasks.TASKS)))
-        self.kind_weights, self.kind_bias = sorter.coef_.T, sorter.intercept_
+        self.sorter, self.kind_weights, self.kind_bias = sorter, sorter.coef_.T, sorter.intercept_
         at = np.flatnonzero(inside & np.isfinite(rows.tokens))
         wide = np.column_stack([inputs, sorter.predict_proba(inputs)])
-        length = Ridge(alpha=30.0).fit(wide[at], rows.tokens[at])
+        # A reference answer's length is a fact, a prompt of ours has only an opinion.
+        length = Ridge(alpha=10.0).fit(wide[at], rows.tokens[at], np.where(rows.group[at] == "answered", settings.answered_weight, 1.0))
         self.length_weights, self.length_bias = length.coef_[:, None], length.intercept_
 
     def score(self, columns, scaled) -> tuple[np.ndarray, np.ndarray]:
         """Raw logit of `local_ok`, and `gain`, as the graph computes them."""
-        gates, gated = self.gates(columns)
+        gates, _ = self.gates(columns)
         near = self.near(self.place(columns, scaled))
-        heard = np.column_stack([gated, near[:, 0], columns[:, PLAN["ok"][0]], gates])
+        heard = self.heard(columns, scaled, near[:, 0])
         gain = np.column_stack([columns[:, PLAN["gain"][0]], near[:, 1], gates]) @ self.gain_stack
         return heard @ self.stack + self.stack_bias, gain
 
     def parts(self) -> dict:
         near = self.near
-        return {"gate_heat": self.settings.gate_heat, "sense_scale": self.sense_scale, "sense_spread": self.sense_spread,
+        return {"gate_heat": self.settings.gate_heat, "lead": self.lead(), "sense_scale": self.sense_scale, "sense_spread": self.sense_spread,
                 "feature_spread": self.settings.feature_spread, "landmarks": near.landmarks,
                 "landmark_squares": (near.landmarks**2).sum(1), "gamma": near.gamma, "readout": near.readout,
                 "readout_mean": near.mean, "stack": self.stack[:, None], "stack_bias": self.stack_bias,
