@@ -87,9 +87,14 @@ impl House {
         let ledger = Arc::new(ledger);
         seed(ledger.metrics(), &router);
         let calibration = router.standing().clone();
-        let ledger_of_pipeline = Arc::clone(&ledger);
-        let parts =
-            Parts { router, backends, names, ledger: ledger_of_pipeline, early_gate, config: config.clone() };
+        let parts = Parts {
+            router,
+            backends,
+            names,
+            ledger: Arc::clone(&ledger),
+            early_gate,
+            config: config.clone(),
+        };
         let (shadows, samples) = Shadows::channel();
         let pipeline = Arc::new(Pipeline::new(parts).with_shadows(shadows));
         let (samples, paths) = (Mutex::new(Some(samples)), paths.clone());

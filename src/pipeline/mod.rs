@@ -276,9 +276,7 @@ impl Pipeline {
         let why = last_error.map_or(Why::Routing(Reason::NoRemote, None), Why::Backend);
         Err(refuse(why, Some(decision), recorder))
     }
-}
 
-impl Pipeline {
     /// The gate that an answer of this backend has to pass: the local model's, where the caller did not ask for it.
     fn gate_of(&self, decision: &Decision, backend: &Arc<dyn Backend>) -> Option<&Arc<Gate>> {
         let chosen = backend.profile().id.as_str() == LOCAL && decision.reason != Reason::Requested;

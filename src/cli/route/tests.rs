@@ -65,7 +65,7 @@ fn a_file_is_decided_line_by_line_in_order() {
         assert!((0.0..=1.0).contains(&line["local_ok"].as_f64().unwrap()));
         assert!((-1.0..=1.0).contains(&line["gain"].as_f64().unwrap()));
         assert!(Task::parse(line["task"].as_str().unwrap()).is_some(), "{line}");
-        assert!(line["expected_output_tokens"].as_u64().unwrap() >= 1 && line["error"].is_null(), "{line}");
+        assert!(line["expected_output_tokens"].as_u64().unwrap() >= 1 && line["error"].is_null());
     }
 }
 
