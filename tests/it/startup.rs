@@ -166,7 +166,10 @@ async fn the_shipped_house_starts_without_a_key_and_says_what_it_has() {
     let gateway = setup.serve().await;
     let ready = gateway.admin("/health/ready").await;
     assert_eq!((ready.status, ready.json()["backends"]["local"].as_str()), (200, Some("ready")));
-    let reply = gateway.post(&[], &chat("auto", false)).await;
+    // Hard by any rule and any calibration, so it would go out if anybody were there.
+    let mut hard = chat("auto", false);
+    hard["messages"][0]["content"] = "Prove that there are infinitely many primes.".into();
+    let reply = gateway.post(&[], &hard).await;
     assert_eq!((reply.status, reply.header("x-crossover-reason")), (200, "no_remote"));
     gateway.signal("TERM");
     let ended = gateway.ended().await;

@@ -92,9 +92,11 @@ impl Policy {
             return Wish { targets, reason: Reason::Unknown, rule: WHEN_UNKNOWN, threshold, within_boundary };
         }
         let instead = self.uncalibrated.as_ref().filter(|_| blind);
-        if let Some(rule) = instead.filter(|rule| rule.condition.holds(facts) == Truth::Yes) {
+        // A plain rule: what was learnt, the kind of task included, does not steer before it is calibrated.
+        let plain = &Facts { verdict: None, ..*facts };
+        if let Some(rule) = instead.filter(|rule| rule.condition.holds(plain) == Truth::Yes) {
             let within_boundary = within(&rule.targets);
-            let reason = reason::of_clauses(rule.condition.decisive(facts), within_boundary);
+            let reason = reason::of_clauses(rule.condition.decisive(plain), within_boundary);
             return Wish { targets: &rule.targets, reason, rule: UNCALIBRATED, threshold, within_boundary };
         }
         let (targets, rule) = (&self.otherwise.targets, &self.otherwise.name);

@@ -273,6 +273,16 @@ fn without_a_threshold_uncalibrated_steers_and_other_rules_go_first() {
 }
 
 #[test]
+fn the_uncalibrated_rule_goes_by_the_keyword_guess_of_the_task() {
+    let policy = rules(&CALIBRATED.replace("prompt-tokens-below = 100", "task-any = [\"classification\"]"));
+    let mut scene = scene().signals(|signals| signals.task = Some(Task::Extraction));
+    scene.verdict = Some(Verdict { task: Some("classification".to_owned()), ..Verdict::default() });
+    assert_eq!(scene.told(&policy).2, "otherwise", "what was learnt does not steer yet");
+    scene.signals.task = Some(Task::Classification);
+    assert_eq!(scene.told(&policy).2, "uncalibrated");
+}
+
+#[test]
 fn without_a_verdict_when_unknown_steers_and_other_rules_go_first() {
     let policy = rules(CALIBRATED);
     let rule = |mut scene: Scene| {
