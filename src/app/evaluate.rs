@@ -81,7 +81,7 @@ impl EvalHouse {
             cost_if_remote: outcome.cost_if_remote.map(|if_remote| if_remote.cost),
             ttft: outcome.first_chunk_in,
             total: Some(outcome.total),
-            local_ok: outcome.verdict.map(|verdict| verdict.local_ok),
+            local_ok: outcome.verdict.map(|verdict| verdict.steering()),
             prompt_tokens: Some(outcome.prompt_tokens_estimate),
             begun,
         })
@@ -94,7 +94,7 @@ impl EvalHouse {
         Ok(DecisionFacts {
             target: served_by(decision.plan.targets().first().copied()),
             reason: decision.reason.label().to_owned(),
-            local_ok: decision.verdict.map(|verdict| verdict.local_ok),
+            local_ok: decision.verdict.map(|verdict| verdict.steering()),
             prompt_tokens: decision.prompt_tokens,
             decided_in: decision.decided_in,
         })

@@ -78,7 +78,8 @@ pub struct Transcript {
     pub ttft: Option<Duration>,
     /// Time to the end; `None` when nothing was measured.
     pub total: Option<Duration>,
-    /// The classifier's probability that the local answer is good enough, where it said one.
+    /// The score that steers: the classifier's probability that the local answer is good enough, by the calibration's
+    /// head where there is one.
     pub local_ok: Option<f32>,
     /// The prompt's length in tokens as routing saw it.
     pub prompt_tokens: Option<u32>,
@@ -100,7 +101,7 @@ pub struct DecisionFacts {
     pub target: ServedBy,
     /// Why.
     pub reason: String,
-    /// The classifier's probability that the local answer is good enough; `None` when it said nothing.
+    /// The score that steers, as in [`Transcript`]; `None` when the classifier said nothing.
     pub local_ok: Option<f32>,
     /// Upper estimate of the prompt's length, in tokens.
     pub prompt_tokens: u32,
