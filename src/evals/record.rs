@@ -64,12 +64,12 @@ impl RecordingEnd {
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
     /// The file cannot be read or written.
-    #[error("{}: {source}", file.display())]
+    #[error("{}: {cause}", file.display())]
     File {
         /// The file.
         file: PathBuf,
         /// Why.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// The file holds what this recording cannot add to.
     #[error("{0}\nnothing was changed: move the file away, or name another one")]
@@ -161,7 +161,7 @@ impl Book {
     /// Reads what is there, mends a line that a kill tore off, and refuses what cannot be added to.
     fn open(recording: &Recording<'_>) -> Result<Self, RecordError> {
         let path = recording.file.to_owned();
-        let fault = |source| RecordError::File { file: path.clone(), source };
+        let fault = |cause| RecordError::File { file: path.clone(), cause };
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).map_err(fault)?;
         }
@@ -245,14 +245,14 @@ impl Book {
             model_hash: tier.model_hash.clone(),
             ..RecordedLine::of(&suite.hash, &sample.id, subject, answer)
         };
-        let fault = |source| RecordError::File { file: self.path.clone(), source };
+        let fault = |cause| RecordError::File { file: self.path.clone(), cause };
         let mut text = serde_json::to_vec(&line).map_err(|error| fault(error.into()))?;
         text.push(b'\n');
         self.file.write_all(&text).map_err(fault)
     }
 
     fn close(self) -> Result<(), RecordError> {
-        self.file.sync_all().map_err(|source| RecordError::File { file: self.path, source })
+        self.file.sync_all().map_err(|cause| RecordError::File { file: self.path, cause })
     }
 }
 

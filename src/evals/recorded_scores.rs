@@ -171,7 +171,7 @@ impl RecordedScores {
     /// An unreadable or empty file; every bad line at once.
     pub fn read(file: &Path, models: Option<&Path>) -> Result<Self, ScoresError> {
         let bytes = std::fs::read(file)
-            .map_err(|source| RecordedError::Unreadable { file: file.to_owned(), source })?;
+            .map_err(|cause| RecordedError::Unreadable { file: file.to_owned(), cause })?;
         let (mut rows, mut bad, mut seen) = (vec![], vec![], BTreeSet::new());
         for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
             if line.trim_ascii().is_empty() {

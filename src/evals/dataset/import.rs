@@ -95,7 +95,7 @@ impl Import {
     /// # Errors
     /// When the folder holds something, or cannot be written.
     pub fn write(&self, folder: &Path) -> Result<Suite, DatasetError> {
-        let blame = |source| DatasetError::Unwritable { file: folder.to_owned(), source };
+        let blame = |cause| DatasetError::Unwritable { file: folder.to_owned(), cause };
         if std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some()) {
             let full = std::io::Error::other("it holds files already: name a new folder");
             return Err(blame(full));

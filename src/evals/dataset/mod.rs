@@ -113,20 +113,20 @@ impl fmt::Display for BadLine {
 #[derive(Debug, thiserror::Error)]
 pub enum DatasetError {
     /// A file cannot be read.
-    #[error("cannot read {}: {source}", file.display())]
+    #[error("cannot read {}: {cause}", file.display())]
     Unreadable {
         /// The file.
         file: PathBuf,
         /// Why.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// A file cannot be written.
-    #[error("cannot write {}: {source}", file.display())]
+    #[error("cannot write {}: {cause}", file.display())]
     Unwritable {
         /// The file or folder.
         file: PathBuf,
         /// Why.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// A file as a whole is not what it should be.
     #[error("{}: {problem}", file.display())]
@@ -207,7 +207,7 @@ impl Suite {
 }
 
 fn read(file: &Path) -> Result<Vec<u8>, DatasetError> {
-    std::fs::read(file).map_err(|source| DatasetError::Unreadable { file: file.to_owned(), source })
+    std::fs::read(file).map_err(|cause| DatasetError::Unreadable { file: file.to_owned(), cause })
 }
 
 fn read_about(file: &Path) -> Result<About, DatasetError> {

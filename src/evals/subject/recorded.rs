@@ -137,12 +137,12 @@ impl RecordedLine {
 #[derive(Debug, thiserror::Error)]
 pub enum RecordedError {
     /// The file cannot be read.
-    #[error("cannot read {}: {source}", file.display())]
+    #[error("cannot read {}: {cause}", file.display())]
     Unreadable {
         /// The file.
         file: PathBuf,
         /// Why.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// Lines that are no recorded answers: all of them.
     #[error("{}", listed(.0))]
@@ -183,7 +183,7 @@ impl Recorded {
     /// An unreadable or empty file; every bad line at once.
     pub fn read(file: &Path, suite: &str) -> Result<Vec<Self>, RecordedError> {
         let bytes = std::fs::read(file)
-            .map_err(|source| RecordedError::Unreadable { file: file.to_owned(), source })?;
+            .map_err(|cause| RecordedError::Unreadable { file: file.to_owned(), cause })?;
         let mut subjects: BTreeMap<String, Self> = BTreeMap::new();
         let mut bad = vec![];
         for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
