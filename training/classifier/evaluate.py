@@ -1,6 +1,6 @@
 """Measure the exported classifier on rows it never saw, and the recipe out of fold; write `results.json`.
 
-    python evaluate.py --data DATA --folds FOLDS.npz [--compare FOLDER] [--scores OUT.jsonl [--kind random|family]]
+    python evaluate.py --data DATA --folds FOLDS.npz [--compare FOLDER] [--scores OUT.jsonl [--kind random|family] [--head local_ok|gain]]
 
 Everything about the shipped model runs through the exported graph in ONNX Runtime on one thread, as in the gateway.
 FOLDS.npz is `crossval.py`'s. `--scores` writes out-of-fold scores and outcomes of every routing row for
@@ -199,7 +199,9 @@ def lengths(classifier, folder: Path, settings: dict) -> dict:
     return out
 
 
-def write_scores(folds, rows, raw, kind: str, to: Path) -> None:
+def write_scores(folds, rows, raw, kind: str, head: str, to: Path) -> None:
+    """High stays local: `local_ok` as it is, `gain` (-1 to 1) turned round and moved to 0 to 1."""
+    scores = folds[f"{kind}_classifier"] if head == "local_ok" else (1 - np.clip(folds[f"{kind}_gain"], -1, 1)) / 2
     of = {name: i for i, name in enumerate(folds["id"].tolist())}
     partial = to.with_suffix(".part")
     with partial.open("w", encoding="utf-8") as out:
@@ -207,7 +209,7 @@ def write_scores(folds, rows, raw, kind: str, to: Path) -> None:
             at = of[r.id]
             held = "kept for testing" if r.category in data.KEPT_FOR_TESTING else str(folds[f"{kind}_fold"][at])
             out.write(json.dumps({"id": r.id, "source": r.source, "task": r.category, "chars": len(r.prompt),
-                                  "score": round(float(folds[f"{kind}_classifier"][at]), 6), "split": f"{kind}: {held}",
+                                  "score": round(float(scores[at]), 6), "split": f"{kind}: {held}",
                                   "outcomes": raw[r.id]}) + "\n")
     partial.rename(to)
 
@@ -222,12 +224,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(__file__).with_name("results.json"))
     parser.add_argument("--scores", type=Path, help="write out-of-fold scores here and stop")
     parser.add_argument("--kind", choices=["random", "family"], default="random")
+    parser.add_argument("--head", choices=["local_ok", "gain"], default="local_ok", help="which head ranks")
     args = parser.parse_args()
     rows, kept, dropped = data.load(args.data / "routing")
     raw = {r["id"]: r["models"] for r in map(json.loads, (args.data / "routing" / "train.jsonl").open(encoding="utf-8"))}
     folds = dict(np.load(args.folds))
     if args.scores:
-        write_scores(folds, rows + kept, raw, args.kind, args.scores)
+        write_scores(folds, rows + kept, raw, args.kind, args.head, args.scores)
         return
     train, held = [r for r in rows if r.split == "train"], [r for r in rows if r.split == "held"]
     classifier = Classifier(args.model)
