@@ -21,7 +21,7 @@ import sense
 from crossval import gaussian_ridge, word_ridge
 from figures import auc
 
-TOKENS, FROZEN, BATCH, RATE = 96, 4, 32, 5e-5
+TOKENS, FROZEN, BATCH, RATE = 64, 4, 32, 5e-5
 # Halves of about the same size, each with families of every source that has more than one.
 HALVES = {"code": 0, "science choice": 0, "short facts": 0, "writing": 0,
           "math": 1, "word problems": 1, "other choice": 1, "logic and gpqa": 1}
