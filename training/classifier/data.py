@@ -87,17 +87,3 @@ def load(routing: Path) -> tuple[list[Row], list[Row], list[dict]]:
         row = Row(r["id"], r["source"], r["category"], r["prompt"], soft, large - soft)
         (kept if r["category"] in KEPT_FOR_TESTING else rows).append(row)
     return rows, kept, reports
-
-
-def unlabelled(tasks: Path, per_set: int = 6000) -> list[str]:
-    """Texts that the tokenizer learns from beside the training prompts: only sets whose licence is known to be open."""
-    texts = []
-    for name, pick in (("clinc150", "text"), ("banking77", "text"), ("hwu64", "text"), ("snips", "text"),
-                       ("restaurants8k", "text"), ("gsm8k_train", "question"), ("tldr_commands", "task")):
-        rows = [json.loads(line) for line in (tasks / f"{name}.jsonl").open(encoding="utf-8")]
-        texts += [r[pick] for r in rows[:: max(1, len(rows) // per_set)]]
-    rows = [json.loads(line) for line in (tasks / "instructions.jsonl").open(encoding="utf-8")]
-    texts += [r["prompt"] for r in rows if r["template"].startswith(("quarel", "quartz", "cosmos_qa", "common_gen"))]
-    rows = [json.loads(line) for line in (tasks / "wnut17.jsonl").open(encoding="utf-8")]
-    texts += [" ".join(r["tokens"]) for r in rows]
-    return texts
