@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Checks evals/golden/*, evals/signals and evals/robustness: form of every row, labels, ids, sizes, that sets made by a
-program are what it makes, and that no text stands in training/, word for word or nearly.
+program are what it makes, and that no text of more than 40 characters stands in training/, word for word or nearly. Shorter ones, such as greetings, are not
+compared.
 
 Promises: names file, line and trouble for each problem, exits 1 when there is one, needs nothing but Python.
 Does not: score anything; that is `crossover eval run`.

@@ -3,9 +3,10 @@
 //! Asks nobody and writes no file.
 
 use sha2::{Digest, Sha256};
-use statrs::distribution::{Binomial, DiscreteCDF};
 
+use super::calibrate::auc as area;
 use super::logistic::{self, FitError};
+use super::statistics::Discordant;
 use crate::routing::{Confusion, EARLY_GATE_INPUTS, EarlyGate};
 
 /// Fewest rows of each kind, good enough or not, that a judge is fitted on.
@@ -34,7 +35,7 @@ pub struct EarlyFit {
     /// Rows of the fit, tuning and test part.
     pub parts: [usize; 3],
     /// Area under the ROC curve on the test part: the judge's, then the classifier's alone.
-    pub auc: [Option<f64>; 2],
+    pub auc: [f64; 2],
     /// Exact two-sided p-value of McNemar's test between the two on the test part.
     pub p_value: f64,
 }
@@ -176,29 +177,18 @@ fn confusion(rows: &[&EarlyRow], through: &[bool]) -> Confusion {
 }
 
 /// Area under the ROC curve: the chance that a good answer scores above a bad one, ties half (Mann and Whitney 1947).
-fn auc(rows: &[&EarlyRow], score: impl Fn(&EarlyRow) -> f64) -> Option<f64> {
-    let part = |good: bool| rows.iter().filter(move |row| row.good == good).map(|row| score(row));
-    let bad: Vec<f64> = part(false).collect();
-    let pairs = bad.len() * part(true).count();
-    let wins: f64 = part(true)
-        .flat_map(|good| {
-            bad.iter().map(move |bad| if good > *bad { 1.0 } else { f64::from(u8::from(good == *bad)) / 2.0 })
-        })
-        .sum();
-    (pairs > 0).then(|| wins / pairs as f64)
+fn auc(rows: &[&EarlyRow], score: impl Fn(&EarlyRow) -> f64) -> f64 {
+    let scores: Vec<f64> = rows.iter().map(|row| score(row)).collect();
+    let good: Vec<f64> = rows.iter().map(|row| f64::from(u8::from(row.good))).collect();
+    area(&scores, &good)
 }
 
 /// Exact two-sided p-value of the rows that only one of the two judged rightly (McNemar 1947).
 fn mcnemar(rows: &[&EarlyRow], judged: &[bool], alone: &[bool]) -> f64 {
     let only = |a: &[bool], b: &[bool]| {
         rows.iter().zip(a.iter().zip(b)).filter(|(row, (a, b))| **a == row.good && **b != row.good).count()
-            as u64
     };
-    let (ours, theirs) = (only(judged, alone), only(alone, judged));
-    match Binomial::new(0.5, ours + theirs) {
-        Ok(binomial) if ours + theirs > 0 => (2.0 * binomial.cdf(ours.min(theirs))).min(1.0),
-        _ => 1.0,
-    }
+    Discordant { first: only(judged, alone), second: only(alone, judged) }.mcnemar_exact()
 }
 
 #[cfg(test)]
@@ -227,7 +217,7 @@ mod tests {
     fn a_judge_that_sees_more_beats_the_classifier_alone() {
         let fit = fit_early_gate(&rows(1_000, 0.9), 8).unwrap();
         assert_eq!(fit.parts.iter().sum::<usize>(), 1_000);
-        assert!(fit.auc[0].unwrap() > 0.8 && (fit.auc[1].unwrap() - 0.5).abs() < 0.1, "{:?}", fit.auc);
+        assert!(fit.auc[0] > 0.8 && (fit.auc[1] - 0.5).abs() < 0.1, "{:?}", fit.auc);
         let (ours, alone) = (fit.gate.confusion, fit.gate.classifier_alone);
         assert_eq!(ours.caught + ours.missed + ours.needless + ours.kept, fit.parts[2]);
         assert_eq!(ours.missed + ours.kept, alone.missed + alone.kept, "the same number is let through");
@@ -237,7 +227,7 @@ mod tests {
     #[test]
     fn a_beginning_that_tells_nothing_wins_nothing() {
         let fit = fit_early_gate(&rows(1_000, 0.5), 8).unwrap();
-        assert!((fit.auc[0].unwrap() - 0.5).abs() < 0.1, "{:?}", fit.auc);
+        assert!((fit.auc[0] - 0.5).abs() < 0.1, "{:?}", fit.auc);
         assert!(fit.p_value > 0.01, "{fit:?}");
     }
 
@@ -253,6 +243,6 @@ mod tests {
     fn the_area_counts_ties_as_half() {
         let row = |score, good| EarlyRow { id: String::new(), inputs: [score; 5], good };
         let rows = [row(0.9, true), row(0.5, true), row(0.5, false), row(0.1, false)];
-        assert_eq!(auc(&rows.iter().collect::<Vec<_>>(), |row| row.inputs[0]), Some(0.875));
+        assert_eq!(auc(&rows.iter().collect::<Vec<_>>(), |row| row.inputs[0]), 0.875);
     }
 }

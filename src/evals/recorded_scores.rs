@@ -90,7 +90,7 @@ impl TierModels {
     fn label(&self) -> String {
         match self {
             Self::One(model) => model.clone(),
-            Self::Mean(models) => format!("mean of {} models", models.len()),
+            Self::Mean(models) => format!("mean of {}", models.join(", ")),
             Self::Group(group) => format!("mean of {group} models"),
         }
     }

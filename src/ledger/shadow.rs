@@ -1,6 +1,7 @@
 //! The way from a live answer to its shadow: a bounded channel, which only requests that may leave the boundary enter.
 //! A place is taken before the die is cast, so that a full queue or a busy minute makes a probability of 0, which is
-//! recorded, and not a sample that goes missing. Texts pass through memory only and are never part of `Debug`.
+//! recorded, and not a sample that goes missing; one may still fail later, and is counted then. Texts pass through
+//! memory only and are never part of `Debug`.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -15,6 +15,8 @@ use crate::routing::{Decision, Shadow, Unconfined};
 
 /// Longer answers are not compared: what is kept in memory is bounded.
 const MOST_TEXT: usize = 64 * 1024;
+/// Larger requests are not sampled, for the same reason.
+const MOST_REQUEST: usize = 256 * 1024;
 
 /// A drawn sample that waits for its live answer.
 pub(super) struct Pending {
@@ -71,7 +73,9 @@ impl Pipeline {
         });
         let (Some(shadows), Some((leave, other))) = (&self.shadows, both) else { return (0.0, None) };
         let drawn = rand::rng().random::<f64>() < shadow.share;
-        let place = if decision.record.idle(&other) { shadows.place(policy, shadow) } else { None };
+        // A sample keeps its request until it is answered, so large ones are not drawn: probability 0, as when full.
+        let small = request.original.body.len() <= MOST_REQUEST;
+        let place = if small && decision.record.idle(&other) { shadows.place(policy, shadow) } else { None };
         let Some(place) = place else {
             if drawn {
                 self.count_sample(policy, "dropped");

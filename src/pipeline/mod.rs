@@ -260,12 +260,13 @@ impl Pipeline {
                     return Ok(Answer::new(backend.profile(), opened, decision, recorder, permit));
                 }
                 Err(error) => {
-                    let goes_on = error.retry != Retry::Never;
                     if error.kind == Kind::Unsure {
                         // Better an unsure answer than none: it is the last resort, and not judged again.
                         escalated = true;
                         targets.push_back(target);
                     }
+                    // A refusal elsewhere takes nothing away from a local answer that was there.
+                    let goes_on = escalated || error.retry != Retry::Never;
                     last_error = Some(error);
                     if !goes_on {
                         break;

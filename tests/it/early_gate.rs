@@ -71,12 +71,14 @@ async fn an_unsure_answer_is_replaced_before_the_first_byte() {
 #[tokio::test]
 async fn an_unsure_answer_is_better_than_none() {
     let upstream = ScriptedUpstream::start().await;
-    let (gateway, _folder) = gated(&upstream, "fault:500", -20.0).await;
-    let reply = gateway.post(&brief("auto", true)).await;
-    assert_eq!((reply.status, reply.header("x-crossover-route")), (200, "local"), "{reply:?}");
-    assert!(!text(&reply.chunks()).is_empty());
-    let row = gateway.row();
-    assert_eq!((&row["served_by"], &row["error"]), (&json!("local"), &json!("none")));
+    for fault in ["fault:500", "fault:400"] {
+        let (gateway, _folder) = gated(&upstream, fault, -20.0).await;
+        let reply = gateway.post(&brief("auto", true)).await;
+        assert_eq!((reply.status, reply.header("x-crossover-route")), (200, "local"), "{fault}: {reply:?}");
+        assert!(!text(&reply.chunks()).is_empty());
+        let row = gateway.row();
+        assert_eq!((&row["served_by"], &row["error"]), (&json!("local"), &json!("none")));
+    }
 }
 
 #[tokio::test]

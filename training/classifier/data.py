@@ -41,7 +41,6 @@ class Row:
     prompt: str
     soft: float
     gain: float
-    weight: float = 1.0
 
     @property
     def right(self) -> bool:

@@ -247,11 +247,10 @@ def main() -> None:
         golden = [json.loads(line) for line in GOLDEN_TASKS.open(encoding="utf-8")]
         results["task_golden"] = task_accuracy(classifier, [(r["text"], r["task"]) for r in golden])
     results["expected_tokens"] = lengths(classifier, args.data / "tasks", config["settings"])
-    probe = lambda c: auc_of_probes(c)
-    results["own_probes_weak_labels"] = {"with_own_prompts": probe(classifier)}
+    results["own_probes_weak_labels"] = {"with_own_prompts": auc_of_probes(classifier)}
     if args.compare:
         other = Classifier(args.compare)
-        results["own_probes_weak_labels"]["without_own_prompts"] = probe(other)
+        results["own_probes_weak_labels"]["without_own_prompts"] = auc_of_probes(other)
         results["held_back_without_own_prompts"] = held_back(other, train, held)["auc_most_small_right"]
     long = "\n".join(r.prompt for r in held)
     results["graph_latency_one_thread"] = {name: classifier.latency(long[:size]) for name, size in (("128_tokens", 512), ("cut_text", 4096))}

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Makes the shipped request classifier again, from the data to the figures in its card. Fixed seed; about half an hour of
+# Makes the shipped request classifier again, from the data to the figures in its card: all but `tokenizer.json`, which
+# stays from the form before and is not read by the graph. Fixed seed; about half an hour of
 # one quiet core, most of it for the encoder's vectors and the out-of-fold scores.
 #
 #   training/classifier/run.sh DATA [WORK]

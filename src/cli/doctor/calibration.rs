@@ -15,10 +15,11 @@ pub(super) fn examine(standing: &Standing, ledger: &Path) -> Vec<Finding> {
     let words = standing.words();
     match standing {
         Standing::Valid(calibration) => {
-            let drift = match recent_scores(ledger, RECENT) {
-                Ok(scores) => drift(calibration, &scores),
-                Err(error) => Finding::note("drift", error.to_string()),
-            };
+            let drift =
+                match recent_scores(ledger, RECENT, made_at_ms(calibration), calibration.head.is_some()) {
+                    Ok(scores) => drift(calibration, &scores),
+                    Err(error) => Finding::note("drift", error.to_string()),
+                };
             vec![Finding::good(subject, words), drift]
         }
         // `serve` runs on without: the policy's plain rule steers.
@@ -26,6 +27,11 @@ pub(super) fn examine(standing: &Standing, ledger: &Path) -> Vec<Finding> {
             vec![Finding::note(subject, words)]
         }
     }
+}
+
+/// Scores from before the calibration were held against another one, if against any.
+fn made_at_ms(calibration: &Calibration) -> i64 {
+    calibration.made_at.parse::<jiff::Timestamp>().map_or(0, |at| at.as_millisecond())
 }
 
 fn drift(calibration: &Calibration, scores: &[f32]) -> Finding {

@@ -82,10 +82,9 @@ fn tell(fit: &EarlyFit, rows: usize, of: usize) {
     }
     println!("on the test rows, of answers that were          good enough         not good enough");
     println!("                                          let through  escalated  let through  escalated");
-    let line = |name: &str, it: &Confusion, auc: Option<f64>| {
-        let auc = auc.map_or_else(|| "-".to_owned(), |auc| format!("{auc:.3}"));
+    let line = |name: &str, it: &Confusion, auc: f64| {
         let (kept, needless, missed, caught) = (it.kept, it.needless, it.missed, it.caught);
-        println!("  {name:<38}{kept:>13}{needless:>11}{missed:>13}{caught:>11}   AUC {auc}");
+        println!("  {name:<38}{kept:>13}{needless:>11}{missed:>13}{caught:>11}   AUC {auc:.3}");
     };
     line("early gate", &fit.gate.confusion, fit.auc[0]);
     line("classifier alone, as many let through", &fit.gate.classifier_alone, fit.auc[1]);

@@ -155,7 +155,7 @@ impl Gate<'_> {
         match before.compare(&report, false) {
             Ok(compared) => self.judged(&report, &before, &compared, table),
             Err(error) if error.is_no_data() => {
-                self.keep(&report, &[])?;
+                self.keep(&report, &[error.to_string()])?;
                 Ok((no_data(error.to_string()), table))
             }
             Err(error) => Err(error.into()),

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::bail;
+
 use super::files::{say, write};
 use crate::evals::{Report, page};
 
@@ -39,8 +41,11 @@ impl OutputArgs {
             put(&file, &texts.join("\n"))?;
         }
         for file in self.named(self.junit.as_deref(), "report.xml") {
-            if let [report] = reports {
-                put(&file, &report.junit(failing))?;
+            match reports {
+                [report] => put(&file, &report.junit(failing))?,
+                // A folder gets what there is; who named the file is told why there is none.
+                _ if self.junit.is_none() => {}
+                _ => bail!("--junit takes one report, and this run has {}", reports.len()),
             }
         }
         Ok(())

@@ -254,14 +254,15 @@ fn judge(gates: &Gates, report: &Report) -> anyhow::Result<(u8, Vec<String>)> {
     {
         let row = report.rows.iter().find(|row| row.subject == subject.name);
         let why = row.map_or("no rows", |row| &row.why);
-        eprintln!("error: {}: not one answer could be judged: {why}", subject.name);
-        return Ok((NO_DATA, vec![]));
+        let why = format!("{}: not one answer could be judged: {why}", subject.name);
+        eprintln!("error: {why}");
+        return Ok((NO_DATA, vec![why]));
     }
     let failing: Vec<String> = match gates.judge(report) {
         Ok(failing) => failing.into_iter().map(|failing| failing.0).collect(),
         Err(error) if error.is_no_data() => {
             eprintln!("error: {error}");
-            return Ok((NO_DATA, vec![]));
+            return Ok((NO_DATA, vec![error.to_string()]));
         }
         Err(error) => return Err(error.into()),
     };

@@ -224,7 +224,7 @@ fn mean(values: &[f64]) -> f64 {
 
 /// Area under the ROC curve: how often a good row scores above one that is not, ties counting half (Hanley and McNeil,
 /// Radiology 1982). Half where there is only one kind.
-pub(super) fn auc(scores: &[f64], good: &[f64]) -> f64 {
+pub(in crate::evals) fn auc(scores: &[f64], good: &[f64]) -> f64 {
     let mut order: Vec<usize> = (0..scores.len()).collect();
     order.sort_by(|a, b| scores[*a].total_cmp(&scores[*b]));
     let (mut below, mut pairs, mut wins) = (0.0, 0.0, 0.0);

@@ -9,6 +9,7 @@ mod rows;
 mod split;
 mod text;
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::dataset::BadLine;
@@ -17,6 +18,7 @@ use crate::chat::SCORE_BINS;
 use crate::routing::{Bound, Calibration, Goal, Rows, SCHEMA, score_bin};
 
 pub use figures::{Point, Rival, Scored, TaskSlice};
+pub(super) use head::auc;
 pub use promise::{Chosen, Promise, Tested, Trial};
 pub use rows::{Reader, Reading, rows, scorer_hash};
 pub use split::CALIBRATE_SHARE;
@@ -188,7 +190,11 @@ fn prepare<'a>(all: &'a [Row], asked: &Asked) -> Result<Prepared<'a>, CalibrateE
         return Err(CalibrateError::TooFew(all.len()));
     }
     let parts = split::split(all);
-    let part = |of: Part| all.iter().zip(&parts).filter(move |(_, part)| **part == of).map(|(row, _)| row);
+    // Copies of a prompt are no independent trials: each prompt counts once.
+    let mut seen = BTreeSet::new();
+    let distinct: Vec<(&Row, Part)> =
+        all.iter().zip(parts).filter(|(row, _)| seen.insert(row.prompt.as_str())).collect();
+    let part = |of: Part| distinct.iter().filter(move |(_, part)| *part == of).map(|(row, _)| *row);
     // Scores are of many digits; what differs by less is equal.
     let worse = |row: &Row| row.local < row.remote - asked.epsilon() - 1e-9;
     let fit: Vec<&Row> = part(Part::Fit).collect();

@@ -89,7 +89,11 @@ fn one(
     let (local, local_cost) = side(local)?;
     let (remote, remote_cost) = match remote.name == GoldOracle::NAME {
         // The expected answer is right by definition, also where a scorer cannot read it as an answer.
-        true => (1.0, side(remote).ok().and_then(|(_, cost)| cost)),
+        true => {
+            let row = remote.rows.iter().find(|row| row.sample == at);
+            let cost = row.and_then(|row| row.answer.as_ref()?.cost);
+            (1.0, cost.map(|cost| cost.0 as f64))
+        }
         false => side(remote)?,
     };
     let reading = reader.read(sample).map_err(|why| format!("has no classifier score: {why}"))?;

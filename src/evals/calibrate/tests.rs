@@ -152,6 +152,19 @@ fn a_spend_that_cannot_be_reached_or_known_is_no_threshold() {
 }
 
 #[test]
+fn copies_of_a_prompt_are_no_further_proof() {
+    // 40 prompts, of which the good ones stand there fifty times over.
+    let few = drawn(40, 10, |_| 0.0);
+    let copies = |at: usize| few.iter().map(move |row| Row { id: format!("{}-{at}", row.id), ..row.clone() });
+    let many: Vec<Row> = (0..50).flat_map(copies).collect();
+    let told = calibrate(&many, &asked(PROMISE)).unwrap().calibration;
+    assert!(
+        told.threshold.is_none() && told.why_none.unwrap().contains("59 without a failure"),
+        "2,000 rows of 40 prompts"
+    );
+}
+
+#[test]
 fn too_small_sets_and_one_prompt_for_all_are_errors() {
     let rows = drawn(19, 8, |_| 0.1);
     assert!(matches!(calibrate(&rows, &asked(PROMISE)), Err(CalibrateError::TooFew(19))));

@@ -123,6 +123,21 @@ fn agreement_is_weighed_by_the_draw_and_remote_answers_agree_with_themselves() {
 }
 
 #[test]
+fn rows_that_could_not_be_sampled_do_not_move_agreement() {
+    // 100 of 1,000 local answers could be sampled; half of all agree, and the other policy sends half out.
+    let mut rows: Vec<Logged> = (0..1_000).map(|at| row(if at % 2 == 0 { 0.9 } else { 0.6 })).collect();
+    for (at, row) in rows.iter_mut().enumerate().take(100) {
+        row.shadow_probability = Some(1.0);
+        row.grades = BTreeMap::from([("agreement".to_owned(), if at % 4 < 2 { 1.0 } else { 0.0 })]);
+    }
+    let told = under(&rows, &threshold(0.7));
+    let worth = told.worth.iter().find(|worth| worth.measure == "agreement").unwrap();
+    let (logged, replayed) = (worth.logged.unwrap().mean, worth.replayed.unwrap().mean);
+    assert!((logged - 0.5).abs() < 0.02 && (replayed - 0.75).abs() < 0.02, "{worth:?}");
+    assert_eq!((worth.seen, worth.uncovered), (100, 900));
+}
+
+#[test]
 fn verdicts_speak_of_what_could_have_happened() {
     let mut rows: Vec<Logged> = (0..40).map(|_| row(0.9)).collect();
     for (at, row) in rows.iter_mut().enumerate().filter(|(at, _)| at % 2 == 0) {

@@ -126,7 +126,15 @@ fn by_draws(
     if !pairs.iter().any(|pair| pair.row.grades.contains_key(measure)) {
         return None;
     }
-    let rows: Vec<&Pair<'_>> = pairs.iter().filter(|pair| pair.was.is_some() && pair.is.is_some()).collect();
+    // Only rows on which both answers could have been compared: else the judged policy would choose its own rows.
+    let open = |pair: &&Pair<'_>| {
+        let by = pair.row.answered.as_ref().map(|answer| &answer.by);
+        pair.was.is_some()
+            && pair.is.is_some()
+            && by == pair.was.as_ref()
+            && pair.row.shadow_probability.is_some_and(|chance| chance > 0.0)
+    };
+    let rows: Vec<&Pair<'_>> = pairs.iter().filter(open).collect();
     let was = observations(&rows, |pair| (is_local(pair.was.as_ref()), of(pair, pair.was.as_ref())));
     let is = observations(&rows, |pair| (is_local(pair.is.as_ref()), of(pair, pair.is.as_ref())));
     let seen = rows.iter().filter(|pair| pair.row.grades.contains_key(measure)).count();
@@ -139,7 +147,7 @@ fn by_draws(
         replayed_normalised: now.normalised.map(|worth| Interval::of(worth).given(seen)),
         difference: off_policy_difference(&is, &was).map(|worth| Interval::of(worth).given(seen)),
         seen,
-        uncovered: now.uncovered,
+        uncovered: pairs.len() - rows.len() + now.uncovered,
     })
 }
 

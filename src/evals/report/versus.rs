@@ -75,7 +75,12 @@ pub(super) fn against(
     let own: Vec<f64> = rows.iter().map(|row| row.1).collect();
     let theirs: Vec<f64> = rows.iter().map(|row| row.2).collect();
     let Estimate { mean, lo, hi, n } = paired_difference(&own, &theirs)?;
-    let non_inferior = margin.and_then(|margin| NonInferiority::test(&own, &theirs, margin));
+    let non_inferior = margin.and_then(|margin| {
+        let test = NonInferiority::test(&own, &theirs, margin)?;
+        // Rows that all agree may be few or many: only the score interval knows how much that proves.
+        let interval = Discordant::count(&own, &theirs).and_then(|it| it.tango(own.len()));
+        Some(NonInferiority { difference: interval.unwrap_or(test.difference), ..test })
+    });
     Some(Versus {
         subject: run.name.clone(),
         rival: rival.name.clone(),

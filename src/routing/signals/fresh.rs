@@ -75,8 +75,8 @@ struct Found {
 /// Whether the text asks for what only somebody who can look it up knows.
 pub(super) fn needs_fresh_knowledge(text: &str) -> bool {
     let head = &text[..text.floor_char_boundary(HEAD)];
-    let tail =
-        if text.len() > HEAD + TAIL { &text[text.ceil_char_boundary(text.len() - TAIL)..] } else { "" };
+    // Of a text that is little longer than the head the end begins where the head ends: nothing lies between.
+    let tail = &text[text.ceil_char_boundary(text.len().saturating_sub(TAIL).max(head.len()))..];
     let asked = without_given_text(head);
     let words = split(&asked);
     if judge(&Found::of(&words), &words) {

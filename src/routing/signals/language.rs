@@ -184,6 +184,8 @@ fn only_names(prose: &str) -> bool {
 
 /// What people wrote of the text's beginning: no fenced code, no lines of code, no addresses.
 fn prose(text: &str) -> String {
+    // Code and addresses are passed over, but not without end.
+    let text = &text[..text.floor_char_boundary(64 * READ)];
     let mut prose = String::new();
     let mut fenced = false;
     let mut left = READ;
