@@ -10,6 +10,9 @@ use crate::chat::SCORE_BINS;
 pub(super) const WINDOW: usize = 4096;
 /// Fewer say nothing yet: with twenty bins, 500 rows of one and the same population already differ by 0.08 on average.
 pub const LEAST: u64 = 500;
+/// Rows of the golden set from which on it is told: of fewer, sets of like requests look drifted by chance (simulated: of
+/// 97 rows one in six, of 150 fewer than one in a hundred).
+const LEAST_EXPECTED: u64 = 150;
 /// Decisions between two sums.
 const EVERY: u64 = 64;
 /// From here on the population is another one, by the index's customary reading (Siddiqi, "Credit Risk Scorecards",
@@ -37,6 +40,11 @@ pub fn population_stability(actual: &[u64], expected: &[u64]) -> Option<f64> {
         return None;
     }
     Some(share(actual).iter().zip(share(expected)).map(|(a, e)| (a - e) * (a / e).ln()).sum())
+}
+
+/// Whether calibration's histogram is of enough rows: the index of a smaller one is above the alarm by chance alone.
+pub fn tells(expected: &[u64]) -> bool {
+    expected.iter().sum::<u64>() >= LEAST_EXPECTED
 }
 
 /// The last decisions' scores beside calibration's.
@@ -81,7 +89,7 @@ impl Drift {
             count => u64::from(count),
         };
         let actual: Vec<u64> = self.counts.iter().map(count).collect();
-        population_stability(&actual, &self.expected)
+        population_stability(&actual, &self.expected).filter(|_| tells(&self.expected))
     }
 }
 
@@ -109,6 +117,7 @@ mod tests {
         assert!(population_stability(&[100, 0], &[0, 100]).unwrap().is_finite());
         assert_eq!(population_stability(&[0, 0], &[1, 1]), None);
         assert_eq!(population_stability(&[1], &[1, 1]), None);
+        assert!(tells(&[100, 50]) && !tells(&[100, 49]));
     }
 
     #[test]

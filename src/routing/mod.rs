@@ -20,7 +20,7 @@ pub use calibration::{
 };
 pub use classifier::{Classifier, ClassifierError, Head, LoadError, OnnxClassifier, Reading, Verdict};
 pub use decision::{Decision, NonEmpty, Plan, PolicyVersion, Reason, Unconfined};
-pub use drift::{DRIFTED, DRIFTING, LEAST, population_stability, score_bin};
+pub use drift::{DRIFTED, DRIFTING, LEAST, population_stability, score_bin, tells};
 pub use early_gate::{Confusion, EarlyGate, INPUTS as EARLY_GATE_INPUTS, inputs as early_gate_inputs};
 pub use explanation::{CalibrationNote, Explanation, NotAvailable};
 pub use open::open;

@@ -4,7 +4,9 @@ use std::path::Path;
 
 use super::Finding;
 use crate::ledger::recent_scores;
-use crate::routing::{Calibration, DRIFTED, DRIFTING, LEAST, Standing, population_stability, score_bin};
+use crate::routing::{
+    Calibration, DRIFTED, DRIFTING, LEAST, Standing, population_stability, score_bin, tells,
+};
 
 /// Live requests that are looked at, as many as the gateway's own gauge remembers.
 const RECENT: u32 = 4_096;
@@ -37,6 +39,9 @@ fn made_at_ms(calibration: &Calibration) -> i64 {
 fn drift(calibration: &Calibration, scores: &[f32]) -> Finding {
     let subject = "drift";
     let n = scores.len();
+    if !tells(&calibration.score_histogram) {
+        return Finding::good(subject, "the golden set is too small to tell");
+    }
     let mut live = vec![0; calibration.score_histogram.len()];
     scores.iter().for_each(|score| live[score_bin(*score)] += 1);
     let index = population_stability(&live, &calibration.score_histogram).filter(|_| n as u64 >= LEAST);

@@ -114,9 +114,10 @@ async fn contest(
         keep_answers: args.save_answers,
         judges: Judges::default(),
     };
-    if let Some(file) = &args.recorded {
-        recorded(file, suite, &mut contest)?;
-    }
+    let answered_by = match &args.recorded {
+        Some(file) => recorded(file, suite, &mut contest)?,
+        None => None,
+    };
     let facts = match (&args.base_url, &args.recorded) {
         (Some(base_url), _) => {
             contest.judges = args.judge.judges(None, context)?;
@@ -128,23 +129,33 @@ async fn contest(
         }
         (None, _) => in_process(args, context, suite, &mut contest)?,
     };
+    if let (Some(then), Some(now)) = (&answered_by, &facts.local_model)
+        && then != now
+    {
+        bail!("the recorded local answers are another model's than the installed one's: record them anew");
+    }
     if contest.remote.is_none() && contest.local.is_some() {
         contest.remote = Some(Arc::new(GoldOracle::new(facts.price.clone())));
     }
     Ok((contest, facts))
 }
 
-/// Recorded tiers stand in for the real ones; everyone else in the file is judged.
-fn recorded(file: &Path, suite: &Suite, contest: &mut Contest) -> anyhow::Result<()> {
+/// Recorded tiers stand in for the real ones; everyone else in the file is judged. Returns the hash of the local model
+/// that answered, where the file says.
+fn recorded(file: &Path, suite: &Suite, contest: &mut Contest) -> anyhow::Result<Option<String>> {
+    let mut answered_by = None;
     for subject in Recorded::read(file, &suite.hash)? {
         match subject.name() {
-            ALWAYS_LOCAL => contest.local = Some(Arc::new(subject)),
+            ALWAYS_LOCAL => {
+                answered_by = subject.model_hash().map(str::to_owned);
+                contest.local = Some(Arc::new(subject));
+            }
             ALWAYS_REMOTE => contest.remote = Some(Arc::new(subject)),
             GoldOracle::NAME => {}
             _ => contest.judged.push(Arc::new(subject)),
         }
     }
-    Ok(())
+    Ok(answered_by)
 }
 
 async fn over_http(
