@@ -57,8 +57,10 @@ impl Engine {
     pub(super) fn run(mut self) {
         while !self.queue.is_closed() {
             self.admit();
+            self.queue.set_running(true);
             self.prefill();
             self.step();
+            self.queue.set_running(false);
             self.retire();
         }
         self.queue.set_active(0);

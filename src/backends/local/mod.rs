@@ -16,6 +16,8 @@ mod sequence;
 mod slab;
 mod stop;
 mod template;
+mod watchdog;
+mod worker;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -27,6 +29,7 @@ use futures_util::{TryStreamExt, stream};
 use tokio::sync::mpsc;
 
 pub use self::refusal::LocalError;
+pub use self::worker::serve_gateway;
 
 use self::detokenize::Vocabulary;
 use self::engine::Engine;
@@ -37,9 +40,11 @@ use self::queue::{Job, Queue, Refused, Ticket};
 use self::reply::Reply;
 use self::sampler::Choice;
 use self::sequence::Limits;
+use self::watchdog::{Health, Watchdog};
+use self::worker::{Facts, Shared, Worker};
 use super::{Backend, BackendError, Call, ChunkStream, Load, Profile, Readiness};
 use crate::chat::{BackendId, ChatRequest, Needs, Sampling};
-use crate::config::LocalConfig;
+use crate::config::{Isolation, LocalConfig};
 use crate::metrics::Metrics;
 use crate::onnx::{Manifest, SessionSpec};
 
@@ -56,7 +61,15 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 pub struct Local {
     profile: Profile,
     desk: Arc<Desk>,
-    engine: Option<JoinHandle<()>>,
+    engine: Running,
+}
+
+/// Where the engine runs.
+enum Running {
+    /// On a thread of this process.
+    Thread { engine: Option<JoinHandle<()>>, _watchdog: Watchdog },
+    /// In a process of its own.
+    Process(Worker),
 }
 
 /// What turns a call into a ticket; shared by all answers.
@@ -65,6 +78,7 @@ struct Desk {
     prompter: Prompter,
     vocabulary: Arc<Vocabulary>,
     queue: Arc<Queue>,
+    health: Arc<Health>,
     defaults: Defaults,
     context: usize,
     longest_wait: Duration,
@@ -89,36 +103,64 @@ impl Local {
     ) -> Result<Self, LocalError> {
         let files = Folder::read(folder)?;
         Manifest::check(folder)?;
-        let spec = SessionSpec { intra_threads: cores::threads(config.threads, files.weights()), spin: SPIN };
-        let mut graph = Graph::open(&files, &spec)?;
-        graph.try_out().map_err(|error| {
-            LocalError::model(&files.graph, &format!("the graph does not run: {}", error.message()))
-        })?;
-        let (prompter, vocabulary) = Prompter::load(&files, graph.layout.vocabulary)?;
-        let queue = Arc::new(Queue::new(config.queue, config.max_streams, metrics));
-        let limits = Limits { slots: config.max_streams, longest, eos: files.eos.clone() };
-        let engine = Engine::new(graph, limits, Arc::clone(&queue));
-        let engine = std::thread::Builder::new()
-            .name("local-engine".to_owned())
-            .spawn(move || engine.run())
-            .map_err(LocalError::Thread)?;
+        let queue = Arc::new(Queue::new(config.queue, config.max_streams, Arc::clone(&metrics)));
+        let health = Arc::new(Health::new());
+        let (engine, facts) = match config.isolation {
+            Isolation::Thread => {
+                let (engine, facts) = start_engine(&files, config, longest, &queue)?;
+                let (queue, health) = (Arc::clone(&queue), Arc::clone(&health));
+                let watchdog = Watchdog::start(queue, health, config.step_deadline(), metrics);
+                let _watchdog = watchdog.map_err(LocalError::Thread)?;
+                (Running::Thread { engine: Some(engine), _watchdog }, facts)
+            }
+            Isolation::Process => {
+                let shared = Shared { queue: Arc::clone(&queue), health: Arc::clone(&health), metrics };
+                let (worker, facts) = Worker::start(folder, config, longest, shared)?;
+                (Running::Process(worker), facts)
+            }
+        };
+        let (prompter, vocabulary) = Prompter::load(&files, facts.vocabulary)?;
         let profile = profile(&files, longest);
         let desk = Desk {
             id: profile.id.clone(),
             prompter,
             vocabulary: Arc::new(vocabulary),
             queue,
+            health,
             defaults: files.defaults,
             context: files.context,
             longest_wait: longest,
             watched: config.watched_tokens,
         };
-        Ok(Self { profile, desk: Arc::new(desk), engine: Some(engine) })
+        Ok(Self { profile, desk: Arc::new(desk), engine })
     }
 
     fn is_running(&self) -> bool {
-        self.engine.as_ref().is_some_and(|engine| !engine.is_finished())
+        match &self.engine {
+            Running::Thread { engine, .. } => engine.as_ref().is_some_and(|engine| !engine.is_finished()),
+            Running::Process(worker) => worker.is_kept(),
+        }
     }
+}
+
+/// Opens the graph and gives it its thread, which ends when the queue is closed.
+fn start_engine(
+    files: &Folder,
+    config: &LocalConfig,
+    longest: Duration,
+    queue: &Arc<Queue>,
+) -> Result<(JoinHandle<()>, Facts), LocalError> {
+    let spec = SessionSpec { intra_threads: cores::threads(config.threads, files.weights()), spin: SPIN };
+    let mut graph = Graph::open(files, &spec)?;
+    graph.try_out().map_err(|error| {
+        LocalError::model(&files.graph, &format!("the graph does not run: {}", error.message()))
+    })?;
+    let facts = Facts { vocabulary: graph.layout.vocabulary };
+    let limits = Limits { slots: config.max_streams, longest, eos: files.eos.clone() };
+    let engine = Engine::new(graph, limits, Arc::clone(queue));
+    let thread = std::thread::Builder::new().name("local-engine".to_owned());
+    let engine = thread.spawn(move || engine.run()).map_err(LocalError::Thread)?;
+    Ok((engine, facts))
 }
 
 /// Idle pool threads do not spin: the cores are shared with the gateway itself.
@@ -144,9 +186,16 @@ fn profile(files: &Folder, longest: Duration) -> Profile {
 impl Drop for Local {
     fn drop(&mut self) {
         self.desk.queue.close();
-        if let Some(engine) = self.engine.take() {
-            // A panic of the engine was logged where it happened.
-            let _ = engine.join();
+        match &mut self.engine {
+            // One that hangs would be waited for without end; it goes with the process.
+            Running::Thread { .. } if self.desk.health.is_fallen() => {}
+            Running::Thread { engine, .. } => {
+                if let Some(engine) = engine.take() {
+                    // A panic of the engine was logged where it happened.
+                    let _ = engine.join();
+                }
+            }
+            Running::Process(worker) => worker.finish(),
         }
     }
 }
@@ -160,6 +209,9 @@ impl Backend for Local {
         if !self.is_running() {
             let why = "the local engine has stopped".to_owned();
             return Readiness::Down { why, retry_after: None };
+        }
+        if let Some(down) = self.desk.health.down() {
+            return down;
         }
         if self.desk.queue.is_full() {
             return Readiness::Busy { retry_after: RETRY_AFTER };
@@ -214,7 +266,8 @@ impl Desk {
             Arc::clone(&enough),
             &sampling.stop,
         )
-        .with_prompt(prompt.len());
+        .with_prompt(prompt.len())
+        .ended_by(self.health.falls());
         let left = self.context - prompt.len();
         let job = Job {
             choice: self.choice(sampling),

@@ -14,7 +14,7 @@ use crate::backends::Load;
 use crate::metrics::Metrics;
 
 /// Why one answer ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum End {
     /// The model ended it.
     Stop,
@@ -27,7 +27,7 @@ pub(super) enum End {
 }
 
 /// What the engine tells a reply.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) enum Step {
     /// One more token.
     Token { index: u32, token: Token },
@@ -80,6 +80,9 @@ pub(super) struct Queue {
     queued: AtomicUsize,
     active: AtomicUsize,
     tokens_per_second: AtomicU64,
+    /// When the run under way began; nanoseconds after `born`, 0 for none.
+    running_since: AtomicU64,
+    born: Instant,
     metrics: Arc<Metrics>,
 }
 
@@ -94,6 +97,8 @@ impl Queue {
             queued: AtomicUsize::new(0),
             active: AtomicUsize::new(0),
             tokens_per_second: AtomicU64::new(0),
+            running_since: AtomicU64::new(0),
+            born: Instant::now(),
             metrics,
         }
     }
@@ -167,6 +172,18 @@ impl Queue {
     pub(super) fn set_speed(&self, tokens_per_second: f64) {
         self.tokens_per_second.store(tokens_per_second.to_bits(), Relaxed);
         self.metrics.local_tokens_per_second.set(tokens_per_second);
+    }
+
+    /// Says that a run of the graph begins or, with `false`, is over.
+    pub(super) fn set_running(&self, running: bool) {
+        let now = u64::try_from(self.born.elapsed().as_nanos()).unwrap_or(u64::MAX).max(1);
+        self.running_since.store(if running { now } else { 0 }, Relaxed);
+    }
+
+    /// How long the run of the graph under way has taken so far: what a watchdog watches. `None` between runs.
+    pub(super) fn running_for(&self) -> Option<Duration> {
+        let since = self.running_since.load(Relaxed);
+        (since > 0).then(|| self.born.elapsed().saturating_sub(Duration::from_nanos(since)))
     }
 
     /// What the counts say now.

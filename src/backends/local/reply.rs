@@ -38,6 +38,8 @@ pub(super) struct Reply {
     /// Told, and not yet handed out with a chunk.
     confidence: Vec<Confidence>,
     ready: VecDeque<Result<Chunk, BackendError>>,
+    /// Ends when the engine hangs or has gone.
+    fall: Pin<Box<dyn Future<Output = ()> + Send>>,
     over: bool,
 }
 
@@ -67,6 +69,7 @@ impl Reply {
             prompt_tokens: 0,
             confidence: vec![],
             ready: VecDeque::new(),
+            fall: Box::pin(std::future::pending()),
             over: false,
         }
     }
@@ -74,6 +77,11 @@ impl Reply {
     /// Says how long the prompt was, for the usage.
     pub(super) fn with_prompt(self, tokens: usize) -> Self {
         Self { prompt_tokens: tokens as u64, ..self }
+    }
+
+    /// The answers end with an error when `fall` ends, whatever the engine does.
+    pub(super) fn ended_by(self, fall: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self { fall: Box::pin(fall), ..self }
     }
 
     fn take(&mut self, step: Option<Step>) {
@@ -183,8 +191,13 @@ impl Stream for Reply {
             if self.over {
                 return Poll::Ready(None);
             }
-            let step = ready!(self.steps.poll_recv(cx));
-            self.take(step);
+            if let Poll::Ready(step) = self.steps.poll_recv(cx) {
+                self.take(step);
+                continue;
+            }
+            ready!(self.fall.as_mut().poll(cx));
+            let down = refusal::down(&self.backend);
+            self.fail(down);
         }
     }
 }
