@@ -241,7 +241,8 @@ impl Shared {
         for area in &self.tensors {
             let numbers = self.slab.get_mut(*area);
             for head in 0..self.shape.heads {
-                let (from, to) = (self.shape.head(from, head, &(0..len)), self.shape.head(to, head, &(0..len)));
+                let (from, to) =
+                    (self.shape.head(from, head, &(0..len)), self.shape.head(to, head, &(0..len)));
                 numbers.copy_within(from, to.start);
             }
         }
@@ -338,6 +339,9 @@ fn tokens_per_unit(numbers: usize) -> usize {
     // Powers of two only: what `numbers` has of them, up to the unit.
     unit >> numbers.trailing_zeros().min(unit.trailing_zeros())
 }
+
+#[cfg(test)]
+pub(super) use self::tests::resident;
 
 #[cfg(test)]
 mod tests;
