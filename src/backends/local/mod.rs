@@ -7,6 +7,7 @@ mod detokenize;
 mod engine;
 mod folder;
 mod graph;
+mod layout;
 mod prompt;
 mod queue;
 mod refusal;
