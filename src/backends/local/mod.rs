@@ -7,12 +7,16 @@ mod detokenize;
 mod engine;
 mod folder;
 mod graph;
+mod kv;
+mod layout;
+mod prefix;
 mod prompt;
 mod queue;
 mod refusal;
 mod reply;
 mod sampler;
 mod sequence;
+mod shared;
 mod slab;
 mod stop;
 mod template;
@@ -26,6 +30,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use futures_util::{TryStreamExt, stream};
+use ort::session::RunOptions;
 use tokio::sync::mpsc;
 
 pub use self::refusal::LocalError;
@@ -34,14 +39,14 @@ pub use self::worker::serve_gateway;
 use self::detokenize::Vocabulary;
 use self::engine::Engine;
 use self::folder::{Defaults, Folder};
-use self::graph::Graph;
+use self::graph::{Graph, Room};
 use self::prompt::{PromptError, Prompter};
 use self::queue::{Job, Queue, Refused, Ticket};
 use self::reply::Reply;
 use self::sampler::Choice;
 use self::sequence::Limits;
-use self::watchdog::{Health, Watchdog};
-use self::worker::{Facts, Shared, Worker};
+use self::watchdog::{Health, Watchdog, Watched};
+use self::worker::{Facts, Worker};
 use super::{Backend, BackendError, Call, ChunkStream, Load, Profile, Readiness};
 use crate::chat::{BackendId, ChatRequest, Needs, Sampling};
 use crate::config::{Isolation, LocalConfig};
@@ -54,8 +59,8 @@ const ID: &str = "local";
 const AHEAD: usize = 32;
 /// Longest that a caller waits for the first content before it may be served elsewhere.
 const FIRST_CONTENT: Duration = Duration::from_secs(30);
-/// What a caller is told to wait when the queue is full.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// What a caller is told to wait when the queue is full, at least and at most.
+const RETRY_AFTER: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(60)];
 
 /// The local model. Dropping it stops the engine; answers under way end with an error.
 pub struct Local {
@@ -67,7 +72,7 @@ pub struct Local {
 /// Where the engine runs.
 enum Running {
     /// On a thread of this process.
-    Thread { engine: Option<JoinHandle<()>>, _watchdog: Watchdog },
+    Thread { engine: Option<JoinHandle<()>>, brake: Arc<RunOptions>, _watchdog: Watchdog },
     /// In a process of its own.
     Process(Worker),
 }
@@ -83,6 +88,7 @@ struct Desk {
     context: usize,
     longest_wait: Duration,
     watched: usize,
+    prefix_shared: bool,
 }
 
 impl Local {
@@ -101,24 +107,26 @@ impl Local {
         longest: Duration,
         metrics: Arc<Metrics>,
     ) -> Result<Self, LocalError> {
-        let files = Folder::read(folder)?;
+        let mut files = Folder::read(folder)?;
         Manifest::check(folder)?;
         let queue = Arc::new(Queue::new(config.queue, config.max_streams, Arc::clone(&metrics)));
         let health = Arc::new(Health::new());
         let (engine, facts) = match config.isolation {
             Isolation::Thread => {
-                let (engine, facts) = start_engine(&files, config, longest, &queue)?;
-                let (queue, health) = (Arc::clone(&queue), Arc::clone(&health));
-                let watchdog = Watchdog::start(queue, health, config.step_deadline(), metrics);
-                let _watchdog = watchdog.map_err(LocalError::Thread)?;
-                (Running::Thread { engine: Some(engine), _watchdog }, facts)
+                let Started { thread, brake, facts } =
+                    start_engine(&files, config, longest, &queue, Arc::clone(&metrics))?;
+                let watched = Watched { queue: Arc::clone(&queue), health: Arc::clone(&health), metrics };
+                let dog = Watchdog::start(watched, config.step_deadline(), Some(Arc::clone(&brake)));
+                let _watchdog = dog.map_err(LocalError::Thread)?;
+                (Running::Thread { engine: Some(thread), brake, _watchdog }, facts)
             }
             Isolation::Process => {
-                let shared = Shared { queue: Arc::clone(&queue), health: Arc::clone(&health), metrics };
-                let (worker, facts) = Worker::start(folder, config, longest, shared)?;
+                let watched = Watched { queue: Arc::clone(&queue), health: Arc::clone(&health), metrics };
+                let (worker, facts) = Worker::start(folder, config, longest, watched)?;
                 (Running::Process(worker), facts)
             }
         };
+        files.context = facts.context;
         let (prompter, vocabulary) = Prompter::load(&files, facts.vocabulary)?;
         let profile = profile(&files, longest);
         let desk = Desk {
@@ -131,6 +139,7 @@ impl Local {
             context: files.context,
             longest_wait: longest,
             watched: config.watched_tokens,
+            prefix_shared: config.prefix_cache_shared,
         };
         Ok(Self { profile, desk: Arc::new(desk), engine })
     }
@@ -143,24 +152,54 @@ impl Local {
     }
 }
 
-/// Opens the graph and gives it its thread, which ends when the queue is closed.
+/// An engine at work.
+struct Started {
+    /// Ends when the queue is closed.
+    thread: JoinHandle<()>,
+    /// Ends the engine's run under way.
+    brake: Arc<RunOptions>,
+    facts: Facts,
+}
+
+/// Opens the graph and gives it its thread.
 fn start_engine(
     files: &Folder,
     config: &LocalConfig,
     longest: Duration,
     queue: &Arc<Queue>,
-) -> Result<(JoinHandle<()>, Facts), LocalError> {
+    metrics: Arc<Metrics>,
+) -> Result<Started, LocalError> {
     let spec = SessionSpec { intra_threads: cores::threads(config.threads, files.weights()), spin: SPIN };
-    let mut graph = Graph::open(files, &spec)?;
-    graph.try_out().map_err(|error| {
-        LocalError::model(&files.graph, &format!("the graph does not run: {}", error.message()))
-    })?;
-    let facts = Facts { vocabulary: graph.layout.vocabulary };
-    let limits = Limits { slots: config.max_streams, longest, eos: files.eos.clone() };
-    let engine = Engine::new(graph, limits, Arc::clone(queue));
+    // One row more than there are answers, so that rows can be exchanged.
+    let room = Room { rows: config.max_streams + 1, bytes: config.kv_cache_mib << 20 };
+    let graph = Graph::open(files, &spec, room)?;
+    warn_of_cap(files, &graph, config);
+    let limits = Limits {
+        slots: config.max_streams,
+        longest,
+        eos: files.eos.clone(),
+        tokens: room.tokens(&graph.layout),
+        prefix_bytes: config.prefix_cache_mib << 20,
+    };
+    let facts = Facts { vocabulary: graph.layout.vocabulary, context: graph.layout.context };
+    let brake = graph.brake();
+    let engine = Engine::new(graph, limits, Arc::clone(queue), metrics);
     let thread = std::thread::Builder::new().name("local-engine".to_owned());
-    let engine = thread.spawn(move || engine.run()).map_err(LocalError::Thread)?;
-    Ok((engine, facts))
+    let thread = thread.spawn(move || engine.run()).map_err(LocalError::Thread)?;
+    Ok(Started { thread, brake, facts })
+}
+
+/// A context that the cache's budget cuts is said so: answers get shorter, and long prompts go elsewhere.
+fn warn_of_cap(files: &Folder, graph: &Graph, config: &LocalConfig) {
+    if graph.layout.context < files.context {
+        let whole = (files.context * graph.layout.bytes_per_token()).div_ceil(1 << 20);
+        tracing::warn!(
+            context = graph.layout.context,
+            model_context = files.context,
+            "local.kv-cache-mib = {} holds less than the model's context; {whole} would hold all of it",
+            config.kv_cache_mib
+        );
+    }
 }
 
 /// Idle pool threads do not spin: the cores are shared with the gateway itself.
@@ -187,10 +226,11 @@ impl Drop for Local {
     fn drop(&mut self) {
         self.desk.queue.close();
         match &mut self.engine {
-            // One that hangs would be waited for without end; it goes with the process.
-            Running::Thread { .. } if self.desk.health.is_fallen() => {}
-            Running::Thread { engine, .. } => {
-                if let Some(engine) = engine.take() {
+            Running::Thread { engine, brake, .. } => {
+                // A long run is not waited for; where it cannot be ended, it ends by itself.
+                let _ = brake.terminate();
+                // One that hangs would be waited for without end; it goes with the process.
+                if let Some(engine) = engine.take().filter(|_| !self.desk.health.is_fallen()) {
                     // A panic of the engine was logged where it happened.
                     let _ = engine.join();
                 }
@@ -214,7 +254,7 @@ impl Backend for Local {
             return down;
         }
         if self.desk.queue.is_full() {
-            return Readiness::Busy { retry_after: RETRY_AFTER };
+            return Readiness::Busy { retry_after: self.desk.retry_after() };
         }
         Readiness::Ready
     }
@@ -230,6 +270,11 @@ impl Backend for Local {
 }
 
 impl Desk {
+    /// When it is worth to try again: as long as one more request would wait.
+    fn retry_after(&self) -> Duration {
+        self.queue.load().wait.clamp(RETRY_AFTER[0], RETRY_AFTER[1])
+    }
+
     /// Checks, encodes and queues a request.
     async fn open(self: Arc<Self>, request: Arc<ChatRequest>) -> Result<Reply, BackendError> {
         if let Some(refusal) = refusal::unsupported(&self.id, &request.needs) {
@@ -276,7 +321,7 @@ impl Desk {
             answers,
             grammar: None,
             owner: request.controls.key.clone(),
-            scope: scope(request),
+            scope: scope(request, self.prefix_shared),
         };
         let ticket = Ticket { job, steps, ends, enough, waits_until: Instant::now() + self.longest_wait };
         match self.queue.push(ticket) {
@@ -308,8 +353,11 @@ impl Desk {
     }
 }
 
-/// Who shares cached prefixes: the same key and salt; nobody where the caller is anonymous.
-fn scope(request: &ChatRequest) -> Option<Arc<str>> {
+/// Who shares cached prefixes: the same key and salt; nobody where the caller is anonymous. Or all, where that is set.
+fn scope(request: &ChatRequest, shared: bool) -> Option<Arc<str>> {
+    if shared {
+        return Some("".into());
+    }
     let key = request.controls.key.as_deref()?;
     // Length first, so that no pair of names can be taken for another.
     Some(format!("{}:{key}:{}", key.len(), request.cache_salt.as_deref().unwrap_or_default()).into())

@@ -20,7 +20,7 @@ use tokio::task::AbortHandle;
 
 use super::super::queue::{self, Job, Queue, Step, Ticket};
 use super::super::{AHEAD, Folder, LocalError, start_engine, watchdog};
-use super::frames::{Number, Order, Report, put, take};
+use super::frames::{Number, Order, Report, Told, put, take};
 use crate::config::LocalConfig;
 use crate::metrics::Metrics;
 use crate::onnx::Manifest;
@@ -59,6 +59,7 @@ fn socket() -> io::Result<std::os::unix::net::UnixStream> {
 /// The engine of this process, once it is loaded.
 struct Engine {
     queue: Arc<Queue>,
+    metrics: Arc<Metrics>,
     thread: JoinHandle<()>,
 }
 
@@ -162,11 +163,11 @@ impl Worker {
         let open = || -> Result<_, LocalError> {
             let files = Folder::read(folder)?;
             Manifest::check(folder)?;
-            let metrics = Metrics::new().map_err(|error| LocalError::Worker(error.to_string()))?;
+            let metrics = Arc::new(Metrics::new().map_err(|error| LocalError::Worker(error.to_string()))?);
             // The gateway's own queue is the one that counts: it sends no more than can run.
-            let queue = Arc::new(Queue::new(2 * slots, slots, Arc::new(metrics)));
-            let (thread, facts) = start_engine(&files, config, longest, &queue)?;
-            Ok((Engine { queue, thread }, facts))
+            let queue = Arc::new(Queue::new(2 * slots, slots, Arc::clone(&metrics)));
+            let started = start_engine(&files, config, longest, &queue, Arc::clone(&metrics))?;
+            Ok((Engine { queue, metrics, thread: started.thread }, started.facts))
         };
         match open() {
             Ok((engine, facts)) => match self.engine.set(engine) {
@@ -243,16 +244,21 @@ async fn beat(worker: Worker, deadline: Duration, out: mpsc::Sender<Report>) {
     let mut every = tokio::time::interval(watchdog::period(deadline));
     loop {
         every.tick().await;
-        let (mut running, mut tokens_per_second) = (None, 0.0);
+        let (mut running, mut told) = (None, Told::default());
         if let Some(engine) = worker.engine.get() {
             if engine.thread.is_finished() {
                 tracing::error!("the engine's thread has ended");
                 std::process::exit(1);
             }
             running = engine.queue.running_for();
-            tokens_per_second = engine.queue.load().tokens_per_second;
+            told = Told {
+                tokens_per_second: engine.queue.load().tokens_per_second,
+                rates: engine.queue.rates(),
+                active_prompt: engine.queue.active_prompt(),
+                figures: engine.metrics.engine(),
+            };
         }
         // Where reports wait to be written, they are sign of life enough.
-        let _ = out.try_send(Report::Beat { running, tokens_per_second });
+        let _ = out.try_send(Report::Beat { running, told });
     }
 }

@@ -9,7 +9,9 @@ use bytes::{Buf, BytesMut};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::super::engine::Rates;
 use super::super::queue::{Job, Step};
+use crate::metrics::EngineFigures;
 
 /// Longest body, in bytes: a prompt of a million tokens fits many times.
 const LONGEST: usize = 64 << 20;
@@ -45,8 +47,8 @@ pub(super) enum Report {
     Step { number: Number, step: Step },
     /// No more steps come.
     Gone { number: Number },
-    /// The worker lives; how long its engine's step under way has taken, and its speed.
-    Beat { running: Option<Duration>, tokens_per_second: f64 },
+    /// The worker lives; how long its engine's step under way has taken, and what it counts.
+    Beat { running: Option<Duration>, told: Told },
 }
 
 /// What only an open graph knows.
@@ -54,6 +56,17 @@ pub(super) enum Report {
 pub(in super::super) struct Facts {
     /// Tokens that the graph gives logits for.
     pub(in super::super) vocabulary: usize,
+    /// Longest prompt plus answer that the cache has room for.
+    pub(in super::super) context: usize,
+}
+
+/// The engine's figures, for routing and metrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Told {
+    pub(super) tokens_per_second: f64,
+    pub(super) rates: Rates,
+    pub(super) active_prompt: usize,
+    pub(super) figures: EngineFigures,
 }
 
 /// A frame that cannot be written or read.
@@ -150,7 +163,7 @@ mod tests {
             logprobs: Some(Logprobs { chosen: -0.5, top: vec![(5, -0.5), (6, f32::NEG_INFINITY)] }),
         };
         let ends = [End::Stop, End::Length, End::Failed, End::Expired];
-        let steps = ends.map(|end| Step::End { index: 1, end, tokens: 8 });
+        let steps = ends.map(|end| Step::End { index: 1, end, tokens: 8, cached: 2 });
         for step in steps.into_iter().chain([Step::Token { index: 0, token }]) {
             let report = Report::Step { number: 9, step };
             put(&report, &mut bytes).unwrap();

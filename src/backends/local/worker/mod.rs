@@ -22,12 +22,13 @@ pub use self::child::serve_gateway;
 pub(super) use self::frames::Facts;
 
 use self::connection::{Connection, Failure, Spec, own_program};
+use self::frames::{Report, Told};
 use self::relay::Relay;
 use super::LocalError;
 use super::queue::{Queue, Ticket};
-use super::watchdog::{Health, Mishap};
+use super::watchdog::{Mishap, Watched};
 use crate::config::LocalConfig;
-use crate::metrics::Metrics;
+use crate::metrics::EngineFigures;
 
 /// A worker that lived so long was well: its end begins a new count of failures.
 const STEADY: Duration = Duration::from_secs(60);
@@ -44,14 +45,6 @@ pub(super) struct Worker {
     threads: Vec<JoinHandle<()>>,
 }
 
-/// What a worker shares with the rest of the backend.
-#[derive(Clone)]
-pub(super) struct Shared {
-    pub(super) queue: Arc<Queue>,
-    pub(super) health: Arc<Health>,
-    pub(super) metrics: Arc<Metrics>,
-}
-
 impl Worker {
     /// Starts the process and waits until its model is loaded.
     ///
@@ -61,7 +54,7 @@ impl Worker {
         folder: &Path,
         config: &LocalConfig,
         longest: Duration,
-        shared: Shared,
+        shared: Watched,
     ) -> Result<(Self, Facts), LocalError> {
         let spec = Spec {
             program: config.worker.program.clone().unwrap_or_else(own_program),
@@ -76,7 +69,8 @@ impl Worker {
         let (told, first) = blocking::sync_channel(1);
         let queue = Arc::clone(&shared.queue);
         let slots = config.max_streams;
-        let keeper = Keeper { spec, slots, shared, wanted, asked: false, tickets, failures: 0 };
+        let counted = EngineFigures::default();
+        let keeper = Keeper { spec, slots, shared, wanted, asked: false, tickets, failures: 0, counted };
         let thread = |name: &str| std::thread::Builder::new().name(name.to_owned());
         let keep = thread("local-worker").spawn(move || keeper.run(&told)).map_err(LocalError::Thread)?;
         let pass = thread("local-forward").spawn(move || pass_on(&queue, &wants, &forward));
@@ -106,7 +100,7 @@ impl Worker {
 fn pass_on(queue: &Queue, wants: &blocking::Receiver<()>, forward: &mpsc::Sender<Ticket>) {
     while wants.recv().is_ok() {
         let ticket = loop {
-            match queue.pop(None) {
+            match queue.pop(None, |_| 0) {
                 Some(ticket) => break ticket,
                 None if queue.is_closed() => return,
                 None => {}
@@ -123,13 +117,15 @@ struct Keeper {
     spec: Spec,
     /// Answers that the worker runs at the same time; more stay in the queue, where they can still go elsewhere.
     slots: usize,
-    shared: Shared,
+    shared: Watched,
     wanted: blocking::Sender<()>,
     /// A ticket is on its way.
     asked: bool,
     tickets: mpsc::Receiver<Ticket>,
     /// Attempts since a worker was last well.
     failures: u32,
+    /// What the worker's counters said last.
+    counted: EngineFigures,
 }
 
 impl Keeper {
@@ -162,7 +158,11 @@ impl Keeper {
             let since = Instant::now();
             let failure = self.serve(&mut connection).await;
             self.shared.queue.set_active(0);
+            self.shared.queue.set_active_prompt(0);
             self.shared.queue.set_speed(0.0);
+            // A new worker counts from 0.
+            self.shared.metrics.forget_engine();
+            self.counted = EngineFigures::default();
             let failure = match failure {
                 Failure::Closing => return connection.dismiss().await,
                 Failure::Broken(why) => connection.end_of(why).await,
@@ -275,11 +275,21 @@ impl Keeper {
         Ok(false)
     }
 
-    fn take_in(&self, link: &mut Connection, relay: &mut Relay) -> Result<(), Failure> {
+    /// Makes the worker's figures this process's own.
+    fn publish(&mut self, told: &Told) {
+        let queue = &self.shared.queue;
+        queue.set_speed(told.tokens_per_second);
+        queue.set_rates(&told.rates);
+        queue.set_active_prompt(told.active_prompt);
+        self.shared.metrics.follow_engine(&self.counted, &told.figures);
+        self.counted = told.figures;
+    }
+
+    fn take_in(&mut self, link: &mut Connection, relay: &mut Relay) -> Result<(), Failure> {
         let before = relay.answers();
         while let Some(report) = link.take()? {
-            if let frames::Report::Beat { tokens_per_second, .. } = &report {
-                self.shared.queue.set_speed(*tokens_per_second);
+            if let Report::Beat { told, .. } = &report {
+                self.publish(told);
             }
             let reported = relay.report(report, &mut link.outgoing);
             reported.map_err(|error| Failure::Broken(error.to_string()))?;
