@@ -4,6 +4,7 @@
 
 mod cores;
 mod detokenize;
+pub mod embed;
 mod engine;
 mod folder;
 mod graph;

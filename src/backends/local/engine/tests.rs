@@ -6,10 +6,10 @@ use futures_util::future::join_all;
 use futures_util::{FutureExt, StreamExt};
 
 use super::*;
-use crate::backends::local::{Local, Running};
 use crate::backends::local::tests::{
     Folded, answer, ask, at_most, config, endless_alone, eventually, fold, hot, shared,
 };
+use crate::backends::local::{Local, Running};
 use crate::backends::{Backend, Call, Kind};
 use crate::chat::{FinishReason, Sampling};
 use crate::config::LocalConfig;
