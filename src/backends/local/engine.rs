@@ -12,7 +12,7 @@ use super::sequence::{Ending, Limits, Offer, Sequence};
 use super::slab::Cache;
 
 /// Prompt tokens in one run, so that a long prompt does not hold up the answers under way for long.
-const PREFILL_CHUNK: usize = 256;
+pub(super) const PREFILL_CHUNK: usize = 256;
 /// How long to pause when every reader is behind.
 const STALLED: Duration = Duration::from_millis(2);
 /// How often the speed is measured.

@@ -7,6 +7,7 @@ mod detokenize;
 mod engine;
 mod folder;
 mod graph;
+mod growing;
 mod layout;
 mod prompt;
 mod queue;
@@ -89,7 +90,10 @@ impl Local {
         metrics: Arc<Metrics>,
     ) -> Result<Self, LocalError> {
         let files = Folder::read(folder)?;
-        Manifest::check(folder)?;
+        Manifest::check(&files.root)?;
+        if let Some(shortened) = &files.shortened {
+            tracing::warn!(model = files.name, "{shortened}");
+        }
         let spec = SessionSpec { intra_threads: cores::threads(config.threads, files.weights()), spin: SPIN };
         let mut graph = Graph::open(&files, &spec)?;
         graph.try_out().map_err(|error| {
@@ -263,5 +267,7 @@ fn scope(request: &ChatRequest) -> Option<Arc<str>> {
     Some(format!("{}:{key}:{}", key.len(), request.cache_salt.as_deref().unwrap_or_default()).into())
 }
 
+#[cfg(test)]
+mod families;
 #[cfg(test)]
 mod tests;

@@ -90,14 +90,14 @@ fn hot(seed: i64, max_tokens: u32) -> Sampling {
 
 /// A whole answer, folded.
 #[derive(Debug, Default, PartialEq)]
-struct Folded {
-    texts: Vec<String>,
+pub(super) struct Folded {
+    pub(super) texts: Vec<String>,
     ends: Vec<Option<FinishReason>>,
-    usage: Option<Usage>,
+    pub(super) usage: Option<Usage>,
     roles: usize,
 }
 
-async fn fold(mut chunks: ChunkStream) -> Result<Folded, BackendError> {
+pub(super) async fn fold(mut chunks: ChunkStream) -> Result<Folded, BackendError> {
     let mut folded = Folded::default();
     while let Some(chunk) = chunks.next().await {
         for event in chunk?.events {
