@@ -83,7 +83,7 @@ impl Engine {
                 end_permit.send(Step::End { index: 0, end: End::Expired, tokens: 0 });
                 continue;
             }
-            self.sequences.push(Sequence::new(&ticket, end_permit, self.limits.longest));
+            self.sequences.push(Sequence::new(&ticket, end_permit, &self.limits));
             self.queue.set_active(self.sequences.len());
             if !ticket.ends.is_empty() {
                 self.admitting = Some(ticket);

@@ -2,6 +2,7 @@
 //! Promises: nothing leaves the process; a full queue says so at once; a broken model is refused at load, by file.
 //! Reads GenAI-style folders whose graph shares its KV cache; calls no tools, sees no images, enforces no schema.
 
+mod constraint;
 mod cores;
 mod detokenize;
 mod engine;
@@ -28,6 +29,7 @@ use tokio::sync::mpsc;
 
 pub use self::refusal::LocalError;
 
+use self::constraint::Grammars;
 use self::detokenize::Vocabulary;
 use self::engine::Engine;
 use self::folder::{Defaults, Folder};
@@ -64,6 +66,8 @@ struct Desk {
     id: BackendId,
     prompter: Prompter,
     vocabulary: Arc<Vocabulary>,
+    #[expect(dead_code, reason = "requests do not bring grammars yet")]
+    grammars: Arc<Grammars>,
     queue: Arc<Queue>,
     defaults: Defaults,
     context: usize,
@@ -95,8 +99,15 @@ impl Local {
             LocalError::model(&files.graph, &format!("the graph does not run: {}", error.message()))
         })?;
         let (prompter, vocabulary) = Prompter::load(&files, graph.layout.vocabulary)?;
+        let vocabulary = Arc::new(vocabulary);
+        let grammars = Arc::new(Grammars::new(Arc::clone(&vocabulary), &files.eos));
         let queue = Arc::new(Queue::new(config.queue, config.max_streams, metrics));
-        let limits = Limits { slots: config.max_streams, longest, eos: files.eos.clone() };
+        let limits = Limits {
+            slots: config.max_streams,
+            longest,
+            eos: files.eos.clone(),
+            grammars: Arc::clone(&grammars),
+        };
         let engine = Engine::new(graph, limits, Arc::clone(&queue));
         let engine = std::thread::Builder::new()
             .name("local-engine".to_owned())
@@ -106,7 +117,8 @@ impl Local {
         let desk = Desk {
             id: profile.id.clone(),
             prompter,
-            vocabulary: Arc::new(vocabulary),
+            vocabulary,
+            grammars,
             queue,
             defaults: files.defaults,
             context: files.context,

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{OwnedPermit, Sender};
 
+use super::constraint::Grammars;
 use super::queue::{End, Step, Ticket};
 use super::sampler::{Sampler, Token};
 use super::slab::Cache;
@@ -25,6 +26,8 @@ pub(super) struct Limits {
     pub(super) longest: Duration,
     /// Tokens that end an answer.
     pub(super) eos: Vec<u32>,
+    /// What jobs' grammars are compiled with.
+    pub(super) grammars: Arc<Grammars>,
 }
 
 /// One answer under way.
@@ -63,7 +66,7 @@ pub(super) enum Offer {
 }
 
 impl Sequence {
-    pub(super) fn new(ticket: &Ticket, end_permit: OwnedPermit<Step>, longest: Duration) -> Self {
+    pub(super) fn new(ticket: &Ticket, end_permit: OwnedPermit<Step>, limits: &Limits) -> Self {
         let index = ticket.enough.len() - 1 - ticket.ends.len();
         let index = u32::try_from(index).unwrap_or(u32::MAX);
         Self {
@@ -71,11 +74,11 @@ impl Sequence {
             prompt: Arc::clone(&ticket.job.prompt),
             prefilled: 0,
             cache: None,
-            sampler: Sampler::new(ticket.job.choice.clone(), index),
-            last: Token { id: 0, confidence: None, logprobs: None },
+            sampler: Sampler::new(&ticket.job, index, &limits.grammars),
+            last: Token { id: 0, confidence: None, logprobs: None, last: false },
             generated: 0,
             max_tokens: ticket.job.max_tokens,
-            ends_at: Instant::now() + longest,
+            ends_at: Instant::now() + limits.longest,
             steps: ticket.steps.clone(),
             end_permit: Some(end_permit),
             enough: Arc::clone(&ticket.enough),
@@ -110,7 +113,10 @@ impl Sequence {
                     self.end = Some(Ending::Told(End::Stop));
                 }
             }
-            Err(_) => self.end = Some(Ending::Told(End::Failed)),
+            Err(error) => {
+                tracing::error!(%error, "the local model cannot go on with one sequence");
+                self.end = Some(Ending::Told(End::Failed));
+            }
         }
     }
 
@@ -123,7 +129,9 @@ impl Sequence {
         let late = Instant::now() >= self.ends_at;
         match self.steps.try_send(Step::Token { index: self.index, token: self.last.clone() }) {
             Ok(()) => {
-                if late || self.generated >= self.max_tokens {
+                if self.last.last {
+                    self.end = Some(Ending::Told(End::Stop));
+                } else if late || self.generated >= self.max_tokens {
                     self.end = Some(Ending::Told(End::Length));
                 }
                 Offer::Sent
