@@ -157,7 +157,7 @@ impl Engine {
                         let Some(mut cache) = sequence.cache.take() else {
                             return Err(ort::Error::new("a sequence without a cache"));
                         };
-                        let logits = self.graph.forward(&mut cache, &[sequence.last])?;
+                        let logits = self.graph.forward(&mut cache, &[sequence.last.id])?;
                         sequence.take(logits, &self.limits);
                         sequence.cache = Some(cache);
                     }

@@ -7,6 +7,7 @@ mod detokenize;
 mod engine;
 mod folder;
 mod graph;
+mod layout;
 mod prompt;
 mod queue;
 mod refusal;
@@ -33,7 +34,7 @@ use self::engine::Engine;
 use self::folder::{Defaults, Folder};
 use self::graph::Graph;
 use self::prompt::{PromptError, Prompter};
-use self::queue::{Queue, Refused, Ticket};
+use self::queue::{Job, Queue, Refused, Ticket};
 use self::reply::Reply;
 use self::sampler::Choice;
 use self::sequence::Limits;
@@ -68,6 +69,7 @@ struct Desk {
     defaults: Defaults,
     context: usize,
     longest_wait: Duration,
+    watched: usize,
 }
 
 impl Local {
@@ -95,12 +97,7 @@ impl Local {
         })?;
         let (prompter, vocabulary) = Prompter::load(&files, graph.layout.vocabulary)?;
         let queue = Arc::new(Queue::new(config.queue, config.max_streams, metrics));
-        let limits = Limits {
-            slots: config.max_streams,
-            longest,
-            eos: files.eos.clone(),
-            watched: config.watched_tokens,
-        };
+        let limits = Limits { slots: config.max_streams, longest, eos: files.eos.clone() };
         let engine = Engine::new(graph, limits, Arc::clone(&queue));
         let engine = std::thread::Builder::new()
             .name("local-engine".to_owned())
@@ -115,6 +112,7 @@ impl Local {
             defaults: files.defaults,
             context: files.context,
             longest_wait: longest,
+            watched: config.watched_tokens,
         };
         Ok(Self { profile, desk: Arc::new(desk), engine: Some(engine) })
     }
@@ -190,7 +188,7 @@ impl Desk {
             return Err(refusal::busy(&self.id));
         }
         let prompt = self.encode(&request).await?;
-        self.enqueue(prompt, &request.sampling)
+        self.enqueue(prompt, &request)
     }
 
     async fn encode(self: &Arc<Self>, request: &Arc<ChatRequest>) -> Result<Vec<u32>, BackendError> {
@@ -204,7 +202,8 @@ impl Desk {
         encoded.map_err(|why| refusal::no_prompt(&self.id, &why, self.context))
     }
 
-    fn enqueue(&self, prompt: Vec<u32>, sampling: &Sampling) -> Result<Reply, BackendError> {
+    fn enqueue(&self, prompt: Vec<u32>, request: &ChatRequest) -> Result<Reply, BackendError> {
+        let sampling = &request.sampling;
         let answers = sampling.n.max(1) as usize;
         let (steps, receiver) = mpsc::channel(AHEAD + answers);
         let ends = queue::reserve_ends(&steps, answers).ok_or_else(|| refusal::internal(&self.id))?;
@@ -218,15 +217,16 @@ impl Desk {
         )
         .with_prompt(prompt.len());
         let left = self.context - prompt.len();
-        let ticket = Ticket {
+        let job = Job {
             choice: self.choice(sampling),
             max_tokens: self.max_tokens(sampling).min(left),
             prompt: prompt.into(),
-            steps,
-            ends,
-            enough,
-            waits_until: Instant::now() + self.longest_wait,
+            answers,
+            grammar: None,
+            owner: request.controls.key.clone(),
+            scope: scope(request),
         };
+        let ticket = Ticket { job, steps, ends, enough, waits_until: Instant::now() + self.longest_wait };
         match self.queue.push(ticket) {
             Ok(()) => Ok(reply),
             Err(Refused::Full) => Err(refusal::busy(&self.id)),
@@ -244,9 +244,23 @@ impl Desk {
             temperature: sampling.temperature.unwrap_or(self.defaults.temperature),
             top_p: sampling.top_p.unwrap_or(self.defaults.top_p),
             top_k: sampling.top_k.map_or(self.defaults.top_k, |k| k as usize),
+            min_p: sampling.min_p.unwrap_or(0.0),
+            repetition_penalty: sampling.repetition_penalty.unwrap_or(1.0),
+            frequency_penalty: sampling.frequency_penalty,
+            presence_penalty: sampling.presence_penalty,
+            logit_bias: sampling.logit_bias.clone(),
+            logprobs: sampling.logprobs,
+            watched: self.watched,
             seed: sampling.seed,
         }
     }
+}
+
+/// Who shares cached prefixes: the same key and salt; nobody where the caller is anonymous.
+fn scope(request: &ChatRequest) -> Option<Arc<str>> {
+    let key = request.controls.key.as_deref()?;
+    // Length first, so that no pair of names can be taken for another.
+    Some(format!("{}:{key}:{}", key.len(), request.cache_salt.as_deref().unwrap_or_default()).into())
 }
 
 #[cfg(test)]

@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::{OwnedPermit, Sender};
 
-use super::sampler::Choice;
+use super::sampler::{Choice, Token};
 use crate::backends::Load;
-use crate::chat::Confidence;
 use crate::metrics::Metrics;
 
 /// Why one answer ended.
@@ -27,20 +27,34 @@ pub(super) enum End {
 }
 
 /// What the engine tells a reply.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Step {
-    /// One more token, and how sure the model was of it, where that is watched.
-    Token { index: u32, id: u32, confidence: Option<Confidence> },
+    /// One more token.
+    Token { index: u32, token: Token },
     /// The answer ended after so many tokens, the end token included.
     End { index: u32, end: End, tokens: u64 },
 }
 
-/// One request, ready to run.
-pub(super) struct Ticket {
+/// What one request asks of the engine: data only, so that the engine may live in another process.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Job {
     pub(super) prompt: Arc<[u32]>,
     pub(super) choice: Choice,
     /// Most tokens of each answer; prompt and answer fit the context.
     pub(super) max_tokens: usize,
+    /// How many answers; at least 1.
+    pub(super) answers: usize,
+    /// What the answer's text must obey: a grammar in `llguidance`'s JSON form.
+    pub(super) grammar: Option<Arc<str>>,
+    /// Name of the API key that asks, for fairness between keys; `None` is anonymous.
+    pub(super) owner: Option<Arc<str>>,
+    /// Who may share cached prefixes with this request; `None` shares with nobody.
+    pub(super) scope: Option<Arc<str>>,
+}
+
+/// A job, and the lines between engine and reader.
+pub(super) struct Ticket {
+    pub(super) job: Job,
     pub(super) steps: Sender<Step>,
     /// A reserved place for each answer's end, so that an end never waits for a slow reader.
     pub(super) ends: VecDeque<OwnedPermit<Step>>,

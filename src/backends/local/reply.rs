@@ -78,9 +78,9 @@ impl Reply {
 
     fn take(&mut self, step: Option<Step>) {
         match step {
-            Some(Step::Token { index, id, confidence }) => {
-                self.confidence.extend(confidence.filter(|_| index == 0));
-                self.take_token(index, id);
+            Some(Step::Token { index, token }) => {
+                self.confidence.extend(token.confidence.filter(|_| index == 0));
+                self.take_token(index, token.id);
             }
             Some(Step::End { end: End::Failed, .. }) => self.fail(refusal::internal(&self.backend)),
             Some(Step::End { end: End::Expired, .. }) => self.fail(refusal::busy(&self.backend)),

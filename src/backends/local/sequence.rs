@@ -10,9 +10,8 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{OwnedPermit, Sender};
 
 use super::queue::{End, Step, Ticket};
-use super::sampler::{Sampler, confidence};
+use super::sampler::{Sampler, Token};
 use super::slab::Cache;
-use crate::chat::Confidence;
 
 /// Answer tokens that a new cache has room for from the start.
 const FIRST_ROOM: usize = 128;
@@ -26,8 +25,6 @@ pub(super) struct Limits {
     pub(super) longest: Duration,
     /// Tokens that end an answer.
     pub(super) eos: Vec<u32>,
-    /// First tokens of each answer whose confidence is told; 0 spares the pass over the vocabulary.
-    pub(super) watched: usize,
 }
 
 /// One answer under way.
@@ -38,8 +35,8 @@ pub(super) struct Sequence {
     pub(super) prefilled: usize,
     pub(super) cache: Option<Cache>,
     sampler: Sampler,
-    pub(super) last: u32,
-    confidence: Option<Confidence>,
+    /// Chosen, and not yet handed to the reader, or handed over and not yet run.
+    pub(super) last: Token,
     generated: usize,
     max_tokens: usize,
     ends_at: Instant,
@@ -71,19 +68,18 @@ impl Sequence {
         let index = u32::try_from(index).unwrap_or(u32::MAX);
         Self {
             index,
-            prompt: Arc::clone(&ticket.prompt),
+            prompt: Arc::clone(&ticket.job.prompt),
             prefilled: 0,
             cache: None,
-            sampler: Sampler::new(ticket.choice, index),
-            last: 0,
-            confidence: None,
+            sampler: Sampler::new(ticket.job.choice.clone(), index),
+            last: Token { id: 0, confidence: None, logprobs: None },
             generated: 0,
-            max_tokens: ticket.max_tokens,
+            max_tokens: ticket.job.max_tokens,
             ends_at: Instant::now() + longest,
             steps: ticket.steps.clone(),
             end_permit: Some(end_permit),
             enough: Arc::clone(&ticket.enough),
-            end: (ticket.max_tokens == 0).then_some(Ending::Told(End::Length)),
+            end: (ticket.job.max_tokens == 0).then_some(Ending::Told(End::Length)),
         }
     }
 
@@ -106,12 +102,11 @@ impl Sequence {
 
     /// Chooses the next token; an end token ends the sequence without being shown.
     pub(super) fn take(&mut self, logits: &[f32], limits: &Limits) {
-        match self.sampler.next(logits) {
-            Ok(id) => {
-                self.last = id;
-                self.confidence = (self.generated < limits.watched).then(|| confidence(logits, id)).flatten();
+        match self.sampler.pick(logits) {
+            Ok(token) => {
+                self.last = token;
                 self.generated += 1;
-                if limits.eos.contains(&id) {
+                if limits.eos.contains(&self.last.id) {
                     self.end = Some(Ending::Told(End::Stop));
                 }
             }
@@ -121,16 +116,12 @@ impl Sequence {
 
     /// Hands the last token over, and sees whether it was the last of all.
     pub(super) fn offer(&mut self, limits: &Limits) -> Offer {
-        debug_assert!(!limits.eos.contains(&self.last));
+        debug_assert!(!limits.eos.contains(&self.last.id));
         if self.is_left() {
             return Offer::Closed;
         }
         let late = Instant::now() >= self.ends_at;
-        match self.steps.try_send(Step::Token {
-            index: self.index,
-            id: self.last,
-            confidence: self.confidence,
-        }) {
+        match self.steps.try_send(Step::Token { index: self.index, token: self.last.clone() }) {
             Ok(()) => {
                 if late || self.generated >= self.max_tokens {
                     self.end = Some(Ending::Told(End::Length));

@@ -7,7 +7,7 @@ use ort::memory::{AllocationDevice, Allocator, AllocatorType, MemoryInfo, Memory
 use ort::session::{IoBinding, Session};
 use ort::value::Tensor;
 
-use super::graph::Layout;
+use super::layout::Layout;
 
 /// Smallest buffer, in tokens.
 const SMALLEST: usize = 256;

@@ -1,6 +1,8 @@
 //! The local model as its callers meet it, with the shipped starter model.
 //! Says nothing of how good the answers are: it holds whatever the weights are.
 
+mod folders;
+
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
@@ -9,7 +11,10 @@ use futures_util::{FutureExt, StreamExt};
 
 use super::*;
 use crate::backends::{Fault, Kind, Retry};
-use crate::chat::{Chunk, Controls, Delta, Dialect, Event, FinishReason, Message, Original, Role, Usage};
+use crate::chat::{
+    Chunk, Controls, Delta, Dialect, Event, FinishReason, Message, Original, ResponseFormat, Role, Tools,
+    Usage,
+};
 
 /// The starter model's folder.
 pub(super) fn starter() -> PathBuf {
@@ -22,6 +27,9 @@ pub(super) fn request(messages: Vec<Message>) -> ChatRequest {
         model: "local".to_owned(),
         messages,
         sampling: Sampling { n: 1, ..Sampling::default() },
+        tools: Tools::default(),
+        response_format: ResponseFormat::Text,
+        cache_salt: None,
         needs: Needs::default(),
         stream: true,
         include_usage: true,
@@ -386,9 +394,15 @@ fn broken_ticket(local: &Local) -> Reply {
     let vocabulary = Arc::clone(&local.desk.vocabulary);
     let reply = Reply::new(local.desk.id.clone(), vocabulary, receiver, Arc::clone(&enough), &[]);
     let ticket = Ticket {
-        prompt: vec![5; local.desk.context + 1].into(),
-        choice: local.desk.choice(&Sampling::default()),
-        max_tokens: 4,
+        job: Job {
+            prompt: vec![5; local.desk.context + 1].into(),
+            choice: local.desk.choice(&Sampling::default()),
+            max_tokens: 4,
+            answers: 1,
+            grammar: None,
+            owner: None,
+            scope: None,
+        },
         ends: queue::reserve_ends(&steps, 1).unwrap(),
         steps,
         enough,
@@ -439,59 +453,4 @@ fn damaged(file: &str, content: Option<&[u8]>) -> (tempfile::TempDir, PathBuf) {
         None => std::fs::remove_file(folder.join(file)).unwrap(),
     }
     (models, folder)
-}
-
-fn refusal_of(folder: &Path) -> String {
-    let metrics = Arc::new(Metrics::new().unwrap());
-    Local::open(folder, &config(), metrics).err().expect("must be refused").to_string()
-}
-
-#[test]
-fn d20_every_missing_or_broken_file_is_named_with_the_command_that_mends_it() {
-    let files: [(&str, Option<&[u8]>); 9] = [
-        ("genai_config.json", None),
-        ("genai_config.json", Some(b"{")),
-        ("tokenizer.json", None),
-        ("tokenizer.json", Some(b"{}")),
-        ("tokenizer_config.json", None),
-        ("model.onnx", None),
-        ("model.onnx", Some(b"garbage")),
-        ("chat_template.jinja", Some(b"{% for %}")),
-        ("generation_config.json", Some(b"[")),
-    ];
-    for (file, content) in files {
-        let (_models, folder) = damaged(file, content);
-        let text = refusal_of(&folder);
-        assert!(text.contains(file) && text.contains("git checkout models/"), "{file}: {text}");
-    }
-    let text = refusal_of(Path::new("/nowhere/model"));
-    assert!(text.contains("/nowhere/model") && text.contains("local.model"), "{text}");
-}
-
-#[test]
-fn d20_missing_weights_are_named() {
-    let weights = std::fs::read_dir(starter()).unwrap().flatten().map(|entry| entry.file_name());
-    for file in weights.filter(|name| name.to_string_lossy().ends_with(".data")) {
-        let (_models, folder) = damaged(file.to_str().unwrap(), None);
-        let text = refusal_of(&folder);
-        assert!(text.contains("model.onnx") && text.contains("git checkout models/"), "{text}");
-    }
-}
-
-#[test]
-fn d20_a_file_with_another_hash_than_the_manifests_is_refused() {
-    let (models, folder) = damaged("generation_config.json", Some(b"{}"));
-    let manifest = "schema-version = 1\n[[model]]\nname = \"starter\"\nkind = \"language\"\nsource = \"here\"\nlicence = \"Apache-2.0\"\n[model.files]\n\"generation_config.json\" = \"00\"\n";
-    std::fs::write(models.path().join("manifest.toml"), manifest).unwrap();
-    let text = refusal_of(&folder);
-    assert!(text.contains("generation_config.json") && text.contains("SHA-256"), "{text}");
-}
-
-#[test]
-fn d20_a_graph_with_an_unknown_input_is_refused() {
-    let genai = std::fs::read_to_string(starter().join("genai_config.json")).unwrap();
-    let renamed = genai.replace("\"attention_mask\": \"attention_mask\"", "\"attention_mask\": \"mask\"");
-    let (_models, folder) = damaged("genai_config.json", Some(renamed.as_bytes()));
-    let text = refusal_of(&folder);
-    assert!(text.contains("`attention_mask`"), "{text}");
 }
