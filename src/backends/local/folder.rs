@@ -14,6 +14,8 @@ use super::LocalError;
 pub(super) struct Folder {
     pub(super) name: String,
     pub(super) graph: PathBuf,
+    /// A form of the graph that only fills the cache, `prefill.onnx` beside it, if it is there.
+    pub(super) prefill: Option<PathBuf>,
     pub(super) tokenizer: PathBuf,
     pub(super) template: String,
     pub(super) bos_token: String,
@@ -133,6 +135,7 @@ impl Folder {
                 .file_name()
                 .map_or_else(|| "local".to_owned(), |name| name.to_string_lossy().into_owned()),
             graph: path.join(&decoder.filename),
+            prefill: Some(path.join(&decoder.filename).with_file_name("prefill.onnx")).filter(|file| file.is_file()),
             tokenizer: path.join("tokenizer.json"),
             template: read_template(path, &tokenizer_config)?,
             bos_token: token_text(&tokenizer_config, "bos_token"),

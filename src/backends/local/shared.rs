@@ -118,7 +118,8 @@ impl Shared {
         })
     }
 
-    /// Appends `ids` to a row, which must fit, and leaves the logits of the last one. One run of batch 1.
+    /// Appends `ids` to a row, which must fit, and leaves the logits of the last one where the graph gives any. One run of
+    /// batch 1.
     pub(super) fn prefill(
         &mut self,
         (session, options): (&mut Session, &RunOptions),
@@ -138,7 +139,9 @@ impl Shared {
         wiring.bind(slab, Port::Input(&names.input_ids), (self.prompt.ids, 0), &[1, more])?;
         wiring.bind(slab, Port::Input(&names.attention_mask), (self.prompt.ones, 0), &[1, total])?;
         let own = row * layout.vocabulary;
-        if layout.pruned {
+        if !session.outputs().iter().any(|output| output.name() == names.logits) {
+            self.slab.run(session, &wiring, options)?;
+        } else if layout.pruned {
             let shape = [1, 1, layout.vocabulary];
             wiring.bind(slab, Port::Output(&names.logits), (self.logits, own), &shape)?;
             self.slab.run(session, &wiring, options)?;
