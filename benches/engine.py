@@ -132,7 +132,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", type=Path, default=ROOT / ".local/big")
     parser.add_argument("--program", type=Path, default=ROOT / "target/release/crossover")
-    parser.add_argument("--llama", type=Path, help="folder that holds llama-bench; left out without it")
+    parser.add_argument("--llama", type=Path, help="folder of llama.cpp's shared libraries; left out without it")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--plain", action="store_true", help="also measure ours without the prefill form")

@@ -1,4 +1,4 @@
-"""What engine.py races: the gateway over HTTP, onnxruntime-genai and llama-bench in processes of their own.
+"""What engine.py races: the gateway over HTTP, onnxruntime-genai and llama.cpp in processes of their own.
 
 Every run is a dict with `tokens`, `seconds` and, where it can be told, `cpu_seconds` of the subject's process.
 """
@@ -200,23 +200,14 @@ def healthy(port: int) -> bool:
         return False
 
 
-class Genai:
-    """onnxruntime-genai on the same folder, with the same threads."""
+class Lines:
+    """A rival in a process that reads `PROMPT TOKENS` and answers a line of JSON."""
 
-    def __init__(self, folder: Path, threads: int):
-        self.copy = tempfile.TemporaryDirectory()
-        for file in folder.iterdir():
-            if not file.name.startswith("prefill."):
-                (Path(self.copy.name) / file.name).symlink_to(file.resolve())
-        config = Path(self.copy.name) / "genai_config.json"
-        settings = json.loads(config.read_text())
-        settings["model"]["decoder"].setdefault("session_options", {})["intra_op_num_threads"] = threads
-        config.unlink()
-        config.write_text(json.dumps(settings))
-        self.process = subprocess.Popen([sys.executable, HERE / "genai.py", self.copy.name], text=True,
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    def __init__(self, command: list):
+        self.process = subprocess.Popen([sys.executable, *command], text=True, stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         if self.process.stdout.readline().strip() != "ready":
-            raise SystemExit("onnxruntime-genai did not start")
+            raise SystemExit(f"{command[0]} did not start; run it by itself to see why")
 
     def run(self, prompt: int, tokens: int) -> dict:
         self.process.stdin.write(f"{prompt} {tokens}\n")
@@ -231,21 +222,30 @@ class Genai:
     def close(self) -> None:
         self.process.stdin.close()
         self.process.wait(PATIENCE)
+
+
+class Genai(Lines):
+    """onnxruntime-genai on the same folder, with the same threads."""
+
+    def __init__(self, folder: Path, threads: int):
+        self.copy = tempfile.TemporaryDirectory()
+        for file in folder.iterdir():
+            if not file.name.startswith("prefill."):
+                (Path(self.copy.name) / file.name).symlink_to(file.resolve())
+        config = Path(self.copy.name) / "genai_config.json"
+        settings = json.loads(config.read_text())
+        settings["model"]["decoder"].setdefault("session_options", {})["intra_op_num_threads"] = threads
+        config.unlink()
+        config.write_text(json.dumps(settings))
+        super().__init__([HERE / "genai.py", self.copy.name])
+
+    def close(self) -> None:
+        super().close()
         self.copy.cleanup()
 
 
-class LlamaCpp:
-    """llama-bench, a process a turn; its own clock, loading left out."""
+class LlamaCpp(Lines):
+    """llama.cpp's own libraries, with the same threads."""
 
-    def __init__(self, folder: Path, model: Path, threads: int):
-        self.command = [folder / "llama-bench", "-m", model, "-t", str(threads), "-r", "1", "-o", "json"]
-
-    def turn(self, _short: int, decode: int, prompt: int):
-        out = subprocess.run([*self.command, "-p", str(prompt), "-n", str(decode)], check=True, text=True,
-                             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
-        for test in json.loads(out):
-            tokens = test["n_prompt"] or test["n_gen"]
-            yield ("prefill" if test["n_prompt"] else "decode"), {"tokens": tokens, "seconds": test["avg_ns"] / 1e9}
-
-    def close(self) -> None:
-        pass
+    def __init__(self, libraries: Path, model: Path, threads: int):
+        super().__init__([HERE / "llama.py", libraries, model, str(threads)])

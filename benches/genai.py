@@ -1,7 +1,8 @@
 """Speed of onnxruntime-genai: one line `PROMPT TOKENS` in, one line of JSON out.
 
 The time from the first generated token to the last counts, with the CPU time of this process, so that loading, the
-prompt and Python's own start stay out; the prompt's, up to the first token, stands beside it. Greedy, batch 1; threads as the folder's genai_config.json says.
+prompt and Python's own start stay out; the prompt's, up to the first token, stands beside it. Greedy, batch 1; threads
+as the folder's genai_config.json says.
 """
 
 import json
