@@ -2,6 +2,7 @@
 //! Promises: nothing leaves the process; a full queue says so at once; a broken model is refused at load, by file.
 //! Reads GenAI-style folders whose graph shares its KV cache; calls no tools, sees no images, enforces no schema.
 
+mod constraint;
 mod cores;
 mod detokenize;
 mod engine;
@@ -33,6 +34,7 @@ use tokio::sync::mpsc;
 
 pub use self::refusal::LocalError;
 
+use self::constraint::Grammars;
 use self::detokenize::Vocabulary;
 use self::engine::Engine;
 use self::folder::{Defaults, Folder};
@@ -73,6 +75,8 @@ struct Desk {
     id: BackendId,
     prompter: Prompter,
     vocabulary: Arc<Vocabulary>,
+    #[expect(dead_code, reason = "requests do not bring grammars yet")]
+    grammars: Arc<Grammars>,
     queue: Arc<Queue>,
     defaults: Defaults,
     context: usize,
@@ -108,6 +112,8 @@ impl Local {
         warn_of_cap(&files, &graph, config);
         files.context = graph.layout.context;
         let (prompter, vocabulary) = Prompter::load(&files, graph.layout.vocabulary)?;
+        let vocabulary = Arc::new(vocabulary);
+        let grammars = Arc::new(Grammars::new(Arc::clone(&vocabulary), &files.eos));
         let queue = Arc::new(Queue::new(config.queue, config.max_streams, Arc::clone(&metrics)));
         let limits = Limits {
             slots: config.max_streams,
@@ -115,6 +121,7 @@ impl Local {
             eos: files.eos.clone(),
             tokens: room.tokens(&graph.layout),
             prefix_bytes: config.prefix_cache_mib << 20,
+            grammars: Arc::clone(&grammars),
         };
         let brake = graph.brake();
         let engine = Engine::new(graph, limits, Arc::clone(&queue), metrics);
@@ -126,7 +133,8 @@ impl Local {
         let desk = Desk {
             id: profile.id.clone(),
             prompter,
-            vocabulary: Arc::new(vocabulary),
+            vocabulary,
+            grammars,
             queue,
             defaults: files.defaults,
             context: files.context,
