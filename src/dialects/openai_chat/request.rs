@@ -3,6 +3,7 @@
 
 mod bounds;
 mod messages;
+mod tools;
 
 use std::ops::Range;
 
@@ -10,7 +11,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::chat::{ChatRequest, Controls, Dialect, Needs, Original, ResponseFormat, Sampling, Tools};
+use crate::chat::{ChatRequest, Controls, Dialect, Needs, Original, ResponseFormat, Sampling, ToolChoice};
 use bounds::Field;
 
 /// Why a body is no chat request, in OpenAI's words.
@@ -87,7 +88,15 @@ struct Fields<'a> {
     #[serde(borrow)]
     tools: Field<'a>,
     #[serde(borrow)]
+    tool_choice: Field<'a>,
+    #[serde(borrow)]
+    parallel_tool_calls: Field<'a>,
+    #[serde(borrow)]
     functions: Field<'a>,
+    #[serde(borrow)]
+    function_call: Field<'a>,
+    #[serde(borrow)]
+    chat_template_kwargs: Field<'a>,
     #[serde(borrow)]
     response_format: Field<'a>,
     #[serde(borrow)]
@@ -135,7 +144,10 @@ pub fn parse_request(body: Bytes) -> Result<ChatRequest, RequestError> {
     let model = fields.model.text("model")?.ok_or_else(|| missing("model"))?;
     let read = messages::read(fields.messages.required("messages")?)?;
     let sampling = sampling(&fields)?;
-    let needs = needs(&fields, read.vision, read.audio)?;
+    let tools = tools::read(&fields)?;
+    let template_settings = tools::template_settings(fields.chat_template_kwargs)?;
+    let mut needs = needs(&fields, read.vision, read.audio)?;
+    needs.tools = !tools.offered.is_empty() && tools.choice != ToolChoice::Never;
     let stream = fields.stream.flag("stream")?.unwrap_or(false);
     let include_usage = stream_options(&fields, stream)?;
     let model_span = fields.model.span(text).ok_or_else(|| missing("model"))?;
@@ -146,7 +158,8 @@ pub fn parse_request(body: Bytes) -> Result<ChatRequest, RequestError> {
         model,
         messages: read.messages,
         sampling,
-        tools: Tools::default(),
+        tools,
+        template_settings,
         response_format: ResponseFormat::Text,
         cache_salt: None,
         needs,
@@ -214,12 +227,11 @@ fn needs(fields: &Fields<'_>, vision: bool, audio: bool) -> Result<Needs, Reques
     let presence = fields.presence_penalty.number("presence_penalty", -2.0..=2.0)?;
     let frequency = fields.frequency_penalty.number("frequency_penalty", -2.0..=2.0)?;
     let biased = fields.logit_bias.bias_entries()? > 0;
-    let tools = fields.tools.list_len("tools", 1024)? + fields.functions.list_len("functions", 1024)? > 0;
     let speaks = fields.modalities.strings("modalities")?.iter().any(|name| name == "audio");
     Ok(Needs {
         vision,
         audio: audio || speaks || fields.audio.is_set(),
-        tools,
+        tools: false,
         logprobs: logprobs || top_logprobs.is_some_and(|count| count > 0),
         structured: fields.response_format.format_type()?.is_some_and(|kind| kind != "text"),
         other_sampling: biased || [presence, frequency].into_iter().flatten().any(|penalty| penalty != 0.0),

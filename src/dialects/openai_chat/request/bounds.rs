@@ -139,13 +139,13 @@ impl<'a> Field<'a> {
         Ok(biases.len())
     }
 
-    /// The length of a list of at most `most` items.
-    pub(super) fn list_len(self, name: &str, most: usize) -> Result<usize, RequestError> {
-        let items: Vec<&RawValue> = self.read(name, "a list")?.unwrap_or_default();
+    /// A list of at most `most` items.
+    pub(super) fn items(self, name: &str, most: usize) -> Result<Vec<Value>, RequestError> {
+        let items: Vec<Value> = self.read(name, "a list")?.unwrap_or_default();
         if items.len() > most {
             return Err(RequestError::value(name, format!("Invalid '{name}': at most {most} items.")));
         }
-        Ok(items.len())
+        Ok(items)
     }
 
     /// The `type` of `response_format`.
