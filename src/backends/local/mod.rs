@@ -20,6 +20,7 @@ mod shared;
 mod slab;
 mod stop;
 mod template;
+mod tool_calls;
 
 use std::path::Path;
 use std::sync::Arc;

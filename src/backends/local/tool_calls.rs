@@ -10,14 +10,19 @@
 //! | Phi-4 | `<\|tool\|>`, `<\|tool_call\|>` | `<\|tool_call\|>[{"name": n, "arguments": {}}]<\|/tool_call\|>` | in the list |
 //! | Llama 3 | `<\|python_tag\|>`, `ipython` | `{"name": n, "parameters": {}}`, perhaps behind `<\|python_tag\|>` | after `;` |
 
+mod deltas;
 mod grammar;
 mod head;
 mod parse;
+mod plan;
 
 use sha2::{Digest, Sha256};
 
-pub(super) use self::grammar::{Free, grammar};
-pub(super) use self::parse::{Parser, Piece};
+use self::parse::{Parser, Piece};
+pub(super) use self::{
+    deltas::{Reader, Reading, Said},
+    plan::{Plan, Unplanned, plan},
+};
 
 /// Letters of ids.
 const LETTERS: &[u8; 62] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";

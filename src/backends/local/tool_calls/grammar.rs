@@ -7,7 +7,6 @@ use std::fmt::Write;
 use serde_json::{Map, Value, json};
 
 use super::Form;
-use crate::chat::{ToolChoice, Tools};
 
 /// What may be said in place of calls.
 #[derive(Clone, Debug)]
@@ -23,53 +22,42 @@ pub(crate) enum Free {
 /// How a mark that is a special token is known to the grammar: by its id.
 pub(crate) type SpecialId<'a> = &'a dyn Fn(&str) -> Option<u32>;
 
-/// The grammar for `tools`, or none where generation stays free: a bare object that a caller may want as content can be
-/// no sure sign of a call. With `simple`, arguments may be any object, for schemas that cannot be compiled.
-pub(crate) fn grammar(
-    form: Form,
-    tools: &Tools,
-    free: &Free,
-    special: SpecialId<'_>,
-    simple: bool,
-) -> Option<String> {
-    if form == Form::Llama3 && matches!(free, Free::Text) {
-        return None;
-    }
-    let rules = Rules { form, special };
-    let functions = functions(tools);
-    let mut text = String::new();
-    // Writing to a string cannot fail.
-    let _ = rules.start(&mut text, free, tools.one_at_a_time);
-    let names: Vec<String> = (0..functions.len()).map(|at| format!("call_{at}")).collect();
-    let _ = writeln!(text, "call: {}", names.join(" | "));
-    for (at, function) in functions.iter().enumerate() {
-        let name = function["name"].as_str().unwrap_or_default();
-        let _ = writeln!(text, "call_{at}: {}", rules.call(name, at));
-        let schema = if simple { json!({ "type": "object" }) } else { arguments(function) };
-        let _ = writeln!(text, "args_{at}: %json {}", with_layout(schema));
-    }
-    Some(text)
-}
-
-/// The functions that may be called.
-fn functions(tools: &Tools) -> Vec<&Value> {
-    let all = tools.offered.iter().filter_map(|tool| tool.get("function"));
-    match &tools.choice {
-        ToolChoice::Function(only) => all.filter(|function| function["name"] == only.as_str()).collect(),
-        ToolChoice::Auto | ToolChoice::Required | ToolChoice::Never => all.collect(),
-    }
-}
-
-struct Rules<'a> {
-    form: Form,
-    special: SpecialId<'a>,
+/// What the answers to one request may be.
+pub(crate) struct Rules<'a> {
+    pub(crate) form: Form,
+    /// The functions that may be called; at least one.
+    pub(crate) functions: Vec<&'a Value>,
+    pub(crate) free: Free,
+    /// Whether an answer may hold only one call.
+    pub(crate) one: bool,
+    pub(crate) special: SpecialId<'a>,
 }
 
 impl Rules<'_> {
-    fn start(&self, out: &mut String, free: &Free, one: bool) -> std::fmt::Result {
+    /// The grammar, or none where generation stays free: a bare object that a caller may want as content can be no sure
+    /// sign of a call. With `simple`, arguments may be any object, for schemas that cannot be compiled.
+    pub(crate) fn grammar(&self, simple: bool) -> Option<String> {
+        if self.form.is_bare() && matches!(self.free, Free::Text) {
+            return None;
+        }
+        let mut text = String::new();
+        // Writing to a string cannot fail.
+        let _ = self.start(&mut text);
+        let names: Vec<String> = (0..self.functions.len()).map(|at| format!("call_{at}")).collect();
+        let _ = writeln!(text, "call: {}", names.join(" | "));
+        for (at, function) in self.functions.iter().enumerate() {
+            let name = function["name"].as_str().unwrap_or_default();
+            let _ = writeln!(text, "call_{at}: {}", self.call(name, at));
+            let schema = if simple { json!({ "type": "object" }) } else { arguments(function) };
+            let _ = writeln!(text, "args_{at}: %json {}", with_layout(schema));
+        }
+        Some(text)
+    }
+
+    fn start(&self, out: &mut String) -> std::fmt::Result {
         let opener = self.form.openers()[0];
-        let calls = self.calls(one);
-        match free {
+        let calls = self.calls();
+        match &self.free {
             Free::Nothing => writeln!(out, "start: {} {calls}", self.opener())?,
             Free::Json(schema) => {
                 writeln!(out, "start: {} {calls} | plain", self.opener())?;
@@ -94,13 +82,16 @@ impl Rules<'_> {
     }
 
     /// What follows the first opener.
-    fn calls(&self, one: bool) -> String {
+    fn calls(&self) -> String {
         let opener = self.opener();
-        let more = |again: &str| if one { String::new() } else { format!("({again})*") };
+        let more = |again: &str| if self.one { String::new() } else { format!("({again})*") };
         match self.form {
             Form::Hermes => {
                 let closer = self.mark("</tool_call>");
-                format!(r#""\n" call "\n" {closer} {}"#, more(&format!(r#""\n" {opener} "\n" call "\n" {closer}"#)))
+                format!(
+                    r#""\n" call "\n" {closer} {}"#,
+                    more(&format!(r#""\n" {opener} "\n" call "\n" {closer}"#))
+                )
             }
             Form::MistralArgs => format!("call {}", more(&format!("{opener} call"))),
             Form::MistralList => format!(r#"/ ?/ "[" call {} "]""#, more(r#"", " call"#)),

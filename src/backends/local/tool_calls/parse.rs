@@ -70,6 +70,11 @@ impl Parser {
         self.calls > 0
     }
 
+    /// Whether nothing more is wanted.
+    pub(crate) fn is_over(&self) -> bool {
+        matches!(self.state, State::Done)
+    }
+
     /// Takes new text.
     pub(crate) fn push(&mut self, text: &str) -> Vec<Piece> {
         self.held.push_str(text);
@@ -214,7 +219,9 @@ impl Parser {
         let end = scanned + end;
         let object = &self.held[from..end];
         let read = match name {
-            Some(name) => serde_json::from_str::<Map<String, Value>>(object).ok().map(|_| (name, object.to_owned())),
+            Some(name) => {
+                serde_json::from_str::<Map<String, Value>>(object).ok().map(|_| (name, object.to_owned()))
+            }
             None => read_call(object),
         };
         match read.filter(|(name, _)| self.names.contains(name)) {
@@ -259,7 +266,8 @@ impl Parser {
             self.state = State::Done;
             return true;
         }
-        let rest = self.held.trim_start_matches(|letter: char| letter.is_whitespace() || ",;]".contains(letter));
+        let rest =
+            self.held.trim_start_matches(|letter: char| letter.is_whitespace() || ",;]".contains(letter));
         self.held.drain(..self.held.len() - rest.len());
         if let Some(closer) = self.form.closers().iter().find(|closer| self.held.starts_with(**closer)) {
             self.held.drain(..closer.len());

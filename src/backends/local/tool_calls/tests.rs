@@ -134,7 +134,10 @@ fn broken_arguments_are_text_where_no_grammar_vouches_for_them() {
 #[test]
 fn vouched_arguments_are_told_as_they_come() {
     let mut parser = parser(Form::Hermes, true);
-    assert_eq!(parser.push("Yes. <tool_call>\n{\"name\": \"now\", \"arguments\": "), [Piece::Text("Yes.".into())]);
+    assert_eq!(
+        parser.push("Yes. <tool_call>\n{\"name\": \"now\", \"arguments\": "),
+        [Piece::Text("Yes.".into())]
+    );
     let name = Piece::Call { name: "now".into() };
     assert_eq!(parser.push("{\"a"), [name, Piece::Arguments("{\"a".into())]);
     assert_eq!(parser.push("\": 1"), [Piece::Arguments("\": 1".into())]);
