@@ -5,6 +5,8 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
+use super::constraint::{Constraint, ConstraintError, Grammars};
+use super::queue::Job;
 use crate::chat::Confidence;
 
 /// How to choose.
@@ -42,6 +44,8 @@ pub(super) struct Token {
     pub(super) confidence: Option<Confidence>,
     /// Its log probability and the likeliest tokens', where asked for.
     pub(super) logprobs: Option<Logprobs>,
+    /// The job's grammar is complete: nothing can follow this token.
+    pub(super) last: bool,
 }
 
 /// Natural logarithms of probabilities before temperature and cuts.
@@ -52,9 +56,16 @@ pub(super) struct Logprobs {
     pub(super) top: Vec<(u32, f32)>,
 }
 
-/// Logits that hold no number to choose by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct NotFinite;
+/// Why no token can be chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Stuck {
+    /// The logits hold no number to choose by.
+    #[error("the logits are not finite")]
+    NotFinite,
+    /// The job's grammar cannot go on.
+    #[error(transparent)]
+    Grammar(#[from] ConstraintError),
+}
 
 /// The sampling state of one sequence.
 pub(super) struct Sampler {
@@ -62,28 +73,52 @@ pub(super) struct Sampler {
     random: ChaCha8Rng,
     candidates: Vec<(f32, u32)>,
     chosen: usize,
+    constraint: Option<Result<Constraint, ConstraintError>>,
 }
 
 impl Sampler {
-    /// `index` tells the `n` answers of one request apart, so that one seed gives `n` different texts.
-    pub(super) fn new(choice: Choice, index: u32) -> Self {
+    /// `index` tells the `n` answers of one request apart, so that one seed gives `n` different texts. A grammar that
+    /// cannot be used is told at the first token.
+    pub(super) fn new(job: &Job, index: u32, grammars: &Grammars) -> Self {
+        let choice = job.choice.clone();
+        let constraint = job.grammar.as_ref().map(|grammar| grammars.start(grammar));
         let seed = choice.seed.map_or_else(rand::random, i64::cast_unsigned);
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         random.set_stream(u64::from(index));
-        Self { choice, random, candidates: vec![], chosen: 0 }
+        Self { choice, random, candidates: vec![], chosen: 0, constraint }
     }
 
     /// Chooses the next token and says of it what was asked.
-    pub(super) fn pick(&mut self, logits: &[f32]) -> Result<Token, NotFinite> {
-        let id = self.next(logits)?;
+    pub(super) fn pick(&mut self, logits: &[f32]) -> Result<Token, Stuck> {
+        let allowed = match &mut self.constraint {
+            None => None,
+            Some(Ok(constraint)) => Some(constraint.allowed()?),
+            Some(Err(error)) => return Err((*error).into()),
+        };
+        let id = match allowed {
+            None => self.next(logits)?,
+            Some(allowed) => {
+                let mut only = vec![f32::NEG_INFINITY; logits.len()];
+                allowed.iter_set_entries(|id| {
+                    if let (Some(to), Some(logit)) = (only.get_mut(id), logits.get(id)) {
+                        *to = *logit;
+                    }
+                });
+                self.next(&only)?
+            }
+        };
+        let last = match &mut self.constraint {
+            Some(Ok(constraint)) => constraint.take(id)?,
+            _ => false,
+        };
         let confidence = (self.chosen < self.choice.watched).then(|| confidence(logits, id)).flatten();
         self.chosen += 1;
-        Ok(Token { id, confidence, logprobs: None })
+        Ok(Token { id, confidence, logprobs: None, last })
     }
 
     /// The next token.
-    fn next(&mut self, logits: &[f32]) -> Result<u32, NotFinite> {
-        let (best, top) = greatest(logits).ok_or(NotFinite)?;
+    fn next(&mut self, logits: &[f32]) -> Result<u32, Stuck> {
+        let (best, top) = greatest(logits).ok_or(Stuck::NotFinite)?;
         if self.choice.temperature <= 0.0 || self.choice.top_k == 1 {
             return Ok(best);
         }
@@ -182,6 +217,9 @@ pub(super) fn confidence(logits: &[f32], id: u32) -> Option<Confidence> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use super::super::detokenize::Vocabulary;
     use super::*;
 
     #[test]
@@ -209,8 +247,21 @@ mod tests {
         seed: Some(7),
     };
 
+    fn sampler(choice: Choice, index: u32) -> Sampler {
+        let job = Job {
+            prompt: Arc::new([]),
+            choice,
+            max_tokens: 1,
+            answers: 1,
+            grammar: None,
+            owner: None,
+            scope: None,
+        };
+        Sampler::new(&job, index, &Grammars::new(Arc::new(Vocabulary::from_words(&[])), &[]))
+    }
+
     fn draw(choice: Choice, logits: &[f32], times: usize) -> Vec<u32> {
-        let mut sampler = Sampler::new(choice, 0);
+        let mut sampler = sampler(choice, 0);
         (0..times).map(|_| sampler.next(logits).unwrap()).collect()
     }
 
@@ -239,7 +290,7 @@ mod tests {
     fn the_same_seed_draws_the_same_tokens_and_another_index_others() {
         let logits = [0.0_f32; 64];
         assert_eq!(draw(FREE, &logits, 50), draw(FREE, &logits, 50));
-        let mut other = Sampler::new(FREE, 1);
+        let mut other = sampler(FREE, 1);
         let second: Vec<u32> = (0..50).map(|_| other.next(&logits).unwrap()).collect();
         assert_ne!(draw(FREE, &logits, 50), second);
     }
@@ -266,6 +317,6 @@ mod tests {
 
     #[test]
     fn logits_without_a_number_are_an_error() {
-        assert_eq!(Sampler::new(FREE, 0).next(&[f32::NAN, f32::NEG_INFINITY]), Err(NotFinite));
+        assert_eq!(sampler(FREE, 0).next(&[f32::NAN, f32::NEG_INFINITY]), Err(Stuck::NotFinite));
     }
 }
