@@ -265,3 +265,6 @@ impl Stream for Reply {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,7 @@
 //! Says nothing of how good the answers are: it holds whatever the weights are.
 
 mod folders;
+mod tools;
 
 use std::path::PathBuf;
 use std::sync::OnceLock;

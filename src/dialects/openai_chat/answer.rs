@@ -1,12 +1,15 @@
 //! Writes answers in OpenAI's form: stream chunks and whole completions of backends whose bytes are not relayed, and
 //! the error envelope. A backend that speaks the dialect is relayed and never passes here.
 
+mod calls;
+
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use self::calls::Calls;
 use crate::chat::{Chunk, Delta, Event, FinishReason, Usage};
 
 /// What all chunks of one answer share.
@@ -96,7 +99,7 @@ pub fn usage_value(usage: &Usage) -> Value {
 struct Choice {
     text: String,
     refusal: Option<String>,
-    tool_calls: Vec<Value>,
+    tool_calls: Calls,
     finish: Option<FinishReason>,
 }
 
@@ -121,8 +124,7 @@ impl Fold {
                     match delta {
                         Delta::Text(text) => choice.text.push_str(&text),
                         Delta::Refusal(text) => choice.refusal.get_or_insert_default().push_str(&text),
-                        Delta::ToolCalls(Value::Array(calls)) => choice.tool_calls.extend(calls),
-                        Delta::ToolCalls(call) => choice.tool_calls.push(call),
+                        Delta::ToolCalls(calls) => choice.tool_calls.push(calls),
                     }
                 }
                 Event::Finish { index, reason } => {
@@ -160,7 +162,7 @@ fn whole_choice(index: u32, choice: Choice) -> Value {
     let content = (!silent).then_some(choice.text);
     let mut message = json!({ "role": "assistant", "content": content, "refusal": choice.refusal });
     if let (false, Some(object)) = (choice.tool_calls.is_empty(), message.as_object_mut()) {
-        object.insert("tool_calls".to_owned(), Value::Array(choice.tool_calls));
+        object.insert("tool_calls".to_owned(), choice.tool_calls.into_value());
     }
     let reason = choice.finish.unwrap_or(FinishReason::Stop);
     json!({ "index": index, "message": message, "logprobs": null, "finish_reason": reason.as_str() })

@@ -60,7 +60,11 @@ impl Rules<'_> {
         match &self.free {
             Free::Nothing => writeln!(out, "start: {} {calls}", self.opener())?,
             Free::Json(schema) => {
-                writeln!(out, "start: {} {calls} | plain", self.opener())?;
+                // A bare call and a JSON answer begin alike: only a token of its own can tell them apart.
+                match ((self.special)(opener), self.form.is_bare()) {
+                    (None, true) => writeln!(out, "start: plain")?,
+                    _ => writeln!(out, "start: {} {calls} | plain", self.mark(opener))?,
+                }
                 writeln!(out, "plain: %json {}", with_layout(schema.clone()))?;
             }
             Free::Text if (self.special)(opener).is_some() => {
