@@ -196,14 +196,10 @@ impl Sequence {
         match self.steps.try_send(Step::Token { index: self.index, token: self.last.clone() }) {
             Ok(()) => {
                 self.told = true;
-                if self.last.last {
-                    self.end = Some(Ending::Told(End::Stop));
-                    return Turn::Rests;
-                }
-                if !late && self.generated < self.max_tokens {
+                if !self.last.last && !late && self.generated < self.max_tokens {
                     return Turn::Runs;
                 }
-                self.end = Some(Ending::Told(End::Length));
+                self.end = Some(Ending::Told(if self.last.last { End::Stop } else { End::Length }));
             }
             // A reader that has not come back in time gets the end without the token.
             Err(TrySendError::Full(_)) if late => {
