@@ -55,7 +55,6 @@ impl Grammars {
 
     /// Compiles `grammar` (`llguidance`'s JSON form) where that is not done yet. May take tens of milliseconds, the
     /// first time more: not for an async thread.
-    #[expect(dead_code, reason = "requests do not bring grammars yet")]
     pub(super) fn prepare(&self, grammar: &Arc<str>) -> Result<(), ConstraintError> {
         self.compiled(grammar).map(drop)
     }
