@@ -50,6 +50,8 @@ pub struct Entry {
     pub memory_mib: u32,
     /// How far it was checked: `architecture-only` (random weights of the same architecture) or `weights`.
     pub verified: String,
+    /// Where its names were read: `documented` by the files' owner or ONNX Runtime, or `reported` by others.
+    pub names: String,
 }
 
 impl Catalogue {
@@ -101,8 +103,13 @@ mod tests {
             assert!(!wanted.files.is_empty(), "{}", entry.name);
             assert!(["genai", "hugging-face"].contains(&entry.layout.as_str()), "{}", entry.name);
             assert!(["architecture-only", "weights"].contains(&entry.verified.as_str()), "{}", entry.name);
+            assert!(["documented", "reported"].contains(&entry.names.as_str()), "{}", entry.name);
             assert_eq!(catalogue.entries.iter().filter(|other| other.name == entry.name).count(), 1);
-            assert!(entry.memory_mib > entry.parameters_millions / 2, "{}: int4 is half a byte each", entry.name);
+            assert!(
+                entry.memory_mib > entry.parameters_millions / 2,
+                "{}: int4 is half a byte each",
+                entry.name
+            );
         }
     }
 }

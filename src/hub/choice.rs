@@ -79,7 +79,8 @@ pub(super) fn choose(
     if let Some(idle) = patterns.iter().position(|one| !inside.iter().any(|file| one.is_match(&file.path))) {
         return Err(no(format!("no file fits the {}. pattern", idle + 1)));
     }
-    let wanted = |file: &Chosen| is_companion(&file.path) || patterns.iter().any(|one| one.is_match(&file.path));
+    let wanted =
+        |file: &Chosen| is_companion(&file.path) || patterns.iter().any(|one| one.is_match(&file.path));
     let files: Vec<Chosen> = inside.into_iter().filter(wanted).collect();
     match files.iter().find(|file| is_ours(&file.path)) {
         Some(file) => Err(no(format!("`{}` is a name that Crossover keeps for itself", file.path))),
@@ -141,7 +142,9 @@ fn is_companion(path: &str) -> bool {
 }
 
 fn is_ours(path: &str) -> bool {
-    path.rsplit('/').next().is_some_and(|name| name.starts_with("crossover-") || name.starts_with(".crossover-"))
+    path.rsplit('/')
+        .next()
+        .is_some_and(|name| name.starts_with("crossover-") || name.starts_with(".crossover-"))
         || path.ends_with(super::fetch::PART)
 }
 
@@ -183,13 +186,17 @@ mod tests {
         let q4 = ["onnx/model_q4.onnx", "onnx/model_q4.onnx_data", "onnx/model_q4.onnx_data_1"];
         assert_eq!(usual, [&["LICENSE", "config.json"], &q4[..], &["tokenizer.json"]].concat());
         let named = taken(HF, "", &["onnx/model.onnx"]).unwrap();
-        assert_eq!(named, ["LICENSE", "config.json", "onnx/model.onnx", "onnx/model.onnx_data", "tokenizer.json"]);
+        assert_eq!(
+            named,
+            ["LICENSE", "config.json", "onnx/model.onnx", "onnx/model.onnx_data", "tokenizer.json"]
+        );
         assert_eq!(taken(HF, "", &["*.safetensors"]).unwrap().len(), 4);
     }
 
     #[test]
     fn a_genai_folder_becomes_the_models_folder() {
-        let deep = ["README.md", "cpu/int4/genai_config.json", "cpu/int4/model.onnx", "cpu/int4/model.onnx.data"];
+        let deep =
+            ["README.md", "cpu/int4/genai_config.json", "cpu/int4/model.onnx", "cpu/int4/model.onnx.data"];
         let want = ["genai_config.json", "model.onnx", "model.onnx.data"];
         assert_eq!(taken(&deep, "", &[]).unwrap(), want);
         assert_eq!(taken(&deep, "cpu/int4/", &[]).unwrap(), want);

@@ -124,7 +124,9 @@ impl Hub {
             return Err(bad("must hold neither user, password nor query: the token belongs in HF_TOKEN"));
         }
         if token.is_some() && endpoint.scheme() == "http" && !is_loopback(&endpoint) {
-            return Err(bad("is plain HTTP, over which HF_TOKEN would travel readable: use https, or unset HF_TOKEN"));
+            return Err(bad(
+                "is plain HTTP, over which HF_TOKEN would travel readable: use https, or unset HF_TOKEN",
+            ));
         }
         Ok(Self { transport: Transport::new(endpoint, token, watch)?, offline })
     }
@@ -236,7 +238,8 @@ impl Hub {
         let status = arrived.response.status();
         let hub = self.origin();
         let repository = || {
-            let parts = url.path_segments().into_iter().flatten().filter(|part| !matches!(*part, "api" | "models"));
+            let parts =
+                url.path_segments().into_iter().flatten().filter(|part| !matches!(*part, "api" | "models"));
             parts.take(2).collect::<Vec<_>>().join("/")
         };
         match (status.as_u16(), code) {
@@ -272,8 +275,7 @@ async fn read_whole(response: Response, url: &Url) -> Result<Vec<u8>, HubError> 
     let mut reads = response.bytes_stream();
     let mut all = vec![];
     while let Some(read) = reads.next().await {
-        let read = read
-            .map_err(|error| HubError::Unreachable { place: place(url), why: cause(error) })?;
+        let read = read.map_err(|error| HubError::Unreachable { place: place(url), why: cause(error) })?;
         all.extend_from_slice(&read);
         if all.len() > MOST_JSON {
             let why = format!("answers more than {MOST_JSON} bytes");

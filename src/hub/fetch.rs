@@ -114,21 +114,19 @@ impl Errand<'_> {
 impl Part {
     /// What is there already, read again for its digest; nothing of it where it is longer than the file.
     fn open(path: PathBuf, size: u64) -> Result<Self, HubError> {
-        let opened = || -> io::Result<Self> {
-            let mut file =
-                File::options().read(true).write(true).create(true).truncate(false).open(&path)?;
-            let mut hasher = Hasher::new(size);
-            let len = match file.metadata()?.len() {
-                len if len <= size => hasher.read(&mut file)?,
-                _ => 0,
-            };
-            let mut part = Self { path: path.clone(), file, hasher, size, len };
-            if len == 0 {
-                part.clear()?;
-            }
-            Ok(part)
-        };
-        opened().map_err(|error| HubError::disk(&path, &error))
+        let opened = File::options().read(true).write(true).create(true).truncate(false).open(&path);
+        let file = opened.map_err(|error| HubError::disk(&path, &error))?;
+        let mut part = Self { path, file, hasher: Hasher::new(size), size, len: 0 };
+        part.take_up().map_err(|error| HubError::disk(&part.path, &error))?;
+        Ok(part)
+    }
+
+    fn take_up(&mut self) -> io::Result<()> {
+        if self.file.metadata()?.len() > self.size {
+            return self.clear();
+        }
+        self.len = self.hasher.read(&mut self.file)?;
+        Ok(())
     }
 
     fn clear(&mut self) -> io::Result<()> {

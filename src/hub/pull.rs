@@ -64,8 +64,7 @@ pub async fn pull(hub: &Hub, store: &Store, wanted: &Wanted) -> Result<Pulled, H
         return here.map(Pulled::Already).ok_or_else(|| HubError::Offline { what: wanted.name.clone() });
     }
     let snapshot = hub.snapshot(&wanted.reference).await?;
-    let mut choice =
-        choose(&wanted.reference.repository, &snapshot.files, &wanted.folder, &wanted.files)?;
+    let mut choice = choose(&wanted.reference.repository, &snapshot.files, &wanted.folder, &wanted.files)?;
     for file in &mut choice.files {
         if file.remote.size.is_none() || file.remote.digest == Digest::Unknown {
             hub.look_up(&wanted.reference, &snapshot.commit, &mut file.remote).await?;
@@ -100,7 +99,8 @@ impl Record {
     /// Whether it is of what is wanted now, as far as that can be told without asking the hub.
     fn is_of(&self, wanted: &Wanted) -> bool {
         let revision = wanted.reference.revision.as_str();
-        self.repository == wanted.reference.repository && (self.revision == revision || self.commit == revision)
+        self.repository == wanted.reference.repository
+            && (self.revision == revision || self.commit == revision)
     }
 
     fn is_whole(&self, place: &Path) -> bool {

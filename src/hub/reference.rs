@@ -83,7 +83,9 @@ mod tests {
         assert_eq!((reference.repository.as_str(), reference.revision.as_str()), ("org/repo", "main"));
         assert_eq!(Reference::parse("org/repo@refs/pr/3").unwrap().revision, "refs/pr/3");
         assert_eq!(reference.parts(), ("org", "repo"));
-        for bad in ["", "repo", "a/b/c", "../b", "a/..", "a/b@", "a/b@..", "a/b@x/../y", "a/b?x", "a /b", "/b"] {
+        for bad in
+            ["", "repo", "a/b/c", "../b", "a/..", "a/b@", "a/b@..", "a/b@x/../y", "a/b?x", "a /b", "/b"]
+        {
             assert!(Reference::parse(bad).is_err(), "{bad}");
         }
     }

@@ -25,13 +25,17 @@ pub enum HubError {
         why: &'static str,
     },
     /// Nothing may be fetched.
-    #[error("HF_HUB_OFFLINE is set, and {what} is not here whole. Unset it to pull, or copy the folder from elsewhere")]
+    #[error(
+        "HF_HUB_OFFLINE is set, and {what} is not here whole. Unset it to pull, or copy the folder from elsewhere"
+    )]
     Offline {
         /// What was wanted.
         what: String,
     },
     /// The hub has none of that name.
-    #[error("{what} does not exist at {hub}, or is private. Check the name, or set HF_TOKEN to a token that may read it")]
+    #[error(
+        "{what} does not exist at {hub}, or is private. Check the name, or set HF_TOKEN to a token that may read it"
+    )]
     NotFound {
         /// Repository, revision or file.
         what: String,
@@ -39,7 +43,9 @@ pub enum HubError {
         hub: String,
     },
     /// The licence must be accepted first.
-    #[error("{repository} is gated: accept its licence at {page}, and set HF_TOKEN to a token of that account")]
+    #[error(
+        "{repository} is gated: accept its licence at {page}, and set HF_TOKEN to a token of that account"
+    )]
     Gated {
         /// The repository.
         repository: String,
@@ -69,7 +75,9 @@ pub enum HubError {
         why: String,
     },
     /// A file that is not what the hub says it is.
-    #[error("{file}: arrived with the digest {found}, but the hub lists {wanted}, twice. It was not kept; try again later, or tell the repository's owner")]
+    #[error(
+        "{file}: arrived with the digest {found}, but the hub lists {wanted}, twice. It was not kept; try again later, or tell the repository's owner"
+    )]
     Corrupt {
         /// The file in the repository.
         file: String,
@@ -79,7 +87,9 @@ pub enum HubError {
         found: String,
     },
     /// A file whose path leaves the folder.
-    #[error("the repository lists `{file}`, which would lie outside of the model's folder; nothing was pulled")]
+    #[error(
+        "the repository lists `{file}`, which would lie outside of the model's folder; nothing was pulled"
+    )]
     Escapes {
         /// As listed.
         file: String,

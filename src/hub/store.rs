@@ -74,7 +74,8 @@ impl Store {
         let disk = |error: std::io::Error| HubError::disk(&place, &error);
         if place.exists() {
             let flags = rustix::fs::RenameFlags::EXCHANGE;
-            let swapped = rustix::fs::renameat_with(rustix::fs::CWD, &staging, rustix::fs::CWD, &place, flags);
+            let swapped =
+                rustix::fs::renameat_with(rustix::fs::CWD, &staging, rustix::fs::CWD, &place, flags);
             if swapped.is_err() {
                 // A file system that cannot exchange: for a moment there is neither.
                 std::fs::remove_dir_all(&place).map_err(disk)?;

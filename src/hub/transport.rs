@@ -8,8 +8,8 @@ use http::header::{ACCEPT_ENCODING, AUTHORIZATION, LOCATION, RANGE, RETRY_AFTER}
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use reqwest::{Client, ClientBuilder, Response, Url};
 
-use super::client::{Event, Watch};
 use super::HubError;
+use super::client::{Event, Watch};
 use crate::config::Secret;
 
 const CONNECT: Duration = Duration::from_secs(10);
@@ -95,7 +95,12 @@ impl Transport {
     }
 
     /// One attempt: the first answer that is no redirect. Of a `HEAD`, the first that leaves the hub or has its size.
-    async fn follow(&self, method: &Method, url: &Url, from: u64) -> Result<Result<Arrived, String>, HubError> {
+    async fn follow(
+        &self,
+        method: &Method,
+        url: &Url,
+        from: u64,
+    ) -> Result<Result<Arrived, String>, HubError> {
         let mut at = url.clone();
         let mut linked = HeaderMap::new();
         let mut trusted = true;
@@ -133,7 +138,8 @@ impl Transport {
 
 /// Where a response sends us on to, if it does.
 fn redirect(response: &Response, at: &Url) -> Result<Option<Url>, HubError> {
-    let Some(location) = response.headers().get(LOCATION).filter(|_| response.status().is_redirection()) else {
+    let Some(location) = response.headers().get(LOCATION).filter(|_| response.status().is_redirection())
+    else {
         return Ok(None);
     };
     let odd = |why: &str| HubError::Answer { place: place(at), why: why.to_owned() };
@@ -174,9 +180,11 @@ pub(super) fn cause(error: reqwest::Error) -> String {
 }
 
 fn bearer(token: &Secret) -> Result<HeaderValue, HubError> {
-    let mut value = HeaderValue::try_from(format!("Bearer {}", token.expose())).map_err(|_| {
-        HubError::Setting { variable: "HF_TOKEN", why: "holds characters that no header can carry".to_owned() }
-    })?;
+    let mut value =
+        HeaderValue::try_from(format!("Bearer {}", token.expose())).map_err(|_| HubError::Setting {
+            variable: "HF_TOKEN",
+            why: "holds characters that no header can carry".to_owned(),
+        })?;
     value.set_sensitive(true);
     Ok(value)
 }
@@ -189,7 +197,10 @@ fn client(tls: bool) -> Result<Client, HubError> {
     let built = if tls { built } else { built.or_else(|_| builder().tls_certs_only([]).build()) };
     built.map_err(|error| {
         let mend = "install the system's CA certificates, package `ca-certificates`";
-        HubError::Setting { variable: "HF_ENDPOINT", why: format!("no HTTPS client: {} ({mend})", cause(error)) }
+        HubError::Setting {
+            variable: "HF_ENDPOINT",
+            why: format!("no HTTPS client: {} ({mend})", cause(error)),
+        }
     })
 }
 

@@ -40,6 +40,7 @@ use self::sequence::Limits;
 use super::{Backend, BackendError, Call, ChunkStream, Load, Profile, Readiness};
 use crate::chat::{BackendId, ChatRequest, Needs, Sampling};
 use crate::config::LocalConfig;
+use crate::hub::Record;
 use crate::metrics::Metrics;
 use crate::onnx::{Manifest, SessionSpec};
 
@@ -88,6 +89,7 @@ impl Local {
     ) -> Result<Self, LocalError> {
         let files = Folder::read(folder)?;
         Manifest::check(folder)?;
+        Record::check(folder)?;
         let spec = SessionSpec { intra_threads: cores::threads(config.threads, files.weights()), spin: SPIN };
         let mut graph = Graph::open(&files, &spec)?;
         graph.try_out().map_err(|error| {
