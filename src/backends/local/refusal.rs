@@ -26,7 +26,10 @@ pub enum LocalError {
     #[error(transparent)]
     Record(#[from] RecordError),
     /// A file of the model folder is missing or makes no sense.
-    #[error("{}: {why}. Run `git checkout models/` to restore the shipped model, or correct `local.model`", file.display())]
+    #[error(
+        "{}: {why}. Run `git checkout models/` to restore a shipped model, `crossover models pull` to get another, or correct `local.model`",
+        file.display()
+    )]
     Model {
         /// The file or folder.
         file: PathBuf,
