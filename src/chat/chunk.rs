@@ -1,6 +1,7 @@
 //! What a backend answers with: a stream of chunks, each perhaps carrying the upstream's own bytes.
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::usage::Usage;
@@ -87,7 +88,7 @@ pub enum Event {
 }
 
 /// How sure a model was of one token, before any sampling setting bent its distribution.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Confidence {
     /// Natural logarithm of the chosen token's probability; at most 0.
     pub logprob: f32,

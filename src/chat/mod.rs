@@ -12,7 +12,9 @@ pub use chunk::{Chunk, Confidence, Delta, Event, FinishReason};
 pub use ids::{BackendId, BoundaryBackendId, RequestId};
 pub use message::{Message, Part, Role};
 pub use money::Micros;
-pub use request::{ChatRequest, Control, Controls, Dialect, Needs, Original, Sampling};
+pub use request::{
+    ChatRequest, Control, Controls, Dialect, Needs, Original, ResponseFormat, Sampling, ToolChoice, Tools,
+};
 pub use usage::Usage;
 
 /// Number of equal bins on `[0, 1]` that scores are counted in, wherever they are counted:

@@ -1,9 +1,11 @@
 //! One chat request: the few fields that routing and the local engine read, beside the untouched original.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::message::Message;
 
@@ -36,6 +38,19 @@ pub struct Sampling {
     pub top_p: Option<f32>,
     /// Keep the k likeliest; an extension of ours and of most local servers.
     pub top_k: Option<u32>,
+    /// Drop tokens less likely than this share of the likeliest, in `[0, 1]`; an extension as `top_k`.
+    pub min_p: Option<f32>,
+    /// Divides the positive and multiplies the negative logits of tokens seen in prompt or answer; above 0, 1 is off;
+    /// an extension as `top_k`.
+    pub repetition_penalty: Option<f32>,
+    /// -2 to 2; taken off a token's logit for each time that the answer holds it.
+    pub frequency_penalty: f32,
+    /// -2 to 2; taken off a token's logit once when the answer holds it.
+    pub presence_penalty: f32,
+    /// Added to the logits of single tokens, -100 to 100 each; by token id, in rising order.
+    pub logit_bias: Vec<(u32, f32)>,
+    /// Tell each token's log probability, and those of so many likeliest tokens beside it (0 to 20).
+    pub logprobs: Option<u32>,
     /// Same seed, same text, from the same model.
     pub seed: Option<i64>,
     /// Most tokens to generate (`max_completion_tokens`, else `max_tokens`).
@@ -44,6 +59,48 @@ pub struct Sampling {
     pub stop: Vec<String>,
     /// How many answers; at least 1.
     pub n: u32,
+}
+
+/// The form that an answer's text must have.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum ResponseFormat {
+    /// Any text.
+    #[default]
+    Text,
+    /// One JSON object.
+    JsonObject,
+    /// JSON that a schema accepts.
+    JsonSchema {
+        /// JSON Schema, as sent.
+        schema: Arc<Value>,
+        /// Whether the answer must obey it; otherwise it is advice.
+        strict: bool,
+    },
+}
+
+/// Which of the offered tools the model may or must call.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum ToolChoice {
+    /// The model decides.
+    #[default]
+    Auto,
+    /// No tool.
+    Never,
+    /// At least one tool.
+    Required,
+    /// This function.
+    Function(String),
+}
+
+/// The tools of a request.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Tools {
+    /// The offered tools in OpenAI's form (`{"type": "function", "function": {...}}`), for chat templates.
+    pub offered: Arc<[Value]>,
+    /// Which of them may or must be called.
+    pub choice: ToolChoice,
+    /// Whether one answer may hold only a single call.
+    pub one_at_a_time: bool,
 }
 
 /// What a backend must be able to do to answer at all.
@@ -110,6 +167,8 @@ pub struct Controls {
     pub session: Option<String>,
     /// Adds the decision's details to the response headers.
     pub debug: bool,
+    /// Name of the API key that asks; `None` where no keys are configured (`anonymous`).
+    pub key: Option<Arc<str>>,
 }
 
 /// One chat request, parsed and checked.
@@ -121,6 +180,12 @@ pub struct ChatRequest {
     pub messages: Vec<Message>,
     /// How to sample.
     pub sampling: Sampling,
+    /// The tools offered.
+    pub tools: Tools,
+    /// The form that the answer's text must have.
+    pub response_format: ResponseFormat,
+    /// Within one API key, whose prompts may share cached work: `prompt_cache_key`, else `user`.
+    pub cache_salt: Option<Arc<str>>,
     /// What the answerer must be able to do.
     pub needs: Needs,
     /// Whether the answer is streamed.

@@ -7,12 +7,16 @@ mod detokenize;
 mod engine;
 mod folder;
 mod graph;
+mod kv;
+mod layout;
+mod prefix;
 mod prompt;
 mod queue;
 mod refusal;
 mod reply;
 mod sampler;
 mod sequence;
+mod shared;
 mod slab;
 mod stop;
 mod template;
@@ -24,6 +28,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use futures_util::{TryStreamExt, stream};
+use ort::session::RunOptions;
 use tokio::sync::mpsc;
 
 pub use self::refusal::LocalError;
@@ -31,9 +36,9 @@ pub use self::refusal::LocalError;
 use self::detokenize::Vocabulary;
 use self::engine::Engine;
 use self::folder::{Defaults, Folder};
-use self::graph::Graph;
+use self::graph::{Graph, Room};
 use self::prompt::{PromptError, Prompter};
-use self::queue::{Queue, Refused, Ticket};
+use self::queue::{Job, Queue, Refused, Ticket};
 use self::reply::Reply;
 use self::sampler::Choice;
 use self::sequence::Limits;
@@ -50,13 +55,17 @@ const ID: &str = "local";
 const AHEAD: usize = 32;
 /// Longest that a caller waits for the first content before it may be served elsewhere.
 const FIRST_CONTENT: Duration = Duration::from_secs(30);
-/// What a caller is told to wait when the queue is full.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// One run of the graph that takes so long will not end: a chunk of a prompt takes a second or two.
+const HANGS: Duration = Duration::from_secs(60);
+/// What a caller is told to wait when the queue is full, at least and at most.
+const RETRY_AFTER: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(60)];
 
 /// The local model. Dropping it stops the engine; answers under way end with an error.
 pub struct Local {
     profile: Profile,
     desk: Arc<Desk>,
+    /// Ends the engine's run under way.
+    brake: Arc<RunOptions>,
     engine: Option<JoinHandle<()>>,
 }
 
@@ -69,6 +78,8 @@ struct Desk {
     defaults: Defaults,
     context: usize,
     longest_wait: Duration,
+    watched: usize,
+    prefix_shared: bool,
 }
 
 impl Local {
@@ -87,23 +98,26 @@ impl Local {
         longest: Duration,
         metrics: Arc<Metrics>,
     ) -> Result<Self, LocalError> {
-        let files = Folder::read(folder)?;
+        let mut files = Folder::read(folder)?;
         Manifest::check(folder)?;
         Record::check(folder)?;
         let spec = SessionSpec { intra_threads: cores::threads(config.threads, files.weights()), spin: SPIN };
-        let mut graph = Graph::open(&files, &spec)?;
-        graph.try_out().map_err(|error| {
-            LocalError::model(&files.graph, &format!("the graph does not run: {}", error.message()))
-        })?;
+        // One row more than there are answers, so that rows can be exchanged.
+        let room = Room { rows: config.max_streams + 1, bytes: config.kv_cache_mib << 20 };
+        let graph = Graph::open(&files, &spec, room)?;
+        warn_of_cap(&files, &graph, config);
+        files.context = graph.layout.context;
         let (prompter, vocabulary) = Prompter::load(&files, graph.layout.vocabulary)?;
-        let queue = Arc::new(Queue::new(config.queue, config.max_streams, metrics));
+        let queue = Arc::new(Queue::new(config.queue, config.max_streams, Arc::clone(&metrics)));
         let limits = Limits {
             slots: config.max_streams,
             longest,
             eos: files.eos.clone(),
-            watched: config.watched_tokens,
+            tokens: room.tokens(&graph.layout),
+            prefix_bytes: config.prefix_cache_mib << 20,
         };
-        let engine = Engine::new(graph, limits, Arc::clone(&queue));
+        let brake = graph.brake();
+        let engine = Engine::new(graph, limits, Arc::clone(&queue), metrics);
         let engine = std::thread::Builder::new()
             .name("local-engine".to_owned())
             .spawn(move || engine.run())
@@ -117,12 +131,27 @@ impl Local {
             defaults: files.defaults,
             context: files.context,
             longest_wait: longest,
+            watched: config.watched_tokens,
+            prefix_shared: config.prefix_cache_shared,
         };
-        Ok(Self { profile, desk: Arc::new(desk), engine: Some(engine) })
+        Ok(Self { profile, desk: Arc::new(desk), brake, engine: Some(engine) })
     }
 
     fn is_running(&self) -> bool {
         self.engine.as_ref().is_some_and(|engine| !engine.is_finished())
+    }
+}
+
+/// A context that the cache's budget cuts is said so: answers get shorter, and long prompts go elsewhere.
+fn warn_of_cap(files: &Folder, graph: &Graph, config: &LocalConfig) {
+    if graph.layout.context < files.context {
+        let whole = (files.context * graph.layout.bytes_per_token()).div_ceil(1 << 20);
+        tracing::warn!(
+            context = graph.layout.context,
+            model_context = files.context,
+            "local.kv-cache-mib = {} holds less than the model's context; {whole} would hold all of it",
+            config.kv_cache_mib
+        );
     }
 }
 
@@ -149,6 +178,8 @@ fn profile(files: &Folder, longest: Duration) -> Profile {
 impl Drop for Local {
     fn drop(&mut self) {
         self.desk.queue.close();
+        // A long run is not waited for; where it cannot be ended, it ends by itself.
+        let _ = self.brake.terminate();
         if let Some(engine) = self.engine.take() {
             // A panic of the engine was logged where it happened.
             let _ = engine.join();
@@ -166,8 +197,12 @@ impl Backend for Local {
             let why = "the local engine has stopped".to_owned();
             return Readiness::Down { why, retry_after: None };
         }
+        if let Some(time) = self.desk.queue.running_for().filter(|time| *time > HANGS) {
+            let why = format!("the local engine has been in one step for {} s", time.as_secs());
+            return Readiness::Down { why, retry_after: None };
+        }
         if self.desk.queue.is_full() {
-            return Readiness::Busy { retry_after: RETRY_AFTER };
+            return Readiness::Busy { retry_after: self.desk.retry_after() };
         }
         Readiness::Ready
     }
@@ -183,6 +218,11 @@ impl Backend for Local {
 }
 
 impl Desk {
+    /// When it is worth to try again: as long as one more request would wait.
+    fn retry_after(&self) -> Duration {
+        self.queue.load().wait.clamp(RETRY_AFTER[0], RETRY_AFTER[1])
+    }
+
     /// Checks, encodes and queues a request.
     async fn open(self: Arc<Self>, request: Arc<ChatRequest>) -> Result<Reply, BackendError> {
         if let Some(refusal) = refusal::unsupported(&self.id, &request.needs) {
@@ -192,7 +232,7 @@ impl Desk {
             return Err(refusal::busy(&self.id));
         }
         let prompt = self.encode(&request).await?;
-        self.enqueue(prompt, &request.sampling)
+        self.enqueue(prompt, &request)
     }
 
     async fn encode(self: &Arc<Self>, request: &Arc<ChatRequest>) -> Result<Vec<u32>, BackendError> {
@@ -206,7 +246,8 @@ impl Desk {
         encoded.map_err(|why| refusal::no_prompt(&self.id, &why, self.context))
     }
 
-    fn enqueue(&self, prompt: Vec<u32>, sampling: &Sampling) -> Result<Reply, BackendError> {
+    fn enqueue(&self, prompt: Vec<u32>, request: &ChatRequest) -> Result<Reply, BackendError> {
+        let sampling = &request.sampling;
         let answers = sampling.n.max(1) as usize;
         let (steps, receiver) = mpsc::channel(AHEAD + answers);
         let ends = queue::reserve_ends(&steps, answers).ok_or_else(|| refusal::internal(&self.id))?;
@@ -220,15 +261,16 @@ impl Desk {
         )
         .with_prompt(prompt.len());
         let left = self.context - prompt.len();
-        let ticket = Ticket {
+        let job = Job {
             choice: self.choice(sampling),
             max_tokens: self.max_tokens(sampling).min(left),
             prompt: prompt.into(),
-            steps,
-            ends,
-            enough,
-            waits_until: Instant::now() + self.longest_wait,
+            answers,
+            grammar: None,
+            owner: request.controls.key.clone(),
+            scope: scope(request, self.prefix_shared),
         };
+        let ticket = Ticket { job, steps, ends, enough, waits_until: Instant::now() + self.longest_wait };
         match self.queue.push(ticket) {
             Ok(()) => Ok(reply),
             Err(Refused::Full) => Err(refusal::busy(&self.id)),
@@ -246,9 +288,26 @@ impl Desk {
             temperature: sampling.temperature.unwrap_or(self.defaults.temperature),
             top_p: sampling.top_p.unwrap_or(self.defaults.top_p),
             top_k: sampling.top_k.map_or(self.defaults.top_k, |k| k as usize),
+            min_p: sampling.min_p.unwrap_or(0.0),
+            repetition_penalty: sampling.repetition_penalty.unwrap_or(1.0),
+            frequency_penalty: sampling.frequency_penalty,
+            presence_penalty: sampling.presence_penalty,
+            logit_bias: sampling.logit_bias.clone(),
+            logprobs: sampling.logprobs,
+            watched: self.watched,
             seed: sampling.seed,
         }
     }
+}
+
+/// Who shares cached prefixes: the same key and salt; nobody where the caller is anonymous. Or all, where that is set.
+fn scope(request: &ChatRequest, shared: bool) -> Option<Arc<str>> {
+    if shared {
+        return Some("".into());
+    }
+    let key = request.controls.key.as_deref()?;
+    // Length first, so that no pair of names can be taken for another.
+    Some(format!("{}:{key}:{}", key.len(), request.cache_salt.as_deref().unwrap_or_default()).into())
 }
 
 #[cfg(test)]

@@ -3,11 +3,12 @@
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
 
 use crate::chat::Confidence;
 
 /// How to choose.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Choice {
     /// 0 is greedy.
     pub(super) temperature: f32,
@@ -15,8 +16,40 @@ pub(super) struct Choice {
     pub(super) top_p: f32,
     /// 0 is off.
     pub(super) top_k: usize,
+    /// Drop tokens less likely than this share of the likeliest; 0 is off.
+    pub(super) min_p: f32,
+    /// As [`crate::chat::Sampling`] says; 1 is off.
+    pub(super) repetition_penalty: f32,
+    /// As [`crate::chat::Sampling`] says; 0 is off.
+    pub(super) frequency_penalty: f32,
+    /// As [`crate::chat::Sampling`] says; 0 is off.
+    pub(super) presence_penalty: f32,
+    /// Added to single tokens' logits.
+    pub(super) logit_bias: Vec<(u32, f32)>,
+    /// Tell each token's log probability, and those of so many alternatives.
+    pub(super) logprobs: Option<u32>,
+    /// First tokens of the answer whose confidence is told.
+    pub(super) watched: usize,
     /// Where the generator starts; `None` starts anywhere.
     pub(super) seed: Option<i64>,
+}
+
+/// A chosen token, and what was asked to be told of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Token {
+    pub(super) id: u32,
+    /// How sure the model was of it, where that is watched.
+    pub(super) confidence: Option<Confidence>,
+    /// Its log probability and the likeliest tokens', where asked for.
+    pub(super) logprobs: Option<Logprobs>,
+}
+
+/// Natural logarithms of probabilities before temperature and cuts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Logprobs {
+    pub(super) chosen: f32,
+    /// Token ids with theirs, likeliest first.
+    pub(super) top: Vec<(u32, f32)>,
 }
 
 /// Logits that hold no number to choose by.
@@ -28,6 +61,7 @@ pub(super) struct Sampler {
     choice: Choice,
     random: ChaCha8Rng,
     candidates: Vec<(f32, u32)>,
+    chosen: usize,
 }
 
 impl Sampler {
@@ -36,11 +70,19 @@ impl Sampler {
         let seed = choice.seed.map_or_else(rand::random, i64::cast_unsigned);
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         random.set_stream(u64::from(index));
-        Self { choice, random, candidates: vec![] }
+        Self { choice, random, candidates: vec![], chosen: 0 }
+    }
+
+    /// Chooses the next token and says of it what was asked.
+    pub(super) fn pick(&mut self, logits: &[f32]) -> Result<Token, NotFinite> {
+        let id = self.next(logits)?;
+        let confidence = (self.chosen < self.choice.watched).then(|| confidence(logits, id)).flatten();
+        self.chosen += 1;
+        Ok(Token { id, confidence, logprobs: None })
     }
 
     /// The next token.
-    pub(super) fn next(&mut self, logits: &[f32]) -> Result<u32, NotFinite> {
+    fn next(&mut self, logits: &[f32]) -> Result<u32, NotFinite> {
         let (best, top) = greatest(logits).ok_or(NotFinite)?;
         if self.choice.temperature <= 0.0 || self.choice.top_k == 1 {
             return Ok(best);
@@ -153,7 +195,19 @@ mod tests {
         assert_eq!(confidence(&[f32::NAN], 0), None);
     }
 
-    const FREE: Choice = Choice { temperature: 1.0, top_p: 1.0, top_k: 0, seed: Some(7) };
+    const FREE: Choice = Choice {
+        temperature: 1.0,
+        top_p: 1.0,
+        top_k: 0,
+        min_p: 0.0,
+        repetition_penalty: 1.0,
+        frequency_penalty: 0.0,
+        presence_penalty: 0.0,
+        logit_bias: vec![],
+        logprobs: None,
+        watched: 0,
+        seed: Some(7),
+    };
 
     fn draw(choice: Choice, logits: &[f32], times: usize) -> Vec<u32> {
         let mut sampler = Sampler::new(choice, 0);

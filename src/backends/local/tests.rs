@@ -1,6 +1,8 @@
 //! The local model as its callers meet it, with the shipped starter model.
 //! Says nothing of how good the answers are: it holds whatever the weights are.
 
+mod folders;
+
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
@@ -9,7 +11,10 @@ use futures_util::{FutureExt, StreamExt};
 
 use super::*;
 use crate::backends::{Fault, Kind, Retry};
-use crate::chat::{Chunk, Controls, Delta, Dialect, Event, FinishReason, Message, Original, Role, Usage};
+use crate::chat::{
+    Chunk, Controls, Delta, Dialect, Event, FinishReason, Message, Original, ResponseFormat, Role, Tools,
+    Usage,
+};
 
 /// The starter model's folder.
 pub(super) fn starter() -> PathBuf {
@@ -22,6 +27,9 @@ pub(super) fn request(messages: Vec<Message>) -> ChatRequest {
         model: "local".to_owned(),
         messages,
         sampling: Sampling { n: 1, ..Sampling::default() },
+        tools: Tools::default(),
+        response_format: ResponseFormat::Text,
+        cache_salt: None,
         needs: Needs::default(),
         stream: true,
         include_usage: true,
@@ -35,17 +43,34 @@ pub(super) fn request(messages: Vec<Message>) -> ChatRequest {
     }
 }
 
-fn ask(text: &str, sampling: Sampling) -> Call {
+/// What to choose by where nothing is asked.
+pub(super) fn greedy() -> Choice {
+    Choice {
+        temperature: 0.0,
+        top_p: 1.0,
+        top_k: 0,
+        min_p: 0.0,
+        repetition_penalty: 1.0,
+        frequency_penalty: 0.0,
+        presence_penalty: 0.0,
+        logit_bias: vec![],
+        logprobs: None,
+        watched: 0,
+        seed: None,
+    }
+}
+
+pub(super) fn ask(text: &str, sampling: Sampling) -> Call {
     let mut request = request(vec![Message::text(Role::User, text)]);
     request.sampling = Sampling { n: sampling.n.max(1), ..sampling };
     Call { request: Arc::new(request), model: "starter".to_owned() }
 }
 
-fn at_most(max_tokens: u32) -> Sampling {
+pub(super) fn at_most(max_tokens: u32) -> Sampling {
     Sampling { max_tokens: Some(max_tokens), ..Sampling::default() }
 }
 
-fn config() -> LocalConfig {
+pub(super) fn config() -> LocalConfig {
     LocalConfig { threads: 1, ..LocalConfig::default() }
 }
 
@@ -64,32 +89,32 @@ fn endless(config: &LocalConfig, longest: Duration, metrics: &Arc<Metrics>) -> L
     Local::open_with(&folder, config, longest, Arc::clone(metrics)).unwrap_or_else(|error| panic!("{error}"))
 }
 
-fn endless_alone(config: &LocalConfig) -> (Local, Arc<Metrics>) {
+pub(super) fn endless_alone(config: &LocalConfig) -> (Local, Arc<Metrics>) {
     let metrics = Arc::new(Metrics::new().unwrap());
     (endless(config, Duration::from_secs(120), &metrics), metrics)
 }
 
 /// One endless engine for all tests that leave it as they found it.
-fn shared() -> &'static Local {
+pub(super) fn shared() -> &'static Local {
     static LOCAL: OnceLock<Local> = OnceLock::new();
     LOCAL.get_or_init(|| endless_alone(&LocalConfig { max_streams: 16, queue: 1000, ..config() }).0)
 }
 
 /// So hot that every token is likely: the text does not depend on what the model has learnt.
-fn hot(seed: i64, max_tokens: u32) -> Sampling {
+pub(super) fn hot(seed: i64, max_tokens: u32) -> Sampling {
     Sampling { temperature: Some(5.0), seed: Some(seed), ..at_most(max_tokens) }
 }
 
 /// A whole answer, folded.
-#[derive(Debug, Default, PartialEq)]
-struct Folded {
-    texts: Vec<String>,
-    ends: Vec<Option<FinishReason>>,
-    usage: Option<Usage>,
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Folded {
+    pub(super) texts: Vec<String>,
+    pub(super) ends: Vec<Option<FinishReason>>,
+    pub(super) usage: Option<Usage>,
     roles: usize,
 }
 
-async fn fold(mut chunks: ChunkStream) -> Result<Folded, BackendError> {
+pub(super) async fn fold(mut chunks: ChunkStream) -> Result<Folded, BackendError> {
     let mut folded = Folded::default();
     while let Some(chunk) = chunks.next().await {
         for event in chunk?.events {
@@ -133,7 +158,7 @@ impl Folded {
     }
 }
 
-async fn answer(local: &Local, text: &str, sampling: Sampling) -> Folded {
+pub(super) async fn answer(local: &Local, text: &str, sampling: Sampling) -> Folded {
     fold(local.answer(ask(text, sampling))).await.unwrap()
 }
 
@@ -292,7 +317,7 @@ async fn dropping_the_stream_stops_the_work() {
 }
 
 /// Waits for another thread's doing, ten seconds at most.
-async fn eventually(done: impl Fn() -> bool) {
+pub(super) async fn eventually(done: impl Fn() -> bool) {
     for _ in 0..10_000 {
         if done() {
             return;
@@ -379,16 +404,22 @@ async fn needs_it_does_not_meet_are_refused() {
     assert_eq!((error.kind, error.param.as_deref()), (Kind::Unsupported, Some("tools")));
 }
 
-/// A ticket that the prompt side would never make: its prompt is longer than the context.
+/// A ticket that the prompt side would never make: it holds a token that the model does not know.
 fn broken_ticket(local: &Local) -> Reply {
     let (steps, receiver) = mpsc::channel(AHEAD + 1);
     let enough: Arc<[AtomicBool]> = [AtomicBool::new(false)].into();
     let vocabulary = Arc::clone(&local.desk.vocabulary);
     let reply = Reply::new(local.desk.id.clone(), vocabulary, receiver, Arc::clone(&enough), &[]);
     let ticket = Ticket {
-        prompt: vec![5; local.desk.context + 1].into(),
-        choice: local.desk.choice(&Sampling::default()),
-        max_tokens: 4,
+        job: Job {
+            prompt: vec![5, u32::MAX, 5].into(),
+            choice: local.desk.choice(&Sampling::default()),
+            max_tokens: 4,
+            answers: 1,
+            grammar: None,
+            owner: None,
+            scope: None,
+        },
         ends: queue::reserve_ends(&steps, 1).unwrap(),
         steps,
         enough,
@@ -439,59 +470,4 @@ fn damaged(file: &str, content: Option<&[u8]>) -> (tempfile::TempDir, PathBuf) {
         None => std::fs::remove_file(folder.join(file)).unwrap(),
     }
     (models, folder)
-}
-
-fn refusal_of(folder: &Path) -> String {
-    let metrics = Arc::new(Metrics::new().unwrap());
-    Local::open(folder, &config(), metrics).err().expect("must be refused").to_string()
-}
-
-#[test]
-fn d20_every_missing_or_broken_file_is_named_with_the_command_that_mends_it() {
-    let files: [(&str, Option<&[u8]>); 9] = [
-        ("genai_config.json", None),
-        ("genai_config.json", Some(b"{")),
-        ("tokenizer.json", None),
-        ("tokenizer.json", Some(b"{}")),
-        ("tokenizer_config.json", None),
-        ("model.onnx", None),
-        ("model.onnx", Some(b"garbage")),
-        ("chat_template.jinja", Some(b"{% for %}")),
-        ("generation_config.json", Some(b"[")),
-    ];
-    for (file, content) in files {
-        let (_models, folder) = damaged(file, content);
-        let text = refusal_of(&folder);
-        assert!(text.contains(file) && text.contains("git checkout models/"), "{file}: {text}");
-    }
-    let text = refusal_of(Path::new("/nowhere/model"));
-    assert!(text.contains("/nowhere/model") && text.contains("local.model"), "{text}");
-}
-
-#[test]
-fn d20_missing_weights_are_named() {
-    let weights = std::fs::read_dir(starter()).unwrap().flatten().map(|entry| entry.file_name());
-    for file in weights.filter(|name| name.to_string_lossy().ends_with(".data")) {
-        let (_models, folder) = damaged(file.to_str().unwrap(), None);
-        let text = refusal_of(&folder);
-        assert!(text.contains("model.onnx") && text.contains("git checkout models/"), "{text}");
-    }
-}
-
-#[test]
-fn d20_a_file_with_another_hash_than_the_manifests_is_refused() {
-    let (models, folder) = damaged("generation_config.json", Some(b"{}"));
-    let manifest = "schema-version = 1\n[[model]]\nname = \"starter\"\nkind = \"language\"\nsource = \"here\"\nlicence = \"Apache-2.0\"\n[model.files]\n\"generation_config.json\" = \"00\"\n";
-    std::fs::write(models.path().join("manifest.toml"), manifest).unwrap();
-    let text = refusal_of(&folder);
-    assert!(text.contains("generation_config.json") && text.contains("SHA-256"), "{text}");
-}
-
-#[test]
-fn d20_a_graph_with_an_unknown_input_is_refused() {
-    let genai = std::fs::read_to_string(starter().join("genai_config.json")).unwrap();
-    let renamed = genai.replace("\"attention_mask\": \"attention_mask\"", "\"attention_mask\": \"mask\"");
-    let (_models, folder) = damaged("genai_config.json", Some(renamed.as_bytes()));
-    let text = refusal_of(&folder);
-    assert!(text.contains("`attention_mask`"), "{text}");
 }

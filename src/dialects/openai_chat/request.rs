@@ -10,7 +10,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::chat::{ChatRequest, Controls, Dialect, Needs, Original, Sampling};
+use crate::chat::{ChatRequest, Controls, Dialect, Needs, Original, ResponseFormat, Sampling, Tools};
 use bounds::Field;
 
 /// Why a body is no chat request, in OpenAI's words.
@@ -146,6 +146,9 @@ pub fn parse_request(body: Bytes) -> Result<ChatRequest, RequestError> {
         model,
         messages: read.messages,
         sampling,
+        tools: Tools::default(),
+        response_format: ResponseFormat::Text,
+        cache_salt: None,
         needs,
         stream,
         include_usage,
@@ -201,6 +204,7 @@ fn sampling(fields: &Fields<'_>) -> Result<Sampling, RequestError> {
         max_tokens: max_completion.or(max_tokens).map(|tokens| tokens as u32),
         stop: fields.stop.stop_sequences()?,
         n: fields.n.integer("n", 1..=128)?.map_or(1, |n| n as u32),
+        ..Sampling::default()
     })
 }
 

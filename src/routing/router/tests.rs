@@ -8,7 +8,8 @@ use serde_json::Value;
 
 use super::*;
 use crate::chat::{
-    BackendId, BoundaryBackendId, Controls, Dialect, Message, Needs, Original, Role, Sampling,
+    BackendId, BoundaryBackendId, Controls, Dialect, Message, Needs, Original, ResponseFormat, Role,
+    Sampling, Tools,
 };
 use crate::routing::calibration::{self, Present};
 use crate::routing::classifier::{Classifier, OnnxClassifier};
@@ -48,6 +49,9 @@ pub(in crate::routing) fn request(text: &str) -> ChatRequest {
         model: "auto".to_owned(),
         messages: vec![Message::text(Role::User, text)],
         sampling: Sampling { n: 1, ..Sampling::default() },
+        tools: Tools::default(),
+        response_format: ResponseFormat::Text,
+        cache_salt: None,
         needs: Needs::default(),
         stream: false,
         include_usage: false,

@@ -93,7 +93,7 @@ impl<'de> Visitor<'de> for MembersVisitor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::{Controls, Dialect, Message, Needs, Original, Role, Sampling};
+    use crate::chat::{Controls, Dialect, Message, Needs, Original, ResponseFormat, Role, Sampling, Tools};
 
     fn span(body: &str, value: &str) -> Range<usize> {
         let start = body.find(value).unwrap();
@@ -105,6 +105,9 @@ mod tests {
             model: serde_json::from_str(model).unwrap(),
             messages: vec![Message::text(Role::User, "hi")],
             sampling: Sampling::default(),
+            tools: Tools::default(),
+            response_format: ResponseFormat::Text,
+            cache_salt: None,
             needs: Needs::default(),
             stream,
             include_usage: options.is_some_and(|options| options.contains("true")),

@@ -1,0 +1,58 @@
+//! Model folders that are not whole: each is refused by file, with the command that mends it.
+
+use super::*;
+
+fn refusal_of(folder: &Path) -> String {
+    let metrics = Arc::new(Metrics::new().unwrap());
+    Local::open(folder, &config(), metrics).err().expect("must be refused").to_string()
+}
+
+#[test]
+fn d20_every_missing_or_broken_file_is_named_with_the_command_that_mends_it() {
+    let files: [(&str, Option<&[u8]>); 9] = [
+        ("genai_config.json", None),
+        ("genai_config.json", Some(b"{")),
+        ("tokenizer.json", None),
+        ("tokenizer.json", Some(b"{}")),
+        ("tokenizer_config.json", None),
+        ("model.onnx", None),
+        ("model.onnx", Some(b"garbage")),
+        ("chat_template.jinja", Some(b"{% for %}")),
+        ("generation_config.json", Some(b"[")),
+    ];
+    for (file, content) in files {
+        let (_models, folder) = damaged(file, content);
+        let text = refusal_of(&folder);
+        assert!(text.contains(file) && text.contains("git checkout models/"), "{file}: {text}");
+    }
+    let text = refusal_of(Path::new("/nowhere/model"));
+    assert!(text.contains("/nowhere/model") && text.contains("local.model"), "{text}");
+}
+
+#[test]
+fn d20_missing_weights_are_named() {
+    let weights = std::fs::read_dir(starter()).unwrap().flatten().map(|entry| entry.file_name());
+    for file in weights.filter(|name| name.to_string_lossy().ends_with(".data")) {
+        let (_models, folder) = damaged(file.to_str().unwrap(), None);
+        let text = refusal_of(&folder);
+        assert!(text.contains("model.onnx") && text.contains("git checkout models/"), "{text}");
+    }
+}
+
+#[test]
+fn d20_a_file_with_another_hash_than_the_manifests_is_refused() {
+    let (models, folder) = damaged("generation_config.json", Some(b"{}"));
+    let manifest = "schema-version = 1\n[[model]]\nname = \"starter\"\nkind = \"language\"\nsource = \"here\"\nlicence = \"Apache-2.0\"\n[model.files]\n\"generation_config.json\" = \"00\"\n";
+    std::fs::write(models.path().join("manifest.toml"), manifest).unwrap();
+    let text = refusal_of(&folder);
+    assert!(text.contains("generation_config.json") && text.contains("SHA-256"), "{text}");
+}
+
+#[test]
+fn d20_a_graph_with_an_unknown_input_is_refused() {
+    let genai = std::fs::read_to_string(starter().join("genai_config.json")).unwrap();
+    let renamed = genai.replace("\"attention_mask\": \"attention_mask\"", "\"attention_mask\": \"mask\"");
+    let (_models, folder) = damaged("genai_config.json", Some(renamed.as_bytes()));
+    let text = refusal_of(&folder);
+    assert!(text.contains("`attention_mask`"), "{text}");
+}
