@@ -50,6 +50,7 @@ use self::tool_calls::Plan;
 use super::{Backend, BackendError, Call, ChunkStream, Load, Profile, Readiness};
 use crate::chat::{BackendId, ChatRequest, Needs, Sampling};
 use crate::config::LocalConfig;
+use crate::hub::Record;
 use crate::metrics::Metrics;
 use crate::onnx::{Manifest, SessionSpec};
 
@@ -106,6 +107,7 @@ impl Local {
     ) -> Result<Self, LocalError> {
         let mut files = Folder::read(folder)?;
         Manifest::check(&files.root)?;
+        Record::check(&files.root)?;
         if let Some(shortened) = &files.shortened {
             tracing::warn!(model = files.name, "{shortened}");
         }
