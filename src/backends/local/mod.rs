@@ -1,13 +1,15 @@
 //! The model in this process: a folder of ONNX and JSON files, one engine thread, and streams that feed from it.
 //! Promises: nothing leaves the process; a full queue says so at once; a broken model is refused at load, by file.
-//! Reads GenAI-style folders whose graph shares its KV cache; calls no tools, sees no images, enforces no schema.
+//! Reads GenAI-style folders whose graph shares its KV cache; sees no images, enforces no schema.
 
+mod constraint;
 mod cores;
 mod detokenize;
 pub mod embed;
 mod engine;
 mod folder;
 mod graph;
+mod growing;
 mod kv;
 mod layout;
 mod prefix;
@@ -19,8 +21,10 @@ mod sampler;
 mod sequence;
 mod shared;
 mod slab;
+mod start;
 mod stop;
 mod template;
+mod tool_calls;
 mod watchdog;
 mod worker;
 
@@ -37,22 +41,21 @@ use tokio::sync::mpsc;
 pub use self::refusal::LocalError;
 pub use self::worker::serve_gateway;
 
+use self::constraint::Grammars;
 use self::detokenize::Vocabulary;
-use self::engine::Engine;
 use self::folder::{Defaults, Folder};
-use self::graph::{Graph, Room};
-use self::prompt::{PromptError, Prompter};
+use self::prompt::Prompter;
 use self::queue::{Job, Queue, Refused, Ticket};
 use self::reply::Reply;
 use self::sampler::Choice;
-use self::sequence::Limits;
+use self::start::{Started, Texts, read_folder, start_engine};
+use self::tool_calls::Plan;
 use self::watchdog::{Health, Watchdog, Watched};
-use self::worker::{Facts, Worker};
+use self::worker::Worker;
 use super::{Backend, BackendError, Call, ChunkStream, Load, Profile, Readiness};
 use crate::chat::{BackendId, ChatRequest, Needs, Sampling};
 use crate::config::{Isolation, LocalConfig};
 use crate::metrics::Metrics;
-use crate::onnx::{Manifest, SessionSpec};
 
 /// This backend's name.
 const ID: &str = "local";
@@ -81,8 +84,10 @@ enum Running {
 /// What turns a call into a ticket; shared by all answers.
 struct Desk {
     id: BackendId,
+    can: Needs,
     prompter: Prompter,
     vocabulary: Arc<Vocabulary>,
+    grammars: Arc<Grammars>,
     queue: Arc<Queue>,
     health: Arc<Health>,
     defaults: Defaults,
@@ -108,32 +113,34 @@ impl Local {
         longest: Duration,
         metrics: Arc<Metrics>,
     ) -> Result<Self, LocalError> {
-        let mut files = Folder::read(folder)?;
-        Manifest::check(folder)?;
+        let mut files = read_folder(folder, config)?;
         let queue = Arc::new(Queue::new(config.queue, config.max_streams, Arc::clone(&metrics)));
         let health = Arc::new(Health::new());
-        let (engine, facts) = match config.isolation {
+        let watched =
+            Watched { queue: Arc::clone(&queue), health: Arc::clone(&health), metrics: Arc::clone(&metrics) };
+        let (engine, texts) = match config.isolation {
             Isolation::Thread => {
-                let Started { thread, brake, facts } =
-                    start_engine(&files, config, longest, &queue, Arc::clone(&metrics))?;
-                let watched = Watched { queue: Arc::clone(&queue), health: Arc::clone(&health), metrics };
+                let started = start_engine(&mut files, config, longest, &queue, metrics)?;
+                let Started { thread, brake, texts, .. } = started;
                 let dog = Watchdog::start(watched, config.step_deadline(), Some(Arc::clone(&brake)));
                 let _watchdog = dog.map_err(LocalError::Thread)?;
-                (Running::Thread { engine: Some(thread), brake, _watchdog }, facts)
+                (Running::Thread { engine: Some(thread), brake, _watchdog }, texts)
             }
             Isolation::Process => {
-                let watched = Watched { queue: Arc::clone(&queue), health: Arc::clone(&health), metrics };
                 let (worker, facts) = Worker::start(folder, config, longest, watched)?;
-                (Running::Process(worker), facts)
+                files.context = facts.context;
+                (Running::Process(worker), Texts::load(&files, facts.vocabulary)?)
             }
         };
-        files.context = facts.context;
-        let (prompter, vocabulary) = Prompter::load(&files, facts.vocabulary)?;
-        let profile = profile(&files, longest);
+        let Texts { prompter, vocabulary, grammars } = texts;
+        let can = Needs { tools: prompter.form().is_some(), ..Needs::default() };
+        let profile = profile(&files, can, longest);
         let desk = Desk {
             id: profile.id.clone(),
+            can,
             prompter,
-            vocabulary: Arc::new(vocabulary),
+            vocabulary,
+            grammars,
             queue,
             health,
             defaults: files.defaults,
@@ -153,67 +160,14 @@ impl Local {
     }
 }
 
-/// An engine at work.
-struct Started {
-    /// Ends when the queue is closed.
-    thread: JoinHandle<()>,
-    /// Ends the engine's run under way.
-    brake: Arc<RunOptions>,
-    facts: Facts,
-}
-
-/// Opens the graph and gives it its thread.
-fn start_engine(
-    files: &Folder,
-    config: &LocalConfig,
-    longest: Duration,
-    queue: &Arc<Queue>,
-    metrics: Arc<Metrics>,
-) -> Result<Started, LocalError> {
-    let spec = SessionSpec { intra_threads: cores::threads(config.threads, files.weights()), spin: SPIN };
-    // One row more than there are answers, so that rows can be exchanged.
-    let room = Room { rows: config.max_streams + 1, bytes: config.kv_cache_mib << 20 };
-    let graph = Graph::open(files, &spec, room)?;
-    warn_of_cap(files, &graph, config);
-    let limits = Limits {
-        slots: config.max_streams,
-        longest,
-        eos: files.eos.clone(),
-        tokens: room.tokens(&graph.layout),
-        prefix_bytes: config.prefix_cache_mib << 20,
-    };
-    let facts = Facts { vocabulary: graph.layout.vocabulary, context: graph.layout.context };
-    let brake = graph.brake();
-    let engine = Engine::new(graph, limits, Arc::clone(queue), metrics);
-    let thread = std::thread::Builder::new().name("local-engine".to_owned());
-    let thread = thread.spawn(move || engine.run()).map_err(LocalError::Thread)?;
-    Ok(Started { thread, brake, facts })
-}
-
-/// A context that the cache's budget cuts is said so: answers get shorter, and long prompts go elsewhere.
-fn warn_of_cap(files: &Folder, graph: &Graph, config: &LocalConfig) {
-    if graph.layout.context < files.context {
-        let whole = (files.context * graph.layout.bytes_per_token()).div_ceil(1 << 20);
-        tracing::warn!(
-            context = graph.layout.context,
-            model_context = files.context,
-            "local.kv-cache-mib = {} holds less than the model's context; {whole} would hold all of it",
-            config.kv_cache_mib
-        );
-    }
-}
-
-/// Idle pool threads do not spin: the cores are shared with the gateway itself.
-const SPIN: bool = false;
-
-fn profile(files: &Folder, longest: Duration) -> Profile {
+fn profile(files: &Folder, can: Needs, longest: Duration) -> Profile {
     Profile {
         id: BackendId::new(ID),
         within_boundary: true,
         model: files.name.clone(),
         models: vec![files.name.clone()],
         context_tokens: u32::try_from(files.context).unwrap_or(u32::MAX),
-        can: Needs::default(),
+        can,
         first_content_timeout: longest.min(FIRST_CONTENT),
         // As long in the queue as in the making, at most.
         whole_timeout: longest * 2,
@@ -278,28 +232,49 @@ impl Desk {
 
     /// Checks, encodes and queues a request.
     async fn open(self: Arc<Self>, request: Arc<ChatRequest>) -> Result<Reply, BackendError> {
-        if let Some(refusal) = refusal::unsupported(&self.id, &request.needs) {
+        if let Some(refusal) = refusal::unsupported(&self.id, &request.needs, &self.can) {
             return Err(refusal);
         }
         if self.queue.is_full() {
             return Err(refusal::busy(&self.id));
         }
-        let prompt = self.encode(&request).await?;
-        self.enqueue(prompt, &request)
+        let (prompt, plan) = self.prepare(&request).await?;
+        self.enqueue(prompt, plan, &request)
     }
 
-    async fn encode(self: &Arc<Self>, request: &Arc<ChatRequest>) -> Result<Vec<u32>, BackendError> {
-        let encoded = if Prompter::is_long(request) {
-            let (desk, request) = (Arc::clone(self), Arc::clone(request));
-            let work = tokio::task::spawn_blocking(move || desk.prompter.encode(&request));
-            work.await.unwrap_or(Err(PromptError::Tokenizer))
-        } else {
-            self.prompter.encode(request)
-        };
-        encoded.map_err(|why| refusal::no_prompt(&self.id, &why, self.context))
+    /// The prompt, and how tools are called; off the async thread where it takes long.
+    async fn prepare(
+        self: &Arc<Self>,
+        request: &Arc<ChatRequest>,
+    ) -> Result<(Vec<u32>, Option<Plan>), BackendError> {
+        if !Prompter::is_long(request) {
+            return self.prepare_now(request);
+        }
+        let (desk, request) = (Arc::clone(self), Arc::clone(request));
+        let work = tokio::task::spawn_blocking(move || desk.prepare_now(&request));
+        work.await.unwrap_or_else(|_| Err(refusal::internal(&self.id)))
     }
 
-    fn enqueue(&self, prompt: Vec<u32>, request: &ChatRequest) -> Result<Reply, BackendError> {
+    fn prepare_now(&self, request: &ChatRequest) -> Result<(Vec<u32>, Option<Plan>), BackendError> {
+        let prompt = self.prompter.encode(request);
+        let prompt = prompt.map_err(|why| refusal::no_prompt(&self.id, &why, self.context))?;
+        let Some(form) = self.prompter.form() else { return Ok((prompt, None)) };
+        let plan = tool_calls::plan(
+            form,
+            &request.tools,
+            &request.response_format,
+            &|text| self.prompter.special(text),
+            &|grammar| self.grammars.prepare(grammar).is_ok(),
+        );
+        Ok((prompt, plan.map_err(|why| refusal::no_tools(&self.id, why))?))
+    }
+
+    fn enqueue(
+        &self,
+        prompt: Vec<u32>,
+        plan: Option<Plan>,
+        request: &ChatRequest,
+    ) -> Result<Reply, BackendError> {
         let sampling = &request.sampling;
         let answers = sampling.n.max(1) as usize;
         let (steps, receiver) = mpsc::channel(AHEAD + answers);
@@ -313,14 +288,15 @@ impl Desk {
             &sampling.stop,
         )
         .with_prompt(prompt.len())
-        .ended_by(self.health.falls());
+        .ended_by(self.health.falls())
+        .with_tools(plan.as_ref().map(|plan| &plan.reading));
         let left = self.context - prompt.len();
         let job = Job {
             choice: self.choice(sampling),
             max_tokens: self.max_tokens(sampling).min(left),
             prompt: prompt.into(),
             answers,
-            grammar: None,
+            grammar: plan.and_then(|plan| plan.grammar),
             owner: request.controls.key.clone(),
             scope: scope(request, self.prefix_shared),
         };
@@ -364,5 +340,7 @@ fn scope(request: &ChatRequest, shared: bool) -> Option<Arc<str>> {
     Some(format!("{}:{key}:{}", key.len(), request.cache_salt.as_deref().unwrap_or_default()).into())
 }
 
+#[cfg(test)]
+mod families;
 #[cfg(test)]
 mod tests;

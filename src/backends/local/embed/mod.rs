@@ -15,7 +15,7 @@ use tokio::sync::{Semaphore, oneshot};
 use self::folder::Folder;
 use self::model::{Model, normalise};
 use self::work::{Job, work};
-use super::{LocalError, SPIN, cores, refusal};
+use super::{LocalError, cores, refusal};
 use crate::backends::{BackendError, Fault, Kind, Retry};
 use crate::chat::{BackendId, Passage};
 use crate::config::EmbeddingsConfig;
@@ -64,7 +64,7 @@ impl Embedder {
         Manifest::check(folder)?;
         let weights = std::fs::metadata(&files.graph).map_or(0, |data| data.len());
         let threads = cores::threads(config.threads, weights);
-        let model = Model::open(&files, &SessionSpec { intra_threads: threads, spin: SPIN })?;
+        let model = Model::open(&files, &SessionSpec { intra_threads: threads, spin: false })?;
         let tokenizer = open_tokenizer(&files.tokenizer)?;
         let (width, most) = (model.width, config.max_batch_tokens);
         let (jobs, queue) = channel();

@@ -19,11 +19,11 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::AbortHandle;
 
 use super::super::queue::{self, Job, Queue, Step, Ticket};
-use super::super::{AHEAD, Folder, LocalError, start_engine, watchdog};
+use super::super::start::{read_folder, start_engine};
+use super::super::{AHEAD, LocalError, watchdog};
 use super::frames::{Number, Order, Report, Told, put, take};
 use crate::config::LocalConfig;
 use crate::metrics::Metrics;
-use crate::onnx::Manifest;
 
 /// Reports on their way to the socket.
 const REPORTS: usize = 256;
@@ -161,12 +161,11 @@ impl Worker {
     fn load(&self, folder: &std::path::Path, config: &LocalConfig, longest: Duration) -> Report {
         let slots = config.max_streams;
         let open = || -> Result<_, LocalError> {
-            let files = Folder::read(folder)?;
-            Manifest::check(folder)?;
+            let mut files = read_folder(folder, config)?;
             let metrics = Arc::new(Metrics::new().map_err(|error| LocalError::Worker(error.to_string()))?);
             // The gateway's own queue is the one that counts: it sends no more than can run.
             let queue = Arc::new(Queue::new(2 * slots, slots, Arc::clone(&metrics)));
-            let started = start_engine(&files, config, longest, &queue, Arc::clone(&metrics))?;
+            let started = start_engine(&mut files, config, longest, &queue, Arc::clone(&metrics))?;
             Ok((Engine { queue, metrics, thread: started.thread }, started.facts))
         };
         match open() {

@@ -161,6 +161,7 @@ mod tests {
             id: 5,
             confidence: Some(Confidence { logprob: -0.5, entropy: 1.0 }),
             logprobs: Some(Logprobs { chosen: -0.5, top: vec![(5, -0.5), (6, f32::NEG_INFINITY)] }),
+            last: true,
         };
         let ends = [End::Stop, End::Length, End::Failed, End::Expired];
         let steps = ends.map(|end| Step::End { index: 1, end, tokens: 8, cached: 2 });
