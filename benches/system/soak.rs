@@ -85,8 +85,8 @@ async fn soak(time: Duration) -> anyhow::Result<()> {
     for client in clients {
         client.await??;
     }
-    let after = quiet(&house).await?;
     let memory = watch.finish().await;
+    let after = quiet(&house).await?;
     let answered = lock(&books).answered;
     house.written(answered).await.context("answers are missing in the ledger")?;
     let mut report = Report::new("soak");
