@@ -1,5 +1,5 @@
-//! From a model's folder to an engine at work: the same steps in the gateway and in a worker process.
-//! Promises: what is wrong with a folder is found before anything runs.
+//! Brings a folder to life: the graph on a thread of its own, the tokenizer for the way in and out, in this process or
+//! in a worker. Promises: every fault of runtime, graph and tokenizer is found here, before the first request.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -39,10 +39,12 @@ pub(super) fn read_folder(folder: &Path, config: &LocalConfig) -> Result<Folder,
 pub(super) struct Texts {
     pub(super) prompter: Prompter,
     pub(super) vocabulary: Arc<Vocabulary>,
+    /// What grammars over the vocabulary are compiled with.
     pub(super) grammars: Arc<Grammars>,
 }
 
 impl Texts {
+    /// Loads the folder's tokenizer and template for a graph of so many logits.
     pub(super) fn load(files: &Folder, vocabulary: usize) -> Result<Self, LocalError> {
         let (prompter, vocabulary) = Prompter::load(files, vocabulary)?;
         let vocabulary = Arc::new(vocabulary);
@@ -61,7 +63,7 @@ pub(super) struct Started {
     pub(super) texts: Texts,
 }
 
-/// Opens the graph and gives it its thread.
+/// Opens the graph and gives it its thread. `files` learns how long a context the cache has room for.
 pub(super) fn start_engine(
     files: &mut Folder,
     config: &LocalConfig,
