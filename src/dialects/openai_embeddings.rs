@@ -40,9 +40,8 @@ pub struct EmbeddingRequest {
 /// # Errors
 /// What is wrong, with its field; quotes no input.
 pub fn parse_request(body: &[u8]) -> Result<EmbeddingRequest, RequestError> {
-    let fields = match serde_json::from_slice(body) {
-        Ok(Value::Object(fields)) => fields,
-        _ => return Err(wrong(None, "invalid_json", "The body must be one JSON object.")),
+    let Ok(Value::Object(fields)) = serde_json::from_slice(body) else {
+        return Err(wrong(None, "invalid_json", "The body must be one JSON object."));
     };
     let model = match field(&fields, "model") {
         None => {

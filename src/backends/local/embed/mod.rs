@@ -7,7 +7,7 @@ mod work;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{SyncSender, sync_channel};
 
 use tokenizers::Tokenizer;
 use tokio::sync::{Semaphore, oneshot};
@@ -42,7 +42,7 @@ pub struct Embedder {
     width: usize,
     desk: Arc<Desk>,
     places: Arc<Semaphore>,
-    jobs: Sender<Job>,
+    jobs: SyncSender<Job>,
 }
 
 /// What turns texts into tokens.
@@ -67,7 +67,8 @@ impl Embedder {
         let model = Model::open(&files, &SessionSpec { intra_threads: threads, spin: false })?;
         let tokenizer = open_tokenizer(&files.tokenizer)?;
         let (width, most) = (model.width, config.max_batch_tokens);
-        let (jobs, queue) = channel();
+        // Who has a place has room here too.
+        let (jobs, queue) = sync_channel(config.queue);
         let thread = std::thread::Builder::new().name("embedder".to_owned());
         thread.spawn(move || work(model, &queue, most)).map_err(LocalError::Thread)?;
         let id = BackendId::new(ID);
@@ -111,7 +112,7 @@ impl Embedder {
         let texts = texts.unwrap_or_else(|_| Err(refusal::internal(&self.id)))?;
         let tokens = texts.iter().map(|text| text.len() as u64).sum();
         let (reply, answer) = oneshot::channel();
-        let sent = self.jobs.send(Job::new(texts, reply, place));
+        let sent = self.jobs.try_send(Job::new(texts, reply, place));
         let vectors = match (sent, answer.await) {
             (Ok(()), Ok(Ok(vectors))) => vectors,
             (Ok(()), Ok(Err(_))) => return Err(failed(&self.id)),
