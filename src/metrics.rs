@@ -7,8 +7,8 @@ use std::cell::RefCell;
 
 use prometheus::{Counter, CounterVec, Gauge};
 use prometheus::{
-    Encoder, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts,
-    Registry, TextEncoder, core::Collector,
+    Encoder, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry, TextEncoder, core::Collector,
 };
 
 pub use seed::ClosedSets;
@@ -62,6 +62,18 @@ pub struct Metrics {
     pub local_queue_depth: IntGauge,
     /// Answers that the local engine generates now.
     pub local_active: IntGauge,
+    /// Bytes of the local KV cache that are promised to answers under way.
+    pub local_kv_bytes: IntGauge,
+    /// Answers that gave their place in the KV cache to an older one.
+    pub local_preempted_total: IntCounter,
+    /// Prompt tokens that the local engine computed.
+    pub local_prefill_tokens_total: IntCounter,
+    /// Prompt tokens looked up in the local prefix cache.
+    pub local_prefix_lookup_tokens_total: IntCounter,
+    /// Prompt tokens that it had.
+    pub local_prefix_hit_tokens_total: IntCounter,
+    /// Bytes that it holds.
+    pub local_prefix_bytes: IntGauge,
     /// Tokens generated in the last second by the local engine.
     pub local_tokens_per_second: Gauge,
     /// Failed attempts, by backend and kind of failure.
@@ -134,6 +146,10 @@ impl Registrar {
 
     fn counters(&self, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntCounterVec> {
         self.add(IntCounterVec::new(opts(name, help), labels))
+    }
+
+    fn counter(&self, name: &str, help: &str) -> prometheus::Result<IntCounter> {
+        self.add(IntCounter::with_opts(opts(name, help)))
     }
 
     fn gauge(&self, name: &str, help: &str) -> prometheus::Result<IntGauge> {
@@ -245,6 +261,27 @@ impl Metrics {
             )?,
             local_queue_depth: r.gauge("local_queue_depth", "Requests that wait for the local engine.")?,
             local_active: r.gauge("local_active", "Answers that the local engine generates now.")?,
+            local_kv_bytes: r.gauge(
+                "local_kv_bytes",
+                "Bytes of the local engine's KV cache that are promised to answers under way; at most local.kv-cache-mib.",
+            )?,
+            local_preempted_total: r.counter(
+                "local_preempted_total",
+                "Answers that gave their place in the KV cache to an older one and were computed again later.",
+            )?,
+            local_prefill_tokens_total: r.counter(
+                "local_prefill_tokens_total",
+                "Prompt tokens that the local engine computed; those that it had in its prefix cache are not among them.",
+            )?,
+            local_prefix_lookup_tokens_total: r.counter(
+                "local_prefix_lookup_tokens_total",
+                "Prompt tokens that were looked up in the local prefix cache.",
+            )?,
+            local_prefix_hit_tokens_total: r.counter(
+                "local_prefix_hit_tokens_total",
+                "Prompt tokens that the local prefix cache had; over local_prefix_lookup_tokens_total: the hit ratio.",
+            )?,
+            local_prefix_bytes: r.gauge("local_prefix_bytes", "Bytes that the local prefix cache holds.")?,
             local_tokens_per_second: r.float_gauge(
                 "local_tokens_per_second",
                 "Tokens generated in the last second by the local engine.",

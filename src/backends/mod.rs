@@ -78,6 +78,9 @@ pub struct Load {
     pub queued: usize,
     /// Tokens generated in the last second.
     pub tokens_per_second: f64,
+    /// How long one more request would wait before its own work begins, estimated from measured speed and the work
+    /// ahead; zero where nothing is known.
+    pub wait: Duration,
 }
 
 /// One question to one backend.

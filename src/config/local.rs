@@ -16,8 +16,16 @@ pub struct LocalConfig {
     pub threads: usize,
     /// Answers generated at the same time.
     pub max_streams: usize,
-    /// Requests that may wait; one more is refused.
+    /// Requests that may wait; one more is refused. One API key may hold three quarters of the places.
     pub queue: usize,
+    /// Memory for keys and values of all answers under way, in MiB; a model whose context needs more gets a shorter one.
+    pub kv_cache_mib: usize,
+    /// Memory for prompt beginnings that later requests of the same key and user need not compute again, in MiB; 0 turns
+    /// it off. Requests without an API key do not take part.
+    pub prefix_cache_mib: usize,
+    /// Whether all callers share prompt beginnings: faster, but the time to the first token then tells whether somebody
+    /// else has sent the same beginning.
+    pub prefix_cache_shared: bool,
     /// Longest generation of one answer, in seconds.
     pub max_seconds: u64,
     /// Price of this machine while it generates, in dollars per hour (purchase or rent spread over its hours).
@@ -39,6 +47,9 @@ impl Default for LocalConfig {
             threads: 0,
             max_streams: 8,
             queue: 32,
+            kv_cache_mib: 1024,
+            prefix_cache_mib: 256,
+            prefix_cache_shared: false,
             max_seconds: 120,
             hourly_hardware_usd: 0.05,
             watts: 45.0,
@@ -53,12 +64,16 @@ impl LocalConfig {
         let counts = [
             ("local.max-streams", self.max_streams, 64),
             ("local.queue", self.queue, 100_000),
+            ("local.kv-cache-mib", self.kv_cache_mib, 1 << 24),
             ("local.max-seconds", self.max_seconds as usize, 86_400),
         ];
         for (key, value, most) in counts {
             if !(1..=most).contains(&value) {
                 problems.push(Problem::key(key, format!("is {value}, must lie between 1 and {most}")));
             }
+        }
+        if self.prefix_cache_mib > 1 << 24 {
+            problems.push(Problem::key("local.prefix-cache-mib", "must be at most 16777216".to_owned()));
         }
         if self.threads > 256 {
             problems.push(Problem::key("local.threads", "must be at most 256".to_owned()));

@@ -1,55 +1,80 @@
-//! The one thread that owns the graph. Its loop has four steps: admit, prefill, step, retire.
-//! Promises: a failure of the graph, even a panic, ends the sequence it happened to and nothing else; a reader that is
-//! slow makes only its own sequence wait; one that has left ends its sequence at the next token. Knows no text.
+//! The one thread that owns the graph. Its loop has four steps: admit, prefill (one chunk of one prompt), step (one
+//! token of every answer, in one run), retire. Promises: a failure of the graph, even a panic, ends the sequences it
+//! happened to and nothing else; a slow reader makes only its own sequence wait; one that has left ends its sequence at
+//! the next token; what a sequence says does not depend on who runs beside it. Knows no text.
+
+mod decode;
+mod pace;
+mod pool;
+mod prefill;
+mod rows;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::graph::Graph;
-use super::queue::{End, Queue, Step, Ticket};
-use super::sequence::{Ending, Limits, Offer, Sequence};
-use super::slab::Cache;
+pub(super) use self::pace::Rates;
+pub(super) use self::pool::{BLOCK, Share};
+#[cfg(test)]
+pub(super) use self::prefill::CHUNK as PREFILL_CHUNK;
 
-/// Prompt tokens in one run, so that a long prompt does not hold up the answers under way for long.
-pub(super) const PREFILL_CHUNK: usize = 256;
+use self::pace::{Speed, WINDOW};
+use self::pool::Pool;
+use self::rows::Place;
+use super::graph::Graph;
+use super::prefix::Prefixes;
+use super::queue::{End, Queue, Step, Ticket};
+use super::sequence::{Ending, Limits, Sequence};
+use crate::metrics::Metrics;
+
 /// How long to pause when every reader is behind.
 const STALLED: Duration = Duration::from_millis(2);
-/// How often the speed is measured.
-const SPEED_WINDOW: Duration = Duration::from_secs(1);
 
 /// The engine's state; lives on its own thread.
 pub(super) struct Engine {
     graph: Graph,
     limits: Limits,
     queue: Arc<Queue>,
+    metrics: Arc<Metrics>,
     /// A request of several answers that is not wholly admitted yet.
     admitting: Option<Ticket>,
+    /// In order of admission.
     sequences: Vec<Sequence>,
-    /// Caches of ended sequences, to be used again.
-    spare: Vec<Cache>,
+    admitted: u64,
+    pool: Pool,
+    prefixes: Prefixes,
     speed: Speed,
+    rates: Rates,
+    /// Whether the last round did nothing for want of readers.
     stalled: bool,
-}
-
-/// What happened when a sequence was given the chance of a step.
-enum Turn {
-    Ran,
-    /// The reader is behind.
-    Waits,
+    /// Room for what a decode step needs, so that it allocates nothing.
+    places: Vec<Place>,
+    moves: Vec<(usize, usize)>,
+    ids: Vec<u32>,
 }
 
 impl Engine {
-    pub(super) fn new(graph: Graph, limits: Limits, queue: Arc<Queue>) -> Self {
+    /// An engine over a graph that has a row for each of the limits' slots, and one more.
+    pub(super) fn new(graph: Graph, limits: Limits, queue: Arc<Queue>, metrics: Arc<Metrics>) -> Self {
+        let rows = limits.slots + 1;
+        let prefixes =
+            Prefixes::new(&graph.layout, prefill::CHUNK, limits.prefix_bytes, Arc::clone(&metrics));
         Self {
             graph,
-            limits,
+            pool: Pool::new(limits.tokens),
             queue,
+            metrics,
             admitting: None,
-            sequences: vec![],
-            spare: vec![],
+            sequences: Vec::with_capacity(limits.slots),
+            admitted: 0,
+            prefixes,
             speed: Speed::default(),
+            rates: Rates::default(),
             stalled: false,
+            places: Vec::with_capacity(rows),
+            moves: Vec::with_capacity(rows * 2),
+            ids: Vec::with_capacity(rows),
+            limits,
         }
     }
 
@@ -57,20 +82,21 @@ impl Engine {
     pub(super) fn run(mut self) {
         while !self.queue.is_closed() {
             self.admit();
-            self.prefill();
-            self.step();
+            let prefilled = self.prefill();
+            self.step(prefilled);
             self.retire();
         }
         self.queue.set_active(0);
         self.queue.set_speed(0.0);
     }
 
-    /// Fills free slots from the queue; waits where there is nothing else to do.
+    /// Fills free slots from the queue and gives out rows; waits where there is nothing else to do.
     fn admit(&mut self) {
         if self.stalled {
             self.queue.pause(STALLED);
         }
-        while self.sequences.len() < self.limits.slots {
+        let mut room = self.seat();
+        while room && self.sequences.len() < self.limits.slots {
             let Some(mut ticket) = self.next_ticket() else {
                 break;
             };
@@ -80,14 +106,16 @@ impl Engine {
             let is_new = ticket.ends.len() == ticket.enough.len();
             let Some(end_permit) = ticket.ends.pop_front() else { continue };
             if is_new && Instant::now() > ticket.waits_until {
-                end_permit.send(Step::End { index: 0, end: End::Expired, tokens: 0 });
+                end_permit.send(Step::End { index: 0, end: End::Expired, tokens: 0, cached: 0 });
                 continue;
             }
-            self.sequences.push(Sequence::new(&ticket, end_permit, self.limits.longest));
+            self.admitted += u64::from(is_new);
+            self.sequences.push(Sequence::new(&ticket, self.admitted, end_permit, self.limits.longest));
             self.queue.set_active(self.sequences.len());
             if !ticket.ends.is_empty() {
                 self.admitting = Some(ticket);
             }
+            room = self.seat();
         }
     }
 
@@ -96,7 +124,10 @@ impl Engine {
             return Some(ticket);
         }
         let patience = self.patience();
-        self.queue.pop(patience)
+        let sequences = &self.sequences;
+        self.queue.pop(patience, |owner| {
+            sequences.iter().filter(|sequence| sequence.owner.as_deref() == owner).count()
+        })
     }
 
     /// How long to wait for a ticket: not at all while there is work, else until the speed has to be set back.
@@ -105,103 +136,113 @@ impl Engine {
             return Some(Duration::ZERO);
         }
         if self.speed.is_running() {
-            return Some(SPEED_WINDOW);
+            return Some(WINDOW);
         }
-        // A while without work: one cache is enough to start with again.
-        self.spare.truncate(1);
+        // A while without work: the cache's memory goes back to the system.
+        self.graph.kv().trim(0);
         None
     }
 
-    /// Runs one chunk of the first prompt that is not in its cache yet.
-    fn prefill(&mut self) {
-        let Some(sequence) = self.sequences.iter_mut().find(|sequence| sequence.is_prefilling()) else {
-            return;
-        };
-        if sequence.is_left() {
-            sequence.end = Some(Ending::Left);
-            return;
-        }
-        let (graph, spare, limits) = (&mut self.graph, &mut self.spare, &self.limits);
-        let done = guarded(|| {
-            let mut cache = match sequence.cache.take() {
-                Some(cache) => cache,
-                None => take_cache(graph, spare, sequence.first_capacity())?,
-            };
-            let from = sequence.prefilled;
-            let to = sequence.prompt.len().min(from + PREFILL_CHUNK);
-            let chunk = Arc::clone(&sequence.prompt);
-            let logits = graph.forward(&mut cache, &chunk[from..to])?;
-            if to == sequence.prompt.len() {
-                sequence.take(logits, limits);
+    /// Gives rows to sequences that have none, oldest first. False where the budget has no room for the next of them.
+    fn seat(&mut self) -> bool {
+        for at in 0..self.sequences.len() {
+            let sequence = &self.sequences[at];
+            if sequence.row.is_some() || sequence.end.is_some() {
+                continue;
             }
-            sequence.prefilled = to;
-            sequence.cache = Some(cache);
-            Ok(())
-        });
-        if done.is_none() {
-            sequence.end = Some(Ending::Told(End::Failed));
+            if self.waits_for_sibling(at) {
+                self.sequences[at].lose_patience();
+                continue;
+            }
+            let (sequence, context) = (&mut self.sequences[at], self.graph.layout.context);
+            // The kernels look tokens up without asking whether there are so many.
+            let unknown = |id: &u32| *id as usize >= self.graph.layout.vocabulary;
+            if sequence.prompt.len() >= context || sequence.prompt.iter().any(unknown) {
+                sequence.end = Some(Ending::Told(End::Failed));
+                continue;
+            }
+            // Who lost its place once gets some room ahead, so that it does not lose it again at once.
+            let wanted = if sequence.is_fresh() { sequence.len() + 1 } else { sequence.len() + BLOCK };
+            if !self.pool.grow(&mut sequence.share, wanted.min(context)) {
+                sequence.lose_patience();
+                return false;
+            }
+            self.give_row(at);
         }
+        true
     }
 
-    /// Generates one token for every sequence whose reader keeps up.
-    fn step(&mut self) {
-        let (mut ran, mut waits) = (0, 0);
-        for sequence in self.sequences.iter_mut().filter(|sequence| sequence.is_decoding()) {
-            let turn = guarded(|| {
-                // The graph is not touched before the reader has room for what comes out.
-                match sequence.offer(&self.limits) {
-                    Offer::Closed => sequence.end = Some(Ending::Left),
-                    Offer::Full => return Ok(Turn::Waits),
-                    Offer::Sent if sequence.end.is_some() => {}
-                    Offer::Sent => {
-                        let Some(mut cache) = sequence.cache.take() else {
-                            return Err(ort::Error::new("a sequence without a cache"));
-                        };
-                        let logits = self.graph.forward(&mut cache, &[sequence.last.id])?;
-                        sequence.take(logits, &self.limits);
-                        sequence.cache = Some(cache);
-                    }
-                }
-                Ok(Turn::Ran)
-            });
-            match turn {
-                Some(Turn::Ran) => ran += 1,
-                Some(Turn::Waits) => waits += 1,
-                None => sequence.end = Some(Ending::Told(End::Failed)),
-            }
-        }
-        self.speed.add(ran);
-        self.stalled = waits > 0 && waits == self.sequences.len();
+    /// Whether another answer to the same request is computing the prompt that both need.
+    fn waits_for_sibling(&self, at: usize) -> bool {
+        let own = &self.sequences[at];
+        own.is_fresh()
+            && self.sequences.iter().any(|other| {
+                other.group == own.group
+                    && other.end.is_none()
+                    && other.row.is_some_and(|row| self.graph.len(row) < other.prompt.len())
+            })
     }
 
-    /// Takes ended sequences out, tells their readers and keeps their buffers.
+    /// The row behind those that decode, where the sequence will be when it decodes too; else the first free one.
+    fn give_row(&mut self, at: usize) {
+        let taken = |row: usize| self.sequences.iter().any(|sequence| sequence.row == Some(row));
+        let seated = self.sequences.iter().filter(|sequence| sequence.row.is_some()).count();
+        let mut rows = (seated..=self.limits.slots).chain(0..seated);
+        let row = rows.find(|row| !taken(*row));
+        self.sequences[at].row = row;
+        if let Some(row) = row {
+            self.graph.clear(row);
+        }
+        self.count_promised();
+    }
+
+    /// Takes row and budget from a sequence; what it had computed is lost, what it has said is not.
+    fn unseat(&mut self, at: usize) {
+        let sequence = &mut self.sequences[at];
+        if let Some(row) = sequence.row.take() {
+            self.graph.clear(row);
+        }
+        self.pool.take_back(&mut sequence.share);
+        sequence.rewind();
+        self.graph.kv().trim(self.pool.tokens());
+        self.count_promised();
+    }
+
+    /// Takes ended sequences out and tells their readers.
     fn retire(&mut self) {
-        let mut ended = vec![];
         let mut at = 0;
+        let before = self.sequences.len();
+        let mut ended = vec![];
         while at < self.sequences.len() {
             if self.sequences[at].end.is_some() {
-                // Order matters: sequences take turns in the order in which they came.
+                self.unseat(at);
                 ended.push(self.sequences.remove(at));
             } else {
                 at += 1;
             }
         }
-        if !ended.is_empty() {
+        if self.sequences.len() < before {
             // Before the readers hear of it, so that the counts are true for whoever asks then.
             self.queue.set_active(self.sequences.len());
         }
         for mut sequence in ended {
-            if let Some(mut cache) = sequence.cache.take()
-                && self.spare.len() < self.limits.slots
-                && cache.clear().is_ok()
-            {
-                self.spare.push(cache);
+            if sequence.generated() > 0 {
+                self.rates.answered(sequence.generated());
             }
-            sequence.tell_end();
+            // A run that the shutdown ended is no failure of the request's.
+            if !(self.queue.is_closed() && matches!(sequence.end, Some(Ending::Told(End::Failed)))) {
+                sequence.tell_end();
+            }
         }
         if let Some(speed) = self.speed.measure(self.sequences.is_empty()) {
             self.queue.set_speed(speed);
+            self.queue.set_rates(&self.rates);
         }
+    }
+
+    fn count_promised(&self) {
+        let bytes = self.pool.promised() * self.graph.layout.bytes_per_token();
+        self.metrics.local_kv_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 }
 
@@ -220,58 +261,5 @@ fn guarded<T>(work: impl FnOnce() -> ort::Result<T>) -> Option<T> {
     }
 }
 
-/// The smallest spare cache that is large enough, else a new one; a spare that is too small makes way for it.
-fn take_cache(graph: &Graph, spare: &mut Vec<Cache>, tokens: usize) -> ort::Result<Cache> {
-    let fitting =
-        (0..spare.len()).filter(|at| spare[*at].capacity() >= tokens).min_by_key(|at| spare[*at].capacity());
-    if let Some(at) = fitting {
-        return Ok(spare.swap_remove(at));
-    }
-    spare.pop();
-    graph.cache(tokens)
-}
-
-/// Tokens per second, over windows of one second.
-#[derive(Default)]
-struct Speed {
-    since: Option<Instant>,
-    tokens: usize,
-    last: f64,
-}
-
-impl Speed {
-    fn add(&mut self, tokens: usize) {
-        if tokens > 0 {
-            self.since.get_or_insert_with(Instant::now);
-            self.tokens += tokens;
-        }
-    }
-
-    fn is_running(&self) -> bool {
-        self.since.is_some()
-    }
-
-    /// A new figure, once a window is over.
-    fn measure(&mut self, idle: bool) -> Option<f64> {
-        let elapsed = self.since?.elapsed();
-        if elapsed < SPEED_WINDOW {
-            return None;
-        }
-        self.last = self.tokens as f64 / elapsed.as_secs_f64();
-        self.tokens = 0;
-        self.since = (!idle || self.last > 0.0).then(Instant::now);
-        Some(self.last)
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn d21_a_panic_is_caught_and_so_is_an_error() {
-        assert_eq!(guarded(|| Ok(1)), Some(1));
-        assert_eq!(guarded::<()>(|| Err(ort::Error::new("broken"))), None);
-        assert_eq!(guarded::<()>(|| panic!("broken")), None);
-    }
-}
+mod tests;

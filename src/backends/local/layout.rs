@@ -29,6 +29,18 @@ pub(super) struct Layout {
     pub(super) mixes: bool,
 }
 
+impl Layout {
+    /// Numbers in the keys and values of one token.
+    pub(super) fn numbers_per_token(&self) -> usize {
+        self.layers * 2 * self.kv_heads * self.head_size
+    }
+
+    /// Bytes of them.
+    pub(super) fn bytes_per_token(&self) -> usize {
+        self.numbers_per_token() * size_of::<f32>()
+    }
+}
+
 impl Names {
     /// A layer's cache inputs and the outputs that replace them, keys before values.
     pub(super) fn cache_pairs(&self, layer: usize) -> [(String, String); 2] {

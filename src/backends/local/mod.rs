@@ -8,13 +8,16 @@ mod engine;
 mod folder;
 mod graph;
 mod growing;
+mod kv;
 mod layout;
+mod prefix;
 mod prompt;
 mod queue;
 mod refusal;
 mod reply;
 mod sampler;
 mod sequence;
+mod shared;
 mod slab;
 mod stop;
 mod template;
@@ -26,6 +29,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use futures_util::{TryStreamExt, stream};
+use ort::session::RunOptions;
 use tokio::sync::mpsc;
 
 pub use self::refusal::LocalError;
@@ -33,7 +37,7 @@ pub use self::refusal::LocalError;
 use self::detokenize::Vocabulary;
 use self::engine::Engine;
 use self::folder::{Defaults, Folder};
-use self::graph::Graph;
+use self::graph::{Graph, Room};
 use self::prompt::{PromptError, Prompter};
 use self::queue::{Job, Queue, Refused, Ticket};
 use self::reply::Reply;
@@ -51,13 +55,17 @@ const ID: &str = "local";
 const AHEAD: usize = 32;
 /// Longest that a caller waits for the first content before it may be served elsewhere.
 const FIRST_CONTENT: Duration = Duration::from_secs(30);
-/// What a caller is told to wait when the queue is full.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// One run of the graph that takes so long will not end: a chunk of a prompt takes a second or two.
+const HANGS: Duration = Duration::from_secs(60);
+/// What a caller is told to wait when the queue is full, at least and at most.
+const RETRY_AFTER: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(60)];
 
 /// The local model. Dropping it stops the engine; answers under way end with an error.
 pub struct Local {
     profile: Profile,
     desk: Arc<Desk>,
+    /// Ends the engine's run under way.
+    brake: Arc<RunOptions>,
     engine: Option<JoinHandle<()>>,
 }
 
@@ -71,6 +79,7 @@ struct Desk {
     context: usize,
     longest_wait: Duration,
     watched: usize,
+    prefix_shared: bool,
 }
 
 impl Local {
@@ -89,20 +98,28 @@ impl Local {
         longest: Duration,
         metrics: Arc<Metrics>,
     ) -> Result<Self, LocalError> {
-        let files = Folder::read(folder)?;
+        let mut files = Folder::read(folder)?;
         Manifest::check(&files.root)?;
         if let Some(shortened) = &files.shortened {
             tracing::warn!(model = files.name, "{shortened}");
         }
         let spec = SessionSpec { intra_threads: cores::threads(config.threads, files.weights()), spin: SPIN };
-        let mut graph = Graph::open(&files, &spec)?;
-        graph.try_out().map_err(|error| {
-            LocalError::model(&files.graph, &format!("the graph does not run: {}", error.message()))
-        })?;
+        // One row more than there are answers, so that rows can be exchanged.
+        let room = Room { rows: config.max_streams + 1, bytes: config.kv_cache_mib << 20 };
+        let graph = Graph::open(&files, &spec, room)?;
+        warn_of_cap(&files, &graph, config);
+        files.context = graph.layout.context;
         let (prompter, vocabulary) = Prompter::load(&files, graph.layout.vocabulary)?;
-        let queue = Arc::new(Queue::new(config.queue, config.max_streams, metrics));
-        let limits = Limits { slots: config.max_streams, longest, eos: files.eos.clone() };
-        let engine = Engine::new(graph, limits, Arc::clone(&queue));
+        let queue = Arc::new(Queue::new(config.queue, config.max_streams, Arc::clone(&metrics)));
+        let limits = Limits {
+            slots: config.max_streams,
+            longest,
+            eos: files.eos.clone(),
+            tokens: room.tokens(&graph.layout),
+            prefix_bytes: config.prefix_cache_mib << 20,
+        };
+        let brake = graph.brake();
+        let engine = Engine::new(graph, limits, Arc::clone(&queue), metrics);
         let engine = std::thread::Builder::new()
             .name("local-engine".to_owned())
             .spawn(move || engine.run())
@@ -117,12 +134,26 @@ impl Local {
             context: files.context,
             longest_wait: longest,
             watched: config.watched_tokens,
+            prefix_shared: config.prefix_cache_shared,
         };
-        Ok(Self { profile, desk: Arc::new(desk), engine: Some(engine) })
+        Ok(Self { profile, desk: Arc::new(desk), brake, engine: Some(engine) })
     }
 
     fn is_running(&self) -> bool {
         self.engine.as_ref().is_some_and(|engine| !engine.is_finished())
+    }
+}
+
+/// A context that the cache's budget cuts is said so: answers get shorter, and long prompts go elsewhere.
+fn warn_of_cap(files: &Folder, graph: &Graph, config: &LocalConfig) {
+    if graph.layout.context < files.context {
+        let whole = (files.context * graph.layout.bytes_per_token()).div_ceil(1 << 20);
+        tracing::warn!(
+            context = graph.layout.context,
+            model_context = files.context,
+            "local.kv-cache-mib = {} holds less than the model's context; {whole} would hold all of it",
+            config.kv_cache_mib
+        );
     }
 }
 
@@ -149,6 +180,8 @@ fn profile(files: &Folder, longest: Duration) -> Profile {
 impl Drop for Local {
     fn drop(&mut self) {
         self.desk.queue.close();
+        // A long run is not waited for; where it cannot be ended, it ends by itself.
+        let _ = self.brake.terminate();
         if let Some(engine) = self.engine.take() {
             // A panic of the engine was logged where it happened.
             let _ = engine.join();
@@ -166,8 +199,12 @@ impl Backend for Local {
             let why = "the local engine has stopped".to_owned();
             return Readiness::Down { why, retry_after: None };
         }
+        if let Some(time) = self.desk.queue.running_for().filter(|time| *time > HANGS) {
+            let why = format!("the local engine has been in one step for {} s", time.as_secs());
+            return Readiness::Down { why, retry_after: None };
+        }
         if self.desk.queue.is_full() {
-            return Readiness::Busy { retry_after: RETRY_AFTER };
+            return Readiness::Busy { retry_after: self.desk.retry_after() };
         }
         Readiness::Ready
     }
@@ -183,6 +220,11 @@ impl Backend for Local {
 }
 
 impl Desk {
+    /// When it is worth to try again: as long as one more request would wait.
+    fn retry_after(&self) -> Duration {
+        self.queue.load().wait.clamp(RETRY_AFTER[0], RETRY_AFTER[1])
+    }
+
     /// Checks, encodes and queues a request.
     async fn open(self: Arc<Self>, request: Arc<ChatRequest>) -> Result<Reply, BackendError> {
         if let Some(refusal) = refusal::unsupported(&self.id, &request.needs) {
@@ -228,7 +270,7 @@ impl Desk {
             answers,
             grammar: None,
             owner: request.controls.key.clone(),
-            scope: scope(request),
+            scope: scope(request, self.prefix_shared),
         };
         let ticket = Ticket { job, steps, ends, enough, waits_until: Instant::now() + self.longest_wait };
         match self.queue.push(ticket) {
@@ -260,8 +302,11 @@ impl Desk {
     }
 }
 
-/// Who shares cached prefixes: the same key and salt; nobody where the caller is anonymous.
-fn scope(request: &ChatRequest) -> Option<Arc<str>> {
+/// Who shares cached prefixes: the same key and salt; nobody where the caller is anonymous. Or all, where that is set.
+fn scope(request: &ChatRequest, shared: bool) -> Option<Arc<str>> {
+    if shared {
+        return Some("".into());
+    }
     let key = request.controls.key.as_deref()?;
     // Length first, so that no pair of names can be taken for another.
     Some(format!("{}:{key}:{}", key.len(), request.cache_salt.as_deref().unwrap_or_default()).into())

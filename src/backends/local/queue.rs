@@ -1,5 +1,8 @@
 //! What waits for the engine: a bounded queue of tickets, and the counts that everyone may read without a lock.
-//! Promises: a full queue refuses at once; a ticket whose caller has left takes no place that a living one needs.
+//! Promises: a full queue refuses at once; a ticket whose caller has left takes no place that a living one needs; no
+//! owner fills the queue alone.
+
+mod lanes;
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -9,6 +12,8 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::{OwnedPermit, Sender};
 
+use self::lanes::Lanes;
+use super::engine::Rates;
 use super::sampler::{Choice, Token};
 use crate::backends::Load;
 use crate::metrics::Metrics;
@@ -31,8 +36,8 @@ pub(super) enum End {
 pub(super) enum Step {
     /// One more token.
     Token { index: u32, token: Token },
-    /// The answer ended after so many tokens, the end token included.
-    End { index: u32, end: End, tokens: u64 },
+    /// The answer ended after so many tokens, the end token included; so many of its prompt were not computed anew.
+    End { index: u32, end: End, tokens: u64, cached: u64 },
 }
 
 /// What one request asks of the engine: data only, so that the engine may live in another process.
@@ -72,15 +77,32 @@ pub(super) enum Refused {
 
 /// The queue and its counts.
 pub(super) struct Queue {
-    waiting: Mutex<VecDeque<Ticket>>,
+    waiting: Mutex<Lanes>,
     arrived: Condvar,
     closed: AtomicBool,
+    /// Most requests of one owner that may wait.
+    share: usize,
     /// Waiting and running together may be this many.
     room: usize,
-    queued: AtomicUsize,
-    active: AtomicUsize,
-    tokens_per_second: AtomicU64,
+    slots: usize,
+    counts: Counts,
+    /// When the run under way began; nanoseconds after `born`, 0 for none.
+    running_since: AtomicU64,
+    born: Instant,
     metrics: Arc<Metrics>,
+}
+
+/// Read by everyone, each by itself: no two of them need to agree.
+#[derive(Default)]
+struct Counts {
+    queued: AtomicUsize,
+    queued_prompt: AtomicUsize,
+    active: AtomicUsize,
+    active_prompt: AtomicUsize,
+    tokens_per_second: AtomicU64,
+    prefill_rate: AtomicU64,
+    decode_rate: AtomicU64,
+    answer_tokens: AtomicU64,
 }
 
 impl Queue {
@@ -90,10 +112,12 @@ impl Queue {
             waiting: Mutex::default(),
             arrived: Condvar::new(),
             closed: AtomicBool::new(false),
+            share: waiting - waiting / 4,
             room: waiting + slots,
-            queued: AtomicUsize::new(0),
-            active: AtomicUsize::new(0),
-            tokens_per_second: AtomicU64::new(0),
+            slots,
+            counts: Counts::default(),
+            running_since: AtomicU64::new(0),
+            born: Instant::now(),
             metrics,
         }
     }
@@ -104,27 +128,40 @@ impl Queue {
         if self.is_closed() {
             return Err(Refused::Closed);
         }
-        if self.is_full() {
-            waiting.retain(|ticket| !ticket.steps.is_closed());
+        let owner = ticket.job.owner.as_deref();
+        let refuses = |waiting: &Lanes| {
+            // Where there are no keys, there is nobody to leave places for.
+            self.is_full() || owner.is_some() && waiting.len_of(owner) >= self.share
+        };
+        if refuses(&waiting) {
+            waiting.sweep();
             self.count(&waiting);
-            if self.is_full() {
+            if refuses(&waiting) {
                 return Err(Refused::Full);
             }
         }
-        waiting.push_back(ticket);
+        waiting.push(ticket);
         self.count(&waiting);
         drop(waiting);
         self.arrived.notify_one();
         Ok(())
     }
 
-    /// The next ticket; waits for one at most `patience` (`None`: until one comes or the queue closes).
-    pub(super) fn pop(&self, patience: Option<Duration>) -> Option<Ticket> {
+    /// The next ticket; waits for one at most `patience` (`None`: until one comes or the queue closes). `under_way`
+    /// says how many answers of an owner run.
+    pub(super) fn pop(
+        &self,
+        patience: Option<Duration>,
+        under_way: impl Fn(Option<&str>) -> usize,
+    ) -> Option<Ticket> {
+        if patience == Some(Duration::ZERO) && self.counts.queued.load(Relaxed) == 0 {
+            return None;
+        }
         let mut waiting = self.lock();
         if waiting.is_empty() && !self.is_closed() && patience != Some(Duration::ZERO) {
             waiting = self.wait(waiting, patience);
         }
-        let ticket = waiting.pop_front();
+        let ticket = waiting.pop(under_way);
         self.count(&waiting);
         ticket
     }
@@ -154,44 +191,75 @@ impl Queue {
 
     /// Whether one more would be refused.
     pub(super) fn is_full(&self) -> bool {
-        self.queued.load(Relaxed) + self.active.load(Relaxed) >= self.room
+        self.counts.queued.load(Relaxed) + self.counts.active.load(Relaxed) >= self.room
     }
 
     /// Publishes how many answers run.
     pub(super) fn set_active(&self, active: usize) {
-        self.active.store(active, Relaxed);
+        self.counts.active.store(active, Relaxed);
         self.metrics.local_active.set(i64::try_from(active).unwrap_or(i64::MAX));
+    }
+
+    /// Publishes the prompt tokens of running answers that are not in the cache yet.
+    pub(super) fn set_active_prompt(&self, tokens: usize) {
+        self.counts.active_prompt.store(tokens, Relaxed);
     }
 
     /// Publishes the speed.
     pub(super) fn set_speed(&self, tokens_per_second: f64) {
-        self.tokens_per_second.store(tokens_per_second.to_bits(), Relaxed);
+        self.counts.tokens_per_second.store(tokens_per_second.to_bits(), Relaxed);
         self.metrics.local_tokens_per_second.set(tokens_per_second);
+    }
+
+    /// Publishes what waits are estimated by.
+    pub(super) fn set_rates(&self, rates: &Rates) {
+        self.counts.prefill_rate.store(rates.prefill.to_bits(), Relaxed);
+        self.counts.decode_rate.store(rates.decode.to_bits(), Relaxed);
+        self.counts.answer_tokens.store(rates.answer.to_bits(), Relaxed);
+    }
+
+    /// Says that a run of the graph begins or, with `false`, is over.
+    pub(super) fn set_running(&self, running: bool) {
+        let now = u64::try_from(self.born.elapsed().as_nanos()).unwrap_or(u64::MAX).max(1);
+        self.running_since.store(if running { now } else { 0 }, Relaxed);
+    }
+
+    /// How long the run of the graph under way has taken so far: what a watchdog watches. `None` between runs.
+    pub(super) fn running_for(&self) -> Option<Duration> {
+        let since = self.running_since.load(Relaxed);
+        (since > 0).then(|| self.born.elapsed().saturating_sub(Duration::from_nanos(since)))
     }
 
     /// What the counts say now.
     pub(super) fn load(&self) -> Load {
+        let (counts, number) = (&self.counts, |bits: &AtomicU64| f64::from_bits(bits.load(Relaxed)));
+        let (active, queued) = (counts.active.load(Relaxed), counts.queued.load(Relaxed));
+        let rates = Rates {
+            prefill: number(&counts.prefill_rate),
+            decode: number(&counts.decode_rate),
+            answer: number(&counts.answer_tokens),
+        };
+        let prompt = counts.queued_prompt.load(Relaxed) + counts.active_prompt.load(Relaxed);
+        let ahead = (active + queued + 1).saturating_sub(self.slots);
         Load {
-            active: self.active.load(Relaxed),
-            queued: self.queued.load(Relaxed),
-            tokens_per_second: f64::from_bits(self.tokens_per_second.load(Relaxed)),
+            active,
+            queued,
+            tokens_per_second: number(&counts.tokens_per_second),
+            wait: rates.wait(prompt, ahead),
         }
     }
 
-    fn count(&self, waiting: &VecDeque<Ticket>) {
-        self.queued.store(waiting.len(), Relaxed);
+    fn count(&self, waiting: &Lanes) {
+        self.counts.queued.store(waiting.len(), Relaxed);
+        self.counts.queued_prompt.store(waiting.prompt_tokens(), Relaxed);
         self.metrics.local_queue_depth.set(i64::try_from(waiting.len()).unwrap_or(i64::MAX));
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<Ticket>> {
+    fn lock(&self) -> MutexGuard<'_, Lanes> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wait<'q>(
-        &self,
-        waiting: MutexGuard<'q, VecDeque<Ticket>>,
-        patience: Option<Duration>,
-    ) -> MutexGuard<'q, VecDeque<Ticket>> {
+    fn wait<'q>(&self, waiting: MutexGuard<'q, Lanes>, patience: Option<Duration>) -> MutexGuard<'q, Lanes> {
         match patience {
             Some(patience) => {
                 self.arrived.wait_timeout(waiting, patience).unwrap_or_else(PoisonError::into_inner).0
@@ -205,3 +273,6 @@ impl Queue {
 pub(super) fn reserve_ends(steps: &Sender<Step>, n: usize) -> Option<VecDeque<OwnedPermit<Step>>> {
     (0..n).map(|_| steps.clone().try_reserve_owned().ok()).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -35,6 +35,7 @@ pub(super) struct Reply {
     enough: Arc<[AtomicBool]>,
     answers: Vec<Answer>,
     prompt_tokens: u64,
+    cached_tokens: u64,
     /// Told, and not yet handed out with a chunk.
     confidence: Vec<Confidence>,
     ready: VecDeque<Result<Chunk, BackendError>>,
@@ -65,6 +66,7 @@ impl Reply {
             enough,
             answers,
             prompt_tokens: 0,
+            cached_tokens: 0,
             confidence: vec![],
             ready: VecDeque::new(),
             over: false,
@@ -84,10 +86,12 @@ impl Reply {
             }
             Some(Step::End { end: End::Failed, .. }) => self.fail(refusal::internal(&self.backend)),
             Some(Step::End { end: End::Expired, .. }) => self.fail(refusal::busy(&self.backend)),
-            Some(Step::End { index, end: End::Stop, tokens }) => {
+            Some(Step::End { index, end: End::Stop, tokens, cached }) => {
+                self.take_cached(index, cached);
                 self.take_end(index, FinishReason::Stop, tokens);
             }
-            Some(Step::End { index, end: End::Length, tokens }) => {
+            Some(Step::End { index, end: End::Length, tokens, cached }) => {
+                self.take_cached(index, cached);
                 self.take_end(index, FinishReason::Length, tokens);
             }
             None => self.fail(refusal::down(&self.backend)),
@@ -116,6 +120,13 @@ impl Reply {
         self.give(events);
     }
 
+    /// The prompt is counted once, however many answers there are.
+    fn take_cached(&mut self, index: u32, tokens: u64) {
+        if index == 0 {
+            self.cached_tokens = tokens;
+        }
+    }
+
     fn take_end(&mut self, index: u32, reason: FinishReason, tokens: u64) {
         let Some(answer) = self.answers.get_mut(index as usize).filter(|answer| !answer.ended) else {
             return;
@@ -138,6 +149,7 @@ impl Reply {
         if self.answers.iter().all(|answer| answer.ended) {
             let usage = Usage {
                 prompt: self.prompt_tokens,
+                cached_prompt: self.cached_tokens,
                 completion: self.answers.iter().map(|answer| answer.tokens).sum(),
                 ..Usage::default()
             };

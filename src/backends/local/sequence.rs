@@ -1,6 +1,6 @@
-//! One answer under way: its prompt, cache and sampler, and its line to the reader.
-//! Promises: a token is computed only when the reader has taken the one before; an end is never lost.
-//! Does not run the graph: the engine does.
+//! One answer under way: its prompt, its place in the cache, its sampler, and its line to the reader.
+//! Promises: a token is computed only when the reader has taken the one before; an end is never lost; the same tokens
+//! are fed again, and none is told twice, where the cache has to be filled anew. Does not run the graph: the engine does.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -9,12 +9,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{OwnedPermit, Sender};
 
+use super::engine::Share;
+use super::prefix::Link;
 use super::queue::{End, Step, Ticket};
 use super::sampler::{Sampler, Token};
-use super::slab::Cache;
-
-/// Answer tokens that a new cache has room for from the start.
-const FIRST_ROOM: usize = 128;
 
 /// The limits of one engine.
 #[derive(Clone, Debug)]
@@ -25,18 +23,39 @@ pub(super) struct Limits {
     pub(super) longest: Duration,
     /// Tokens that end an answer.
     pub(super) eos: Vec<u32>,
+    /// Tokens that all sequences together may hold in the cache.
+    pub(super) tokens: usize,
+    /// Bytes of prompt beginnings that are kept for later requests.
+    pub(super) prefix_bytes: usize,
 }
 
 /// One answer under way.
 pub(super) struct Sequence {
     index: u32,
+    /// The request that it belongs to, by order of admission.
+    pub(super) group: u64,
+    pub(super) owner: Option<Arc<str>>,
     pub(super) prompt: Arc<[u32]>,
-    /// Tokens of the prompt that the cache holds.
-    pub(super) prefilled: usize,
-    pub(super) cache: Option<Cache>,
+    /// Chosen tokens; all but the last are in the cache, or were.
+    answer: Vec<u32>,
+    /// Its row of the cache, while it has one.
+    pub(super) row: Option<usize>,
+    /// Its part of the budget.
+    pub(super) share: Share,
+    /// Where its prompt has come to in the prefix cache; `None` where it keeps and finds nothing.
+    pub(super) link: Option<Link>,
+    scope: Option<Arc<str>>,
+    /// Prompt tokens that were not computed anew.
+    cached: usize,
+    /// Chunks of others that were prefilled before its own.
+    pub(super) passed_over: usize,
+    /// What the coming decode step is to it.
+    pub(super) turn: Turn,
     sampler: Sampler,
-    /// Chosen, and not yet handed to the reader, or handed over and not yet run.
-    pub(super) last: Token,
+    /// Chosen last.
+    last: Token,
+    /// Whether the reader has it.
+    told: bool,
     generated: usize,
     max_tokens: usize,
     ends_at: Instant,
@@ -55,40 +74,76 @@ pub(super) enum Ending {
     Left,
 }
 
-/// Whether a token could be handed to the reader.
-pub(super) enum Offer {
-    Sent,
-    Full,
-    Closed,
+/// What a decode step is to a sequence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// It takes no part.
+    Rests,
+    /// It takes part.
+    Runs,
+    /// Its reader has been behind for so many steps.
+    Waits(usize),
 }
 
 impl Sequence {
-    pub(super) fn new(ticket: &Ticket, end_permit: OwnedPermit<Step>, longest: Duration) -> Self {
+    pub(super) fn new(ticket: &Ticket, group: u64, end_permit: OwnedPermit<Step>, longest: Duration) -> Self {
+        let job = &ticket.job;
         let index = ticket.enough.len() - 1 - ticket.ends.len();
         let index = u32::try_from(index).unwrap_or(u32::MAX);
         Self {
             index,
-            prompt: Arc::clone(&ticket.job.prompt),
-            prefilled: 0,
-            cache: None,
-            sampler: Sampler::new(ticket.job.choice.clone(), index),
+            group,
+            owner: job.owner.clone(),
+            prompt: Arc::clone(&job.prompt),
+            answer: Vec::with_capacity(job.max_tokens.min(1024)),
+            row: None,
+            share: Share::default(),
+            link: job.scope.clone().map(Link::Scope),
+            scope: job.scope.clone(),
+            cached: 0,
+            passed_over: 0,
+            turn: Turn::Rests,
+            sampler: Sampler::new(job.choice.clone(), index),
             last: Token { id: 0, confidence: None, logprobs: None },
+            told: false,
             generated: 0,
-            max_tokens: ticket.job.max_tokens,
+            max_tokens: job.max_tokens,
             ends_at: Instant::now() + longest,
             steps: ticket.steps.clone(),
             end_permit: Some(end_permit),
             enough: Arc::clone(&ticket.enough),
-            end: (ticket.job.max_tokens == 0).then_some(Ending::Told(End::Length)),
+            end: (job.max_tokens == 0).then_some(Ending::Told(End::Length)),
         }
     }
 
-    pub(super) fn is_prefilling(&self) -> bool {
-        self.prefilled < self.prompt.len() && self.end.is_none()
+    /// Tokens that it consists of so far.
+    pub(super) fn len(&self) -> usize {
+        self.prompt.len() + self.answer.len()
     }
 
-    pub(super) fn is_decoding(&self) -> bool {
-        self.prefilled == self.prompt.len() && self.end.is_none()
+    /// Its token at `at`.
+    pub(super) fn token(&self, at: usize) -> u32 {
+        let answer = at.checked_sub(self.prompt.len());
+        answer.and_then(|at| self.answer.get(at)).or_else(|| self.prompt.get(at)).copied().unwrap_or(0)
+    }
+
+    /// Whether no token of the answer has been chosen.
+    pub(super) fn is_fresh(&self) -> bool {
+        self.answer.is_empty()
+    }
+
+    /// So many more tokens of its prompt were in the prefix cache.
+    pub(super) fn found(&mut self, tokens: usize, next: Link) {
+        if self.is_fresh() {
+            self.cached += tokens;
+        }
+        self.link = Some(next);
+    }
+
+    /// Its cache is gone: it starts again, with what it has said.
+    pub(super) fn rewind(&mut self) {
+        self.turn = Turn::Rests;
+        self.link = self.scope.clone().map(Link::Scope);
     }
 
     pub(super) fn is_left(&self) -> bool {
@@ -96,15 +151,23 @@ impl Sequence {
             || self.enough.get(self.index as usize).is_some_and(|enough| enough.load(Relaxed))
     }
 
-    pub(super) fn first_capacity(&self) -> usize {
-        self.prompt.len() + self.max_tokens.min(FIRST_ROOM)
+    /// Ends a sequence without a row whose reader left or whose time is over.
+    pub(super) fn lose_patience(&mut self) {
+        if self.is_left() {
+            self.end = Some(Ending::Left);
+        } else if Instant::now() >= self.ends_at {
+            let end = if self.is_fresh() { End::Expired } else { End::Length };
+            self.end = Some(Ending::Told(end));
+        }
     }
 
     /// Chooses the next token; an end token ends the sequence without being shown.
     pub(super) fn take(&mut self, logits: &[f32], limits: &Limits) {
         match self.sampler.pick(logits) {
             Ok(token) => {
+                self.answer.push(token.id);
                 self.last = token;
+                self.told = false;
                 self.generated += 1;
                 if limits.eos.contains(&self.last.id) {
                     self.end = Some(Ending::Told(End::Stop));
@@ -114,34 +177,49 @@ impl Sequence {
         }
     }
 
-    /// Hands the last token over, and sees whether it was the last of all.
-    pub(super) fn offer(&mut self, limits: &Limits) -> Offer {
-        debug_assert!(!limits.eos.contains(&self.last.id));
+    /// Hands the last token over, sees whether it was the last of all, and says what the coming step is to it.
+    pub(super) fn offer(&mut self) -> Turn {
         if self.is_left() {
-            return Offer::Closed;
+            self.end = Some(Ending::Left);
+            return Turn::Rests;
+        }
+        if self.told {
+            return Turn::Runs;
         }
         let late = Instant::now() >= self.ends_at;
         match self.steps.try_send(Step::Token { index: self.index, token: self.last.clone() }) {
             Ok(()) => {
-                if late || self.generated >= self.max_tokens {
-                    self.end = Some(Ending::Told(End::Length));
+                self.told = true;
+                if !late && self.generated < self.max_tokens {
+                    return Turn::Runs;
                 }
-                Offer::Sent
+                self.end = Some(Ending::Told(End::Length));
             }
             // A reader that has not come back in time gets the end without the token.
             Err(TrySendError::Full(_)) if late => {
                 self.generated -= 1;
                 self.end = Some(Ending::Told(End::Length));
-                Offer::Sent
             }
-            Err(TrySendError::Full(_)) => Offer::Full,
-            Err(TrySendError::Closed(_)) => Offer::Closed,
+            Err(TrySendError::Full(_)) => {
+                return match self.turn {
+                    Turn::Waits(steps) => Turn::Waits(steps + 1),
+                    Turn::Rests | Turn::Runs => Turn::Waits(1),
+                };
+            }
+            Err(TrySendError::Closed(_)) => self.end = Some(Ending::Left),
         }
+        Turn::Rests
+    }
+
+    /// Tokens generated.
+    pub(super) fn generated(&self) -> usize {
+        self.generated
     }
 
     pub(super) fn tell_end(&mut self) {
         if let (Some(Ending::Told(end)), Some(permit)) = (self.end, self.end_permit.take()) {
-            permit.send(Step::End { index: self.index, end, tokens: self.generated as u64 });
+            let (tokens, cached) = (self.generated as u64, self.cached as u64);
+            permit.send(Step::End { index: self.index, end, tokens, cached });
         }
     }
 }

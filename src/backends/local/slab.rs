@@ -1,187 +1,202 @@
-//! One sequence's KV cache: a slab of buffers that the graph reads as past and writes as present, so no token copies
-//! them. Promises: a decode step allocates nothing here; grows by doubling, up to the context; never shrinks.
-//! The only file with unsafe code: one call, see `run_bound`.
+//! Memory that the graph reads and writes in place: pages that cost nothing until they are written and can be given
+//! back, and wirings that bind ranges of them as tensors. Promises: every bound range lies inside its pages, lives as
+//! long as the wiring, and is run over only while nobody else looks at it. The only file with unsafe code.
 
+use std::ffi::{CString, c_void};
+use std::ops::Range;
+use std::ptr;
+use std::sync::Arc;
+
+use memmap2::{Advice, MmapOptions, MmapRaw, UncheckedAdvice};
 use ort::AsPointer;
-use ort::memory::{AllocationDevice, Allocator, AllocatorType, MemoryInfo, MemoryType};
-use ort::session::{IoBinding, Session};
-use ort::value::Tensor;
+use ort::memory::MemoryInfo;
+use ort::session::{IoBinding, RunOptions, Session};
+use ort::sys::ONNXTensorElementDataType as Element;
 
-use super::layout::Layout;
+/// Memory is given back in units of so many bytes: a multiple of the page size of every system that we know.
+pub(super) const UNIT: usize = 64 << 10;
 
-/// Smallest buffer, in tokens.
-const SMALLEST: usize = 256;
+/// Memory for the tensors of one engine. Exclusive access to it is what a run needs.
+pub(super) struct Slab {
+    areas: Vec<Arc<MmapRaw>>,
+    /// Tells this slab from others.
+    identity: Arc<()>,
+}
 
-/// The state of one sequence inside the graph.
-pub(super) struct Cache {
-    binding: IoBinding,
-    /// Keys and values of every layer, in the order of [`super::folder::Names::cache_pairs`].
-    buffers: Vec<Tensor<f32>>,
-    capacity: usize,
+/// A range of numbers in a [`Slab`], as the key to it.
+#[derive(Clone, Copy)]
+pub(super) struct Area<T> {
+    index: usize,
+    /// Numbers, not bytes.
     len: usize,
-    /// The one token of a decode step; written in place.
-    ids: Tensor<i64>,
-    /// As wide as the buffers, ones up to `len`: a row's length is the mask's sum, so nothing is bound anew.
-    mask: Tensor<i64>,
-    logits: Tensor<f32>,
-    /// Whether `ids` and `mask` are bound, not a prefill's own.
-    stepping: bool,
+    kind: std::marker::PhantomData<T>,
 }
 
-impl Cache {
-    /// An empty cache for at least `tokens` tokens (and at most the context).
-    pub(super) fn new(session: &Session, layout: &Layout, tokens: usize) -> ort::Result<Self> {
-        let capacity = capacity_for(tokens, layout.context);
-        let memory = Allocator::default();
-        let shape = [1, layout.kv_heads, capacity, layout.head_size];
-        let mut binding = session.create_binding()?;
-        let mut buffers = Vec::with_capacity(layout.layers * 2);
-        for (past, present) in (0..layout.layers).flat_map(|layer| layout.names.cache_pairs(layer)) {
-            let mut buffer = Tensor::<f32>::new(&memory, shape)?;
-            binding.bind_input(past, &buffer)?;
-            binding.bind_output(present, &mut buffer)?;
-            buffers.push(buffer);
-        }
-        let mut logits = Tensor::<f32>::new(&memory, [1, 1, layout.vocabulary])?;
-        binding.bind_output(layout.names.logits.as_str(), &mut logits)?;
-        Ok(Self {
-            binding,
-            buffers,
-            capacity,
-            len: 0,
-            ids: Tensor::new(&memory, [1_usize, 1])?,
-            mask: Tensor::new(&memory, [1, capacity])?,
-            logits,
-            stepping: false,
-        })
+/// A kind of number that areas hold: plain old data for which all bytes, zeros above all, are valid.
+pub(super) trait Number: Copy + private::Sealed {
+    const ELEMENT: Element;
+}
+
+impl Number for f32 {
+    const ELEMENT: Element = Element::ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT;
+}
+
+impl Number for i64 {
+    const ELEMENT: Element = Element::ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64;
+}
+
+mod private {
+    pub(crate) trait Sealed {}
+    impl Sealed for f32 {}
+    impl Sealed for i64 {}
+}
+
+impl Slab {
+    /// No memory yet.
+    pub(super) fn new() -> Self {
+        Self { areas: vec![], identity: Arc::default() }
     }
 
-    /// Tokens it can hold before it has to grow.
-    pub(super) fn capacity(&self) -> usize {
-        self.capacity
+    /// `len` zeros. They take address space; memory only where something is written.
+    pub(super) fn area<T: Number>(&mut self, len: usize) -> ort::Result<Area<T>> {
+        let bytes = len.checked_mul(size_of::<T>()).filter(|bytes| *bytes > 0);
+        let bytes = bytes.ok_or_else(|| ort::Error::new("a tensor of an impossible size"))?;
+        let map = MmapOptions::new().len(bytes).no_reserve_swap().map_anon();
+        let map = MmapRaw::from(map.map_err(|error| ort::Error::new(format!("no address space: {error}")))?);
+        // Huge pages would make a short sequence hold two megabytes for each head. Old kernels know no such advice.
+        let _ = map.advise(Advice::NoHugePage);
+        self.areas.push(Arc::new(map));
+        Ok(Area { index: self.areas.len() - 1, len, kind: std::marker::PhantomData })
     }
 
-    /// Forgets the sequence and keeps the buffers. What they still hold lies past `len`, where nothing reads.
-    pub(super) fn clear(&mut self) -> ort::Result<()> {
-        self.len = 0;
-        self.mask.try_extract_tensor_mut::<i64>()?.1.fill(0);
-        Ok(())
+    /// What the area holds.
+    #[expect(unsafe_code, reason = "typed access to mapped memory")]
+    pub(super) fn get<T: Number>(&self, area: Area<T>) -> &[T] {
+        let map = &self.areas[area.index];
+        assert!(area.len * size_of::<T>() <= map.len(), "an area of another slab");
+        // SAFETY: mapped for reading and writing, `area.len` numbers long (checked), page-aligned, zeroed or written
+        // with numbers, and every byte pattern is a valid `T`. Writers need `&mut self` (`get_mut`, `run`, `release`).
+        unsafe { std::slice::from_raw_parts(map.as_ptr().cast(), area.len) }
     }
 
-    /// Makes room for `more` tokens, moving what is there into buffers of twice the size where needed.
-    pub(super) fn grow_to(&mut self, session: &Session, layout: &Layout, more: usize) -> ort::Result<()> {
-        let wanted = self.len + more;
-        if wanted <= self.capacity {
-            return Ok(());
-        }
-        if wanted > layout.context {
-            return Err(ort::Error::new("the sequence is longer than the context"));
-        }
-        let mut grown = Self::new(session, layout, wanted)?;
-        let (used, from, to) = (
-            self.len * layout.head_size,
-            self.capacity * layout.head_size,
-            grown.capacity * layout.head_size,
-        );
-        for (old, new) in self.buffers.iter().zip(&mut grown.buffers) {
-            let old = old.try_extract_tensor::<f32>()?.1.chunks_exact(from);
-            let new = new.try_extract_tensor_mut::<f32>()?.1.chunks_exact_mut(to);
-            for (old, new) in old.zip(new) {
-                new[..used].copy_from_slice(&old[..used]);
-            }
-        }
-        grown.mask.try_extract_tensor_mut::<i64>()?.1[..self.len].fill(1);
-        grown.len = self.len;
-        *self = grown;
-        Ok(())
+    /// What the area holds, to be changed.
+    #[expect(unsafe_code, reason = "typed access to mapped memory")]
+    pub(super) fn get_mut<T: Number>(&mut self, area: Area<T>) -> &mut [T] {
+        let map = &self.areas[area.index];
+        assert!(area.len * size_of::<T>() <= map.len(), "an area of another slab");
+        // SAFETY: as in `get`, and the exclusive borrow of the slab keeps everybody else out.
+        unsafe { std::slice::from_raw_parts_mut(map.as_mut_ptr().cast(), area.len) }
     }
 
-    /// Runs the graph over `ids`, which must fit, and returns the last position's logits.
-    pub(super) fn run(&mut self, session: &mut Session, layout: &Layout, ids: &[u32]) -> ort::Result<&[f32]> {
-        match ids {
-            [id] if self.len > 0 => self.step(session, layout, *id)?,
-            _ => self.prefill(session, layout, ids)?,
+    /// Gives the memory under `range` back to the system, as far as it fills whole [`UNIT`]s; those read as zeros from
+    /// then on.
+    #[expect(unsafe_code, reason = "the advice changes what the memory holds")]
+    pub(super) fn release<T: Number>(&mut self, area: Area<T>, range: Range<usize>) {
+        let map = &self.areas[area.index];
+        let from = (range.start * size_of::<T>()).next_multiple_of(UNIT);
+        let to = range.end.min(area.len) * size_of::<T>() / UNIT * UNIT;
+        if from < to && to <= map.len() {
+            // SAFETY: inside the map, and whole pages only, so that no number outside of the range changes; the
+            // exclusive borrow keeps any slice into it away. The map is private and anonymous: afterwards it reads
+            // as zeros, which are valid numbers. A failure leaves all as it was.
+            let _ = unsafe { map.unchecked_advise_range(UncheckedAdvice::DontNeed, from, to - from) };
         }
-        Ok(self.logits.try_extract_tensor::<f32>()?.1)
     }
 
-    fn step(&mut self, session: &mut Session, layout: &Layout, id: u32) -> ort::Result<()> {
-        if !self.stepping {
-            self.binding.bind_input(layout.names.input_ids.as_str(), &self.ids)?;
-            self.binding.bind_input(layout.names.attention_mask.as_str(), &self.mask)?;
-            self.stepping = true;
+    /// Runs the graph over what is wired. `Session::run_binding` does the same and then wraps every bound output in
+    /// a new value, which costs a small model a twentieth of its speed.
+    #[expect(unsafe_code, reason = "the safe call builds a value for every output of every token")]
+    pub(super) fn run(
+        &mut self,
+        session: &mut Session,
+        wiring: &Wiring,
+        options: &RunOptions,
+    ) -> ort::Result<()> {
+        if !Arc::ptr_eq(&self.identity, &wiring.identity) {
+            return Err(ort::Error::new("a wiring of another slab"));
         }
-        self.ids.try_extract_tensor_mut::<i64>()?.1[0] = i64::from(id);
-        self.mask.try_extract_tensor_mut::<i64>()?.1[self.len] = 1;
-        run_bound(session, &self.binding)?;
-        self.len += 1;
-        Ok(())
-    }
-
-    fn prefill(&mut self, session: &mut Session, layout: &Layout, ids: &[u32]) -> ort::Result<()> {
-        let total = self.len + ids.len();
-        let names = &layout.names;
-        let tokens: Vec<i64> = ids.iter().copied().map(i64::from).collect();
-        self.stepping = false;
-        self.binding.bind_input(names.input_ids.as_str(), &Tensor::from_array(([1, ids.len()], tokens))?)?;
-        self.binding.bind_input(
-            names.attention_mask.as_str(),
-            &Tensor::from_array(([1, total], vec![1_i64; total]))?,
-        )?;
-        if layout.pruned {
-            run_bound(session, &self.binding)?;
-        } else {
-            self.run_unpruned(session, layout)?;
+        // SAFETY: all pointers come from live values that are borrowed for the whole call; the exclusive borrow of
+        // the session keeps any other run out. The wiring keeps every bound range mapped. All ranges that can be
+        // bound lie in slabs; a wiring made by another slab is refused, and the exclusive borrow of this one keeps
+        // slices into it away during the run. The status is passed on exactly once, to its one owner.
+        unsafe {
+            let run = ort::api().RunWithBinding;
+            let status = run(session.ptr().cast_mut(), options.ptr(), wiring.binding.ptr());
+            ort::Error::result_from_status(status)
         }
-        self.mask.try_extract_tensor_mut::<i64>()?.1[self.len..total].fill(1);
-        self.len = total;
-        Ok(())
-    }
-
-    /// Logits of every position come back; only the last row is kept.
-    fn run_unpruned(&mut self, session: &mut Session, layout: &Layout) -> ort::Result<()> {
-        let name = layout.names.logits.as_str();
-        let memory = MemoryInfo::new(AllocationDevice::CPU, 0, AllocatorType::Device, MemoryType::CPUOutput)?;
-        self.binding.bind_output_to_device(name, &memory)?;
-        {
-            let outputs = session.run_binding(&self.binding)?;
-            let all =
-                outputs.get(name).ok_or_else(|| ort::Error::new("no logits"))?.try_extract_tensor::<f32>()?.1;
-            let last = all.len().saturating_sub(layout.vocabulary);
-            self.logits.try_extract_tensor_mut::<f32>()?.1.copy_from_slice(&all[last..]);
-        }
-        self.binding.bind_output(name, &mut self.logits)
     }
 }
 
-/// Runs the graph over what is bound. `Session::run_binding` does the same and then wraps every bound output in a new
-/// value, which costs a small model a twentieth of its speed; here the outputs are tensors that the cache holds anyway.
-#[expect(unsafe_code, reason = "the safe call builds a value for every output of every token")]
-fn run_bound(session: &mut Session, binding: &IoBinding) -> ort::Result<()> {
-    // SAFETY: both pointers come from live values that are borrowed for the whole call, and the exclusive borrow of
-    // the session keeps any other run out. The binding keeps every bound tensor alive (`bind_input`, `bind_output`
-    // hold them), and no slice into one of them lives across this call, since `Cache` hands them out by borrowing
-    // itself. Null run options are the defaults. The status is passed on exactly once, to its one owner.
-    unsafe {
-        let status = (ort::api().RunWithBinding)(session.ptr().cast_mut(), std::ptr::null(), binding.ptr());
-        ort::Error::result_from_status(status)
+/// Inputs and outputs of one session, bound to ranges of one slab.
+pub(super) struct Wiring {
+    binding: IoBinding,
+    /// Keeps what is bound mapped.
+    held: Vec<Arc<MmapRaw>>,
+    identity: Arc<()>,
+}
+
+/// Where a range is bound.
+#[derive(Clone, Copy)]
+pub(super) enum Port<'n> {
+    Input(&'n str),
+    Output(&'n str),
+}
+
+impl Wiring {
+    /// Nothing is bound yet.
+    pub(super) fn new(session: &Session, slab: &Slab) -> ort::Result<Self> {
+        let identity = Arc::clone(&slab.identity);
+        Ok(Self { binding: session.create_binding()?, held: vec![], identity })
     }
-}
 
-/// Powers of two from [`SMALLEST`], cut at the context: few sizes, so that buffers can be used again.
-fn capacity_for(tokens: usize, context: usize) -> usize {
-    tokens.max(SMALLEST).next_power_of_two().min(context.max(1))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn capacities_are_few_and_never_pass_the_context() {
-        assert_eq!(capacity_for(1, 1024), 256);
-        assert_eq!(capacity_for(257, 1024), 512);
-        assert_eq!(capacity_for(5000, 1000), 1000);
-        assert_eq!(capacity_for(10, 100), 100);
+    /// Binds `shape` numbers of `area` from `start` on; a port that is bound already is bound anew.
+    #[expect(unsafe_code, reason = "a safe binding takes owned tensors only, never a range of a larger one")]
+    pub(super) fn bind<T: Number>(
+        &mut self,
+        slab: &Slab,
+        port: Port<'_>,
+        (area, start): (Area<T>, usize),
+        shape: &[usize],
+    ) -> ort::Result<()> {
+        let (count, map) = (shape.iter().product::<usize>(), &slab.areas[area.index]);
+        let inside = start.checked_add(count).is_some_and(|end| end * size_of::<T>() <= map.len());
+        if !inside || !Arc::ptr_eq(&self.identity, &slab.identity) {
+            return Err(ort::Error::new("a tensor outside of its memory"));
+        }
+        let shape: Vec<i64> = shape.iter().map(|size| i64::try_from(*size).unwrap_or(i64::MAX)).collect();
+        let (name, is_input) = match port {
+            Port::Input(name) => (name, true),
+            Port::Output(name) => (name, false),
+        };
+        let name = CString::new(name).map_err(|_| ort::Error::new("a tensor name with a zero byte"))?;
+        let (api, memory, mut value) = (ort::api(), MemoryInfo::default(), ptr::null_mut());
+        // SAFETY: the range lies inside the map (checked above), which `held` keeps until the binding is gone; all
+        // other pointers come from live values and are only read during the calls. The value is ours until it is
+        // released, once, below; the binding keeps a count of its own. Each status goes to its one owner.
+        unsafe {
+            let data: *mut c_void = slab.areas[area.index].as_mut_ptr().cast::<T>().add(start).cast();
+            let status = (api.CreateTensorWithDataAsOrtValue)(
+                memory.ptr(),
+                data,
+                count * size_of::<T>(),
+                shape.as_ptr(),
+                shape.len(),
+                T::ELEMENT,
+                &raw mut value,
+            );
+            ort::Error::result_from_status(status)?;
+            let binding = self.binding.ptr().cast_mut();
+            let status = if is_input {
+                (api.BindInput)(binding, name.as_ptr(), value)
+            } else {
+                (api.BindOutput)(binding, name.as_ptr(), value)
+            };
+            (api.ReleaseValue)(value);
+            ort::Error::result_from_status(status)?;
+        }
+        if !self.held.iter().any(|held| Arc::ptr_eq(held, map)) {
+            self.held.push(Arc::clone(map));
+        }
+        Ok(())
     }
 }

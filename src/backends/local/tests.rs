@@ -43,17 +43,34 @@ pub(super) fn request(messages: Vec<Message>) -> ChatRequest {
     }
 }
 
-fn ask(text: &str, sampling: Sampling) -> Call {
+/// What to choose by where nothing is asked.
+pub(super) fn greedy() -> Choice {
+    Choice {
+        temperature: 0.0,
+        top_p: 1.0,
+        top_k: 0,
+        min_p: 0.0,
+        repetition_penalty: 1.0,
+        frequency_penalty: 0.0,
+        presence_penalty: 0.0,
+        logit_bias: vec![],
+        logprobs: None,
+        watched: 0,
+        seed: None,
+    }
+}
+
+pub(super) fn ask(text: &str, sampling: Sampling) -> Call {
     let mut request = request(vec![Message::text(Role::User, text)]);
     request.sampling = Sampling { n: sampling.n.max(1), ..sampling };
     Call { request: Arc::new(request), model: "starter".to_owned() }
 }
 
-fn at_most(max_tokens: u32) -> Sampling {
+pub(super) fn at_most(max_tokens: u32) -> Sampling {
     Sampling { max_tokens: Some(max_tokens), ..Sampling::default() }
 }
 
-fn config() -> LocalConfig {
+pub(super) fn config() -> LocalConfig {
     LocalConfig { threads: 1, ..LocalConfig::default() }
 }
 
@@ -72,27 +89,27 @@ fn endless(config: &LocalConfig, longest: Duration, metrics: &Arc<Metrics>) -> L
     Local::open_with(&folder, config, longest, Arc::clone(metrics)).unwrap_or_else(|error| panic!("{error}"))
 }
 
-fn endless_alone(config: &LocalConfig) -> (Local, Arc<Metrics>) {
+pub(super) fn endless_alone(config: &LocalConfig) -> (Local, Arc<Metrics>) {
     let metrics = Arc::new(Metrics::new().unwrap());
     (endless(config, Duration::from_secs(120), &metrics), metrics)
 }
 
 /// One endless engine for all tests that leave it as they found it.
-fn shared() -> &'static Local {
+pub(super) fn shared() -> &'static Local {
     static LOCAL: OnceLock<Local> = OnceLock::new();
     LOCAL.get_or_init(|| endless_alone(&LocalConfig { max_streams: 16, queue: 1000, ..config() }).0)
 }
 
 /// So hot that every token is likely: the text does not depend on what the model has learnt.
-fn hot(seed: i64, max_tokens: u32) -> Sampling {
+pub(super) fn hot(seed: i64, max_tokens: u32) -> Sampling {
     Sampling { temperature: Some(5.0), seed: Some(seed), ..at_most(max_tokens) }
 }
 
 /// A whole answer, folded.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Folded {
     pub(super) texts: Vec<String>,
-    ends: Vec<Option<FinishReason>>,
+    pub(super) ends: Vec<Option<FinishReason>>,
     pub(super) usage: Option<Usage>,
     roles: usize,
 }
@@ -141,7 +158,7 @@ impl Folded {
     }
 }
 
-async fn answer(local: &Local, text: &str, sampling: Sampling) -> Folded {
+pub(super) async fn answer(local: &Local, text: &str, sampling: Sampling) -> Folded {
     fold(local.answer(ask(text, sampling))).await.unwrap()
 }
 
@@ -300,7 +317,7 @@ async fn dropping_the_stream_stops_the_work() {
 }
 
 /// Waits for another thread's doing, ten seconds at most.
-async fn eventually(done: impl Fn() -> bool) {
+pub(super) async fn eventually(done: impl Fn() -> bool) {
     for _ in 0..10_000 {
         if done() {
             return;
@@ -387,7 +404,7 @@ async fn needs_it_does_not_meet_are_refused() {
     assert_eq!((error.kind, error.param.as_deref()), (Kind::Unsupported, Some("tools")));
 }
 
-/// A ticket that the prompt side would never make: its prompt is longer than the context.
+/// A ticket that the prompt side would never make: it holds a token that the model does not know.
 fn broken_ticket(local: &Local) -> Reply {
     let (steps, receiver) = mpsc::channel(AHEAD + 1);
     let enough: Arc<[AtomicBool]> = [AtomicBool::new(false)].into();
@@ -395,7 +412,7 @@ fn broken_ticket(local: &Local) -> Reply {
     let reply = Reply::new(local.desk.id.clone(), vocabulary, receiver, Arc::clone(&enough), &[]);
     let ticket = Ticket {
         job: Job {
-            prompt: vec![5; local.desk.context + 1].into(),
+            prompt: vec![5, u32::MAX, 5].into(),
             choice: local.desk.choice(&Sampling::default()),
             max_tokens: 4,
             answers: 1,

@@ -101,7 +101,7 @@ impl Backend for Remote {
     }
 
     fn load(&self) -> Load {
-        Load { active: self.books.active(), queued: 0, tokens_per_second: 0.0 }
+        Load { active: self.books.active(), ..Load::default() }
     }
 
     fn answer(&self, call: Call) -> ChunkStream {

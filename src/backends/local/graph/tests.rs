@@ -1,0 +1,199 @@
+//! The starter model's graph over rows of cache.
+
+use super::*;
+
+const ROWS: usize = 5;
+
+fn starter() -> Graph {
+    let folder = Folder::read(&crate::backends::local::tests::starter()).unwrap();
+    let spec = SessionSpec { intra_threads: 1, spin: false };
+    Graph::open(&folder, &spec, Room { rows: ROWS, bytes: 64 << 20 }).unwrap()
+}
+
+/// A prompt of `length` tokens, another for each `seed`.
+fn prompt(seed: u32, length: u32) -> Vec<u32> {
+    (0..length).map(|n| 3 + (n * 37 + seed * 101) % 3000).collect()
+}
+
+/// The likeliest token, and all logits to compare by.
+fn outcome(graph: &Graph, row: usize) -> (u32, Vec<f32>) {
+    let logits = graph.logits(row).to_vec();
+    let best = (0..).zip(&logits).max_by(|a, b| a.1.total_cmp(b.1)).unwrap().0;
+    (best, logits)
+}
+
+/// Logits of the prompt and of `steps` greedy tokens after it, alone in row `row`.
+fn alone(graph: &mut Graph, row: usize, ids: &[u32], steps: usize) -> Vec<Vec<f32>> {
+    graph.clear(row);
+    graph.prefill(row, ids).unwrap();
+    let mut told = vec![];
+    for _ in 0..=steps {
+        let (best, logits) = outcome(graph, row);
+        told.push(logits);
+        if told.len() <= steps {
+            graph.prefill(row, &[best]).unwrap();
+        }
+    }
+    graph.clear(row);
+    told
+}
+
+/// The logits after `ids` in row 0, fed in pieces of these sizes, the rest one by one.
+fn logits(graph: &mut Graph, ids: &[u32], pieces: &[usize]) -> Vec<f32> {
+    graph.clear(0);
+    let mut at = 0;
+    for size in pieces.iter().copied().chain(std::iter::repeat(1)) {
+        if at == ids.len() {
+            break;
+        }
+        graph.prefill(0, &ids[at..at + size]).unwrap();
+        at += size;
+    }
+    graph.logits(0).to_vec()
+}
+
+#[test]
+fn one_run_chunks_and_single_steps_agree() {
+    let mut graph = starter();
+    let ids = prompt(0, 300);
+    let whole = logits(&mut graph, &ids, &[300]);
+    let scale = whole.iter().fold(0.0_f32, |most, logit| most.max(logit.abs()));
+    assert!(scale > 0.0 && whole.len() == graph.layout.vocabulary);
+    for pieces in [&[256, 44][..], &[100, 100], &[1], &[7, 250]] {
+        let other = logits(&mut graph, &ids, pieces);
+        let worst = whole.iter().zip(&other).fold(0.0_f32, |most, (a, b)| most.max((a - b).abs()));
+        // The kernels round activations to eight bits, so sums in another order show.
+        assert!(worst <= scale * 0.03, "{pieces:?}: off by {worst} of {scale}");
+    }
+}
+
+#[test]
+fn a_batch_gives_the_very_logits_that_each_row_gives_alone() {
+    let mut graph = starter();
+    let prompts: Vec<Vec<u32>> =
+        [3, 40, 250, 17].into_iter().zip(0..).map(|(n, seed)| prompt(seed, n)).collect();
+    let expected: Vec<_> = prompts.iter().map(|ids| alone(&mut graph, 4, ids, 12)).collect();
+    let mut told = vec![vec![]; 4];
+    for step in 0..24 {
+        // Rows join one after another; the third passes the narrowest mask on the way.
+        let rows = (step / 3 + 1).min(4);
+        for (row, told) in told.iter_mut().enumerate().take(rows).filter(|(_, told)| told.is_empty()) {
+            graph.prefill(row, &prompts[row]).unwrap();
+            told.push(outcome(&graph, row).1);
+        }
+        let ids: Vec<u32> = (0..rows).map(|row| outcome(&graph, row).0).collect();
+        graph.decode(&ids).unwrap();
+        told.iter_mut().enumerate().take(rows).for_each(|(row, told)| told.push(outcome(&graph, row).1));
+    }
+    for (told, expected) in told.iter().zip(&expected) {
+        assert!(told[..13] == expected[..], "to the bit");
+    }
+}
+
+#[test]
+fn a_row_used_again_knows_nothing_of_its_first_sequence() {
+    let mut graph = starter();
+    let fresh = alone(&mut graph, 0, &[9, 8, 7, 6], 2);
+    graph.prefill(0, &[5; 300]).unwrap();
+    graph.decode(&[5]).unwrap();
+    assert!(alone(&mut graph, 0, &[9, 8, 7, 6], 2) == fresh);
+}
+
+#[test]
+fn a_copied_row_and_one_read_and_written_go_on_as_the_first_would() {
+    let mut graph = starter();
+    let ids = prompt(3, 130);
+    let expected = alone(&mut graph, 0, &ids, 3);
+    graph.prefill(0, &ids).unwrap();
+    graph.copy_row(0, 2, 130);
+    assert!(graph.logits(2) == expected[0]);
+    let mut numbers = vec![0.0; graph.layout.numbers_per_token() * 128];
+    graph.kv().read(0, &(0..128), &mut numbers);
+    graph.clear(0);
+    graph.kv().write(1, 128, &numbers);
+    graph.prefill(1, &ids[128..]).unwrap();
+    let rest = {
+        graph.clear(3);
+        graph.prefill(3, &ids[..128]).unwrap();
+        graph.prefill(3, &ids[128..]).unwrap();
+        graph.logits(3).to_vec()
+    };
+    assert!(graph.logits(1) == rest, "a beginning that was kept is as good as one computed anew");
+    let next = outcome(&graph, 2).0;
+    graph.prefill(2, &[next]).unwrap();
+    assert!(graph.logits(2) == expected[1]);
+    assert_eq!((graph.len(0), graph.len(1), graph.len(2)), (0, 130, 131));
+}
+
+#[test]
+fn a_row_that_is_dragged_along_and_cut_is_as_it_was() {
+    let mut graph = starter();
+    let expected = alone(&mut graph, 0, &prompt(1, 20), 3);
+    graph.prefill(0, &prompt(1, 20)).unwrap();
+    graph.prefill(1, &prompt(2, 9)).unwrap();
+    let next = outcome(&graph, 0).0;
+    graph.decode(&[0, 7]).unwrap();
+    graph.cut(0, 20);
+    graph.decode(&[next, 7]).unwrap();
+    assert!(graph.logits(0) == expected[1]);
+}
+
+#[test]
+fn a_sequence_past_the_context_is_an_error_and_leaves_the_row() {
+    let mut graph = starter();
+    let context = graph.layout.context;
+    assert!(graph.prefill(0, &vec![5; context + 1]).is_err());
+    assert_eq!(graph.len(0), 0);
+    graph.prefill(0, &vec![5; context]).unwrap();
+    assert!(graph.decode(&[5]).is_err());
+    assert_eq!(graph.len(0), context);
+}
+
+#[test]
+fn a_small_budget_cuts_the_context_and_a_tiny_one_is_refused() {
+    let folder = Folder::read(&crate::backends::local::tests::starter()).unwrap();
+    let spec = SessionSpec { intra_threads: 1, spin: false };
+    let open = |bytes| Graph::open(&folder, &spec, Room { rows: 2, bytes });
+    // 6 layers, keys and values, 4 heads of 32 numbers.
+    let token = 6 * 2 * 4 * 32 * 4;
+    assert_eq!(open(200 * token).unwrap().layout.context, 192, "whole blocks");
+    let error = open(63 * token).err().unwrap().to_string();
+    assert!(error.contains("local.kv-cache-mib"), "{error}");
+}
+
+#[test]
+fn a_braked_run_is_an_error() {
+    let mut graph = starter();
+    graph.brake().terminate().unwrap();
+    assert!(graph.prefill(0, &[1]).is_err());
+}
+
+#[test]
+fn rows_that_are_empty_again_give_their_memory_back() {
+    let mut graph = starter();
+    let resident = crate::backends::local::shared::resident;
+    for row in 0..4 {
+        graph.prefill(row, &prompt(1, 128)).unwrap();
+        graph.clear(row);
+    }
+    graph.kv().trim(0);
+    let before = resident();
+    // 4 rows of 896 tokens, 6 KiB each: 21 MiB.
+    let numbers = vec![1.0; graph.layout.numbers_per_token() * 896];
+    let with_numbers = resident();
+    for row in 0..4 {
+        graph.kv().write(row, 896, &numbers);
+    }
+    let filled = resident();
+    assert!(filled > with_numbers + (18 << 20), "{with_numbers} {filled}");
+    graph.kv().trim(0);
+    assert!(resident() > filled - (4 << 20), "rows in use keep what they have");
+    for row in 0..4 {
+        graph.clear(row);
+    }
+    graph.kv().trim(896);
+    let one = resident();
+    assert!(one < filled - (12 << 20) && one > before, "three of four went: {filled} {one}");
+    graph.kv().trim(0);
+    assert!(resident() < filled - (18 << 20));
+}

@@ -1,0 +1,123 @@
+//! The KV cache of one engine, as its scheduler sees it: rows that are appended to, cut, copied and read.
+//! Two kinds, by what the graph does with its cache: written in place, or given back longer. Knows no requests.
+
+use std::ops::Range;
+
+use ort::session::{RunOptions, Session};
+
+use super::growing::Growing;
+use super::layout::Layout;
+use super::shared::Shared;
+
+/// Rows of cache; every row is empty at first.
+pub(super) enum Kv {
+    /// The graph writes into the cache.
+    Shared(Box<Shared>),
+    /// The graph gives a longer one back.
+    Growing(Growing),
+}
+
+impl Kv {
+    /// Cache for `rows` sequences, each as long as the layout's context at most.
+    pub(super) fn new(layout: &Layout, rows: usize) -> ort::Result<Self> {
+        if layout.growing {
+            return Ok(Self::Growing(Growing::new(layout, rows)));
+        }
+        Ok(Self::Shared(Box::new(Shared::new(layout, rows)?)))
+    }
+
+    /// Appends `ids` to a row in one run, alone, and leaves the logits of the last one. An error leaves the row as it
+    /// was.
+    pub(super) fn prefill(
+        &mut self,
+        run: (&mut Session, &RunOptions),
+        layout: &Layout,
+        row: usize,
+        ids: &[u32],
+    ) -> ort::Result<()> {
+        match self {
+            Self::Shared(rows) => rows.prefill(run, layout, row, ids),
+            Self::Growing(rows) => rows.prefill(run, layout, row, ids),
+        }
+    }
+
+    /// Appends one token to each of the rows `0..ids.len()` and leaves their logits. Each row's result is what it were
+    /// alone, to the bit. An error leaves the rows as they were.
+    pub(super) fn decode(
+        &mut self,
+        (session, options): (&mut Session, &RunOptions),
+        layout: &Layout,
+        ids: &[u32],
+    ) -> ort::Result<()> {
+        if let Self::Shared(rows) = self
+            && !layout.mixes
+        {
+            return rows.decode((session, options), layout, ids);
+        }
+        for (row, id) in ids.iter().enumerate() {
+            if let Err(error) = self.prefill((session, options), layout, row, &[*id]) {
+                (0..row).for_each(|row| self.truncate(row, self.len(row) - 1));
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// The logits after the row's last token, of the last run that it took part in.
+    pub(super) fn logits(&self, layout: &Layout, row: usize) -> &[f32] {
+        match self {
+            Self::Shared(rows) => rows.logits(layout, row),
+            Self::Growing(rows) => rows.logits(row),
+        }
+    }
+
+    /// Tokens that the row holds.
+    pub(super) fn len(&self, row: usize) -> usize {
+        match self {
+            Self::Shared(rows) => rows.len(row),
+            Self::Growing(rows) => rows.len(row),
+        }
+    }
+
+    /// Forgets the row's tokens from `len` on.
+    pub(super) fn truncate(&mut self, row: usize, len: usize) {
+        match self {
+            Self::Shared(rows) => rows.truncate(row, len),
+            Self::Growing(rows) => rows.truncate(row, len),
+        }
+    }
+
+    /// Keys and values of the row's tokens `range`: for each layer keys, then values; in each, head after head.
+    /// `into` has room for exactly [`Layout::numbers_per_token`] times the tokens.
+    pub(super) fn read(&self, row: usize, range: &Range<usize>, into: &mut [f32]) {
+        match self {
+            Self::Shared(rows) => rows.read(row, range, into),
+            Self::Growing(rows) => rows.read(row, range, into),
+        }
+    }
+
+    /// Appends `tokens` tokens to the row as [`Self::read`] gave them. Leaves no logits.
+    pub(super) fn write(&mut self, row: usize, tokens: usize, from: &[f32]) {
+        match self {
+            Self::Shared(rows) => rows.write(row, tokens, from),
+            Self::Growing(rows) => rows.write(row, tokens, from),
+        }
+    }
+
+    /// Makes the row `to` hold the first `len` tokens of the row `from`, and its logits.
+    pub(super) fn copy_row(&mut self, layout: &Layout, from: usize, to: usize, len: usize) {
+        match self {
+            Self::Shared(rows) => rows.copy_row(layout, from, to, len),
+            Self::Growing(rows) => rows.copy_row(from, to, len),
+        }
+    }
+
+    /// Gives memory of empty rows back, so that no more than `tokens` tokens' worth is held, where the rows in use
+    /// allow it.
+    pub(super) fn trim(&mut self, tokens: usize) {
+        match self {
+            Self::Shared(rows) => rows.trim(tokens),
+            Self::Growing(_) => {}
+        }
+    }
+}
