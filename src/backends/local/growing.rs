@@ -1,5 +1,5 @@
 //! The KV cache of a graph that takes a past and gives a longer present: each row owns its tensors, every run copies.
-//! Promises: a row runs alone, so that none changes another's numbers; a failed run leaves its row as it was.
+//! Promises: rows run one after another, so that none changes another's numbers; a failed run leaves its row as it was.
 //! For graphs whose attention is plain operators.
 
 use std::ops::Range;
@@ -103,6 +103,23 @@ impl Growing {
             past.push(Past::Given(tensor));
         }
         self.rows[row] = Row { len: total, past, logits };
+        Ok(())
+    }
+
+    /// Appends one token to each of the rows `0..ids.len()`.
+    pub(super) fn decode(
+        &mut self,
+        (session, options): (&mut Session, &RunOptions),
+        layout: &Layout,
+        ids: &[u32],
+    ) -> ort::Result<()> {
+        let lens: Vec<usize> = self.rows.iter().map(|row| row.len).collect();
+        for (row, id) in ids.iter().enumerate() {
+            if let Err(error) = self.prefill((session, options), layout, row, &[*id]) {
+                (0..row).for_each(|row| self.truncate(row, lens[row]));
+                return Err(error);
+            }
+        }
         Ok(())
     }
 

@@ -45,22 +45,15 @@ impl Kv {
     /// alone, to the bit. An error leaves the rows as they were.
     pub(super) fn decode(
         &mut self,
-        (session, options): (&mut Session, &RunOptions),
+        run: (&mut Session, &RunOptions),
         layout: &Layout,
         ids: &[u32],
     ) -> ort::Result<()> {
-        if let Self::Shared(rows) = self
-            && !layout.mixes
-        {
-            return rows.decode((session, options), layout, ids);
+        match self {
+            Self::Shared(rows) if layout.mixes => rows.decode_alone(run, layout, ids),
+            Self::Shared(rows) => rows.decode(run, layout, ids),
+            Self::Growing(rows) => rows.decode(run, layout, ids),
         }
-        for (row, id) in ids.iter().enumerate() {
-            if let Err(error) = self.prefill((session, options), layout, row, &[*id]) {
-                (0..row).for_each(|row| self.truncate(row, self.len(row) - 1));
-                return Err(error);
-            }
-        }
-        Ok(())
     }
 
     /// The logits after the row's last token, of the last run that it took part in.
@@ -117,6 +110,7 @@ impl Kv {
     pub(super) fn trim(&mut self, tokens: usize) {
         match self {
             Self::Shared(rows) => rows.trim(tokens),
+            // Empty rows hold nothing.
             Self::Growing(_) => {}
         }
     }

@@ -53,8 +53,11 @@ pub(super) async fn check(family: &Family, form: Form, expected: &[Vec<u32>]) ->
         return Err(format!("the context is {context}"));
     }
     let tokenizer = Tokenizer::from_file(fixtures().join("tokenizer/tokenizer.json")).unwrap();
-    let asked: Vec<Question> =
-        prompts().into_iter().zip(expected).map(|(prompt, ids)| Question::new(prompt, ids, context, &tokenizer)).collect();
+    let asked: Vec<Question> = prompts()
+        .into_iter()
+        .zip(expected)
+        .map(|(prompt, ids)| Question::new(prompt, ids, context, &tokenizer))
+        .collect();
     for question in &asked {
         answer(&local, question, "alone", false).await?;
     }

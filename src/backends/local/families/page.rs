@@ -115,7 +115,10 @@ async fn holds(folder: &str) {
     let outcomes = measure(family).await;
     let row = row(family, &outcomes);
     let is_there = written().lines().any(|line| line == row);
-    assert!(is_there || std::env::var_os(WRITE).is_some(), "docs/FAMILIES.md should have this row; {WRITE}=1 writes it\n{row}\n{outcomes:?}");
+    assert!(
+        is_there || std::env::var_os(WRITE).is_some(),
+        "docs/FAMILIES.md should have this row; {WRITE}=1 writes it\n{row}\n{outcomes:?}"
+    );
 }
 
 macro_rules! families {

@@ -22,7 +22,8 @@ fn edit(file: &Path, change: impl FnOnce(&mut Value)) {
 fn patch(file: &Path, from: &[u8], to: &[u8]) {
     assert_eq!(from.len(), to.len());
     let mut bytes = fs::read(file).unwrap();
-    let places: Vec<usize> = bytes.windows(from.len()).enumerate().filter(|(_, at)| *at == from).map(|(at, _)| at).collect();
+    let places: Vec<usize> =
+        bytes.windows(from.len()).enumerate().filter(|(_, at)| *at == from).map(|(at, _)| at).collect();
     assert!(!places.is_empty());
     for at in places {
         bytes[at..at + to.len()].copy_from_slice(to);
@@ -66,7 +67,10 @@ fn the_smallest_usual_graph_is_chosen_unless_another_is_named() {
     let chosen = |path: &Path| Folder::read(path).unwrap().graph;
     assert_eq!(chosen(&root), inner.join("model_q4.onnx"));
     let named = Folder::read(&inner.join("model_fp16.onnx")).unwrap();
-    assert_eq!((named.graph, named.root, named.name.as_str()), (inner.join("model_fp16.onnx"), root.clone(), "llama-3.2"));
+    assert_eq!(
+        (named.graph, named.root, named.name.as_str()),
+        (inner.join("model_fp16.onnx"), root.clone(), "llama-3.2")
+    );
     fs::remove_file(inner.join("model_q4.onnx")).unwrap();
     assert_eq!(chosen(&root), inner.join("model_quantized.onnx"));
     // An exporter that writes beside the configuration.
@@ -92,7 +96,10 @@ fn end_tokens_come_from_the_generation_settings_first() {
     assert_eq!(eos(), [1, 2]);
     fs::write(root.join("generation_config.json"), r#"{"eos_token_id": 7, "do_sample": true}"#).unwrap();
     assert_eq!(eos(), [7]);
-    assert_eq!(Folder::read(&root).unwrap().defaults, Defaults { temperature: 1.0, top_p: 1.0, top_k: 0, max_tokens: None });
+    assert_eq!(
+        Folder::read(&root).unwrap().defaults,
+        Defaults { temperature: 1.0, top_p: 1.0, top_k: 0, max_tokens: None }
+    );
     fs::remove_file(root.join("generation_config.json")).unwrap();
     edit(&root.join("config.json"), |config| config["eos_token_id"] = Value::Null);
     let text = refusal(&root);
@@ -131,7 +138,8 @@ fn the_language_part_of_a_larger_configuration_is_read() {
     let file = home.path().join("gemma-3/config.json");
     edit(&file, |config| {
         let text = config.take();
-        *config = serde_json::json!({ "model_type": "gemma3", "eos_token_id": [1, 106], "text_config": text });
+        *config =
+            serde_json::json!({ "model_type": "gemma3", "eos_token_id": [1, 106], "text_config": text });
         drop(config["text_config"].as_object_mut().unwrap().remove("eos_token_id"));
     });
     let folder = Folder::read(&home.path().join("gemma-3")).unwrap();
@@ -144,10 +152,16 @@ fn weights_beside_the_graph_are_counted_and_missed_by_name() {
     assert_eq!(whole.weights(), fs::metadata(&whole.graph).unwrap().len());
     let (_home, folder) = read("llama-3.2", Form::HfGqa);
     let data = folder.graph.with_file_name("model.onnx.data");
-    assert_eq!(folder.weights(), fs::metadata(&folder.graph).unwrap().len() + fs::metadata(&data).unwrap().len());
+    assert_eq!(
+        folder.weights(),
+        fs::metadata(&folder.graph).unwrap().len() + fs::metadata(&data).unwrap().len()
+    );
     fs::remove_file(&data).unwrap();
     let text = refusal(&folder.root);
-    assert!(text.contains("onnx/model.onnx.data: the weights that `model.onnx` keeps in this file"), "{text}");
+    assert!(
+        text.contains("onnx/model.onnx.data: the weights that `model.onnx` keeps in this file"),
+        "{text}"
+    );
 }
 
 #[test]
