@@ -12,6 +12,7 @@ mod replay;
 mod route;
 mod serve;
 mod table;
+mod worker;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -36,7 +37,7 @@ pub(crate) struct Context {
     /// The configuration file [default: ./crossover.toml, else the one in the XDG configuration folder]
     #[arg(long, global = true, env = "CROSSOVER_CONFIG")]
     config: Option<PathBuf>,
-    /// The state folder (ledger, calibrations) [default: crossover below the XDG state folder]
+    /// The state folder (ledger, calibrations, pulled models) [default: crossover below the XDG state folder]
     #[arg(long, global = true, env = "CROSSOVER_STATE")]
     state: Option<PathBuf>,
 }
@@ -67,10 +68,13 @@ enum Command {
     Ledger(ledger::Args),
     /// Decide logged requests again under another policy, threshold or calibration
     Replay(replay::Args),
-    /// Show the models that are installed
+    /// List, pull, verify and remove models
     Models(models::Args),
     /// Look at this machine and say what is missing and how to mend it
     Doctor(doctor::Args),
+    /// Runs the local model for a gateway that started it
+    #[command(hide = true)]
+    Worker(worker::Args),
     /// Print a page of the reference, out of the code: settings, metrics, the API
     Describe(describe::Args),
 }
@@ -88,6 +92,7 @@ pub fn main() -> ExitCode {
         Command::Replay(args) => replay::run(args, &cli.context),
         Command::Models(args) => models::run(args, &cli.context),
         Command::Doctor(args) => doctor::run(args, &cli.context),
+        Command::Worker(args) => worker::run(args),
         Command::Describe(args) => describe::run(args),
     };
     result.unwrap_or_else(|error| {

@@ -24,11 +24,15 @@ mod golden;
 #[cfg(test)]
 mod grading;
 #[cfg(test)]
+mod isolation;
+#[cfg(test)]
 mod ledger;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod local;
+#[cfg(test)]
+mod models;
 #[cfg(test)]
 mod names;
 #[cfg(test)]

@@ -8,6 +8,7 @@ use super::prompt::PromptError;
 use super::tool_calls::Unplanned;
 use crate::backends::{BackendError, Fault, Kind, Retry};
 use crate::chat::{BackendId, Needs};
+use crate::hub::RecordError;
 use crate::onnx::{ManifestError, OnnxError};
 
 /// Why the local model cannot be used; names the file and the command that mends it.
@@ -22,14 +23,23 @@ pub enum LocalError {
     /// A shipped file is missing or altered.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
+    /// A pulled file is missing or altered.
+    #[error(transparent)]
+    Record(#[from] RecordError),
     /// A file of the model folder is missing or makes no sense.
-    #[error("{}: {why}. Run `git checkout models/` to restore the shipped model, or correct `local.model`", file.display())]
+    #[error(
+        "{}: {why}. Run `git checkout models/` to restore a shipped model, `crossover models pull` to get another, or correct `local.model`",
+        file.display()
+    )]
     Model {
         /// The file or folder.
         file: PathBuf,
         /// What is wrong.
         why: String,
     },
+    /// The worker process did not come up; says what it said.
+    #[error("the local engine's worker process: {0}")]
+    Worker(String),
     /// The operating system gave no thread.
     #[error("the local engine's thread cannot be started: {0}")]
     Thread(#[source] std::io::Error),
@@ -60,8 +70,9 @@ impl LocalError {
     pub fn label(&self) -> &'static str {
         match self {
             Self::Onnx { error } => error.label(),
-            Self::Manifest(_) => "model_altered",
+            Self::Manifest(_) | Self::Record(_) => "model_altered",
             Self::Model { .. } => "model_unusable",
+            Self::Worker(_) => "no_worker",
             Self::Thread(_) => "no_thread",
         }
     }

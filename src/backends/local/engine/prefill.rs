@@ -9,7 +9,7 @@ use crate::backends::local::queue::End;
 use crate::backends::local::sequence::Ending;
 
 /// Prompt tokens in one run.
-pub(crate) const CHUNK: usize = 128;
+pub(in crate::backends::local) const CHUNK: usize = 128;
 
 impl Engine {
     /// Runs one chunk of one prompt; whether there was one.
