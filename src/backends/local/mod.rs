@@ -14,6 +14,7 @@ mod prompt;
 mod queue;
 mod refusal;
 mod reply;
+mod residents;
 mod sampler;
 mod sequence;
 mod shared;
@@ -32,6 +33,7 @@ use ort::session::RunOptions;
 use tokio::sync::mpsc;
 
 pub use self::refusal::LocalError;
+pub use self::residents::Residents;
 
 use self::detokenize::Vocabulary;
 use self::engine::Engine;
