@@ -12,7 +12,7 @@ use tokio::time::{Instant, Sleep};
 
 use super::refusal::Refusal;
 use crate::chat::Chunk;
-use crate::dialects::openai_chat::{Header, frame};
+use crate::dialects::openai_chat::{Header, frames};
 use crate::pipeline::Answer;
 
 /// Bytes after which a write leaves even while more is ready.
@@ -102,10 +102,8 @@ fn write_chunk(out: &mut BytesMut, chunk: &Chunk, header: &Header, include_usage
     if let Some(raw) = &chunk.raw {
         return write_event(out, raw);
     }
-    for event in &chunk.events {
-        if let Some(json) = frame(header, event, include_usage) {
-            write_event(out, &json);
-        }
+    for json in frames(header, chunk, include_usage) {
+        write_event(out, &json);
     }
 }
 

@@ -96,6 +96,17 @@ pub struct Confidence {
     pub entropy: f32,
 }
 
+/// What the model thought of one token of an answer, before any sampling setting bent its distribution.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TokenLogprob {
+    /// The token's text; may begin or end within a character.
+    pub bytes: Vec<u8>,
+    /// Natural logarithm of its probability; at most 0.
+    pub logprob: f32,
+    /// The likeliest tokens at its place with theirs, likeliest first; as many as were asked for.
+    pub top: Vec<(Vec<u8>, f32)>,
+}
+
 /// One step of an answer: a frame as the upstream sent it, and what it means.
 #[derive(Clone, Debug, Default)]
 pub struct Chunk {
@@ -108,6 +119,8 @@ pub struct Chunk {
     /// How sure the model was of the tokens up to here; only from a local model that is watched, and only of its first
     /// tokens.
     pub confidence: Vec<Confidence>,
+    /// What the model thought of the tokens of this chunk's text, where the caller asked; all of one answer.
+    pub logprobs: Vec<TokenLogprob>,
 }
 
 impl Chunk {

@@ -8,7 +8,7 @@ mod money;
 mod request;
 mod usage;
 
-pub use chunk::{Chunk, Confidence, Delta, Event, FinishReason};
+pub use chunk::{Chunk, Confidence, Delta, Event, FinishReason, TokenLogprob};
 pub use ids::{BackendId, BoundaryBackendId, RequestId};
 pub use message::{Message, Part, Role};
 pub use money::Micros;

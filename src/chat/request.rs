@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::message::Message;
 
@@ -47,7 +47,7 @@ pub struct Sampling {
     pub frequency_penalty: f32,
     /// -2 to 2; taken off a token's logit once when the answer holds it.
     pub presence_penalty: f32,
-    /// Added to the logits of single tokens, -100 to 100 each; by token id, in rising order.
+    /// Added to the logits of single tokens, -100 (never) to 100 each; by token id, in rising order.
     pub logit_bias: Vec<(u32, f32)>,
     /// Tell each token's log probability, and those of so many likeliest tokens beside it (0 to 20).
     pub logprobs: Option<u32>,
@@ -122,7 +122,7 @@ pub struct Needs {
     /// `response_format` asks for JSON.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub structured: bool,
-    /// A sampling field that the local engine does not have (penalties, `logit_bias`).
+    /// A sampling field that simple engines lack: penalties or `logit_bias`.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub other_sampling: bool,
 }
@@ -182,6 +182,8 @@ pub struct ChatRequest {
     pub sampling: Sampling,
     /// The tools offered.
     pub tools: Tools,
+    /// Plain values that a local model's chat template may read, by name (`enable_thinking`).
+    pub template_settings: Map<String, Value>,
     /// The form that the answer's text must have.
     pub response_format: ResponseFormat,
     /// Within one API key, whose prompts may share cached work: `prompt_cache_key`, else `user`.

@@ -63,6 +63,26 @@ impl Vocabulary {
         }
     }
 
+    /// A table of these tokens, as if a byte-level tokenizer had them.
+    #[cfg(test)]
+    pub(super) fn from_words(words: &[&[u8]]) -> Self {
+        let ends = words.iter().scan(0, |end, word| {
+            *end += u32::try_from(word.len()).unwrap();
+            Some(*end)
+        });
+        Self {
+            bytes: words.concat(),
+            starts: std::iter::once(0).chain(ends).collect(),
+            longest: words.iter().map(|word| word.len()).max().unwrap_or(1),
+            leading_space_dropped: false,
+        }
+    }
+
+    /// How many tokens there are, special and unused ones included.
+    pub(super) fn len(&self) -> usize {
+        self.starts.len() - 1
+    }
+
     /// Bytes of the longest token: a text of `n` times as many bytes has at least `n` tokens.
     pub(super) fn longest(&self) -> usize {
         self.longest

@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 
 pub(super) use self::pace::Rates;
 pub(super) use self::pool::{BLOCK, Share};
+#[cfg(test)]
+pub(super) use self::prefill::CHUNK as PREFILL_CHUNK;
 
 use self::pace::{Speed, WINDOW};
 use self::pool::Pool;
@@ -108,7 +110,7 @@ impl Engine {
                 continue;
             }
             self.admitted += u64::from(is_new);
-            self.sequences.push(Sequence::new(&ticket, self.admitted, end_permit, self.limits.longest));
+            self.sequences.push(Sequence::new(&ticket, self.admitted, end_permit, &self.limits));
             self.queue.set_active(self.sequences.len());
             if !ticket.ends.is_empty() {
                 self.admitting = Some(ticket);

@@ -1,12 +1,14 @@
 //! The model in this process: a folder of ONNX and JSON files, one engine thread, and streams that feed from it.
 //! Promises: nothing leaves the process; a full queue says so at once; a broken model is refused at load, by file.
-//! Reads GenAI-style folders whose graph shares its KV cache; calls no tools, sees no images, enforces no schema.
+//! Reads GenAI-style folders whose graph shares its KV cache; sees no images, enforces no schema.
 
+mod constraint;
 mod cores;
 mod detokenize;
 mod engine;
 mod folder;
 mod graph;
+mod growing;
 mod kv;
 mod layout;
 mod prefix;
@@ -21,6 +23,7 @@ mod shared;
 mod slab;
 mod stop;
 mod template;
+mod tool_calls;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -35,15 +38,17 @@ use tokio::sync::mpsc;
 pub use self::refusal::LocalError;
 pub use self::residents::Residents;
 
+use self::constraint::Grammars;
 use self::detokenize::Vocabulary;
 use self::engine::Engine;
 use self::folder::{Defaults, Folder};
 use self::graph::{Graph, Room};
-use self::prompt::{PromptError, Prompter};
+use self::prompt::Prompter;
 use self::queue::{Job, Queue, Refused, Ticket};
 use self::reply::Reply;
 use self::sampler::Choice;
 use self::sequence::Limits;
+use self::tool_calls::Plan;
 use super::{Backend, BackendError, Call, ChunkStream, Load, Profile, Readiness};
 use crate::chat::{BackendId, ChatRequest, Needs, Sampling};
 use crate::config::LocalConfig;
@@ -74,8 +79,10 @@ pub struct Local {
 /// What turns a call into a ticket; shared by all answers.
 struct Desk {
     id: BackendId,
+    can: Needs,
     prompter: Prompter,
     vocabulary: Arc<Vocabulary>,
+    grammars: Arc<Grammars>,
     queue: Arc<Queue>,
     defaults: Defaults,
     context: usize,
@@ -101,15 +108,22 @@ impl Local {
         metrics: Arc<Metrics>,
     ) -> Result<Self, LocalError> {
         let mut files = Folder::read(folder)?;
-        Manifest::check(folder)?;
-        Record::check(folder)?;
-        let spec = SessionSpec { intra_threads: cores::threads(config.threads, files.weights()), spin: SPIN };
+        Manifest::check(&files.root)?;
+        Record::check(&files.root)?;
+        if let Some(shortened) = &files.shortened {
+            tracing::warn!(model = files.name, "{shortened}");
+        }
+        files.prefill = files.prefill.filter(|_| config.prefill_form);
+        let threads = cores::threads(config.threads, files.weights());
+        let spec = SessionSpec { intra_threads: threads, spin: config.spin };
         // One row more than there are answers, so that rows can be exchanged.
         let room = Room { rows: config.max_streams + 1, bytes: config.kv_cache_mib << 20 };
         let graph = Graph::open(&files, &spec, room)?;
         warn_of_cap(&files, &graph, config);
         files.context = graph.layout.context;
         let (prompter, vocabulary) = Prompter::load(&files, graph.layout.vocabulary)?;
+        let vocabulary = Arc::new(vocabulary);
+        let grammars = Arc::new(Grammars::new(Arc::clone(&vocabulary), &files.eos));
         let queue = Arc::new(Queue::new(config.queue, config.max_streams, Arc::clone(&metrics)));
         let limits = Limits {
             slots: config.max_streams,
@@ -117,6 +131,7 @@ impl Local {
             eos: files.eos.clone(),
             tokens: room.tokens(&graph.layout),
             prefix_bytes: config.prefix_cache_mib << 20,
+            grammars: Arc::clone(&grammars),
         };
         let brake = graph.brake();
         let engine = Engine::new(graph, limits, Arc::clone(&queue), metrics);
@@ -124,11 +139,14 @@ impl Local {
             .name("local-engine".to_owned())
             .spawn(move || engine.run())
             .map_err(LocalError::Thread)?;
-        let profile = profile(&files, longest);
+        let can = Needs { tools: prompter.form().is_some(), ..Needs::default() };
+        let profile = profile(&files, can, longest);
         let desk = Desk {
             id: profile.id.clone(),
+            can,
             prompter,
-            vocabulary: Arc::new(vocabulary),
+            vocabulary,
+            grammars,
             queue,
             defaults: files.defaults,
             context: files.context,
@@ -157,17 +175,14 @@ fn warn_of_cap(files: &Folder, graph: &Graph, config: &LocalConfig) {
     }
 }
 
-/// Idle pool threads do not spin: the cores are shared with the gateway itself.
-const SPIN: bool = false;
-
-fn profile(files: &Folder, longest: Duration) -> Profile {
+fn profile(files: &Folder, can: Needs, longest: Duration) -> Profile {
     Profile {
         id: BackendId::new(ID),
         within_boundary: true,
         model: files.name.clone(),
         models: vec![files.name.clone()],
         context_tokens: u32::try_from(files.context).unwrap_or(u32::MAX),
-        can: Needs::default(),
+        can,
         first_content_timeout: longest.min(FIRST_CONTENT),
         // As long in the queue as in the making, at most.
         whole_timeout: longest * 2,
@@ -227,28 +242,49 @@ impl Desk {
 
     /// Checks, encodes and queues a request.
     async fn open(self: Arc<Self>, request: Arc<ChatRequest>) -> Result<Reply, BackendError> {
-        if let Some(refusal) = refusal::unsupported(&self.id, &request.needs) {
+        if let Some(refusal) = refusal::unsupported(&self.id, &request.needs, &self.can) {
             return Err(refusal);
         }
         if self.queue.is_full() {
             return Err(refusal::busy(&self.id));
         }
-        let prompt = self.encode(&request).await?;
-        self.enqueue(prompt, &request)
+        let (prompt, plan) = self.prepare(&request).await?;
+        self.enqueue(prompt, plan, &request)
     }
 
-    async fn encode(self: &Arc<Self>, request: &Arc<ChatRequest>) -> Result<Vec<u32>, BackendError> {
-        let encoded = if Prompter::is_long(request) {
-            let (desk, request) = (Arc::clone(self), Arc::clone(request));
-            let work = tokio::task::spawn_blocking(move || desk.prompter.encode(&request));
-            work.await.unwrap_or(Err(PromptError::Tokenizer))
-        } else {
-            self.prompter.encode(request)
-        };
-        encoded.map_err(|why| refusal::no_prompt(&self.id, &why, self.context))
+    /// The prompt, and how tools are called; off the async thread where it takes long.
+    async fn prepare(
+        self: &Arc<Self>,
+        request: &Arc<ChatRequest>,
+    ) -> Result<(Vec<u32>, Option<Plan>), BackendError> {
+        if !Prompter::is_long(request) {
+            return self.prepare_now(request);
+        }
+        let (desk, request) = (Arc::clone(self), Arc::clone(request));
+        let work = tokio::task::spawn_blocking(move || desk.prepare_now(&request));
+        work.await.unwrap_or_else(|_| Err(refusal::internal(&self.id)))
     }
 
-    fn enqueue(&self, prompt: Vec<u32>, request: &ChatRequest) -> Result<Reply, BackendError> {
+    fn prepare_now(&self, request: &ChatRequest) -> Result<(Vec<u32>, Option<Plan>), BackendError> {
+        let prompt = self.prompter.encode(request);
+        let prompt = prompt.map_err(|why| refusal::no_prompt(&self.id, &why, self.context))?;
+        let Some(form) = self.prompter.form() else { return Ok((prompt, None)) };
+        let plan = tool_calls::plan(
+            form,
+            &request.tools,
+            &request.response_format,
+            &|text| self.prompter.special(text),
+            &|grammar| self.grammars.prepare(grammar).is_ok(),
+        );
+        Ok((prompt, plan.map_err(|why| refusal::no_tools(&self.id, why))?))
+    }
+
+    fn enqueue(
+        &self,
+        prompt: Vec<u32>,
+        plan: Option<Plan>,
+        request: &ChatRequest,
+    ) -> Result<Reply, BackendError> {
         let sampling = &request.sampling;
         let answers = sampling.n.max(1) as usize;
         let (steps, receiver) = mpsc::channel(AHEAD + answers);
@@ -261,14 +297,15 @@ impl Desk {
             Arc::clone(&enough),
             &sampling.stop,
         )
-        .with_prompt(prompt.len());
+        .with_prompt(prompt.len())
+        .with_tools(plan.as_ref().map(|plan| &plan.reading));
         let left = self.context - prompt.len();
         let job = Job {
             choice: self.choice(sampling),
             max_tokens: self.max_tokens(sampling).min(left),
             prompt: prompt.into(),
             answers,
-            grammar: None,
+            grammar: plan.and_then(|plan| plan.grammar),
             owner: request.controls.key.clone(),
             scope: scope(request, self.prefix_shared),
         };
@@ -312,5 +349,7 @@ fn scope(request: &ChatRequest, shared: bool) -> Option<Arc<str>> {
     Some(format!("{}:{key}:{}", key.len(), request.cache_salt.as_deref().unwrap_or_default()).into())
 }
 
+#[cfg(test)]
+mod families;
 #[cfg(test)]
 mod tests;

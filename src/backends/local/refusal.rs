@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use super::prompt::PromptError;
+use super::tool_calls::Unplanned;
 use crate::backends::{BackendError, Fault, Kind, Retry};
 use crate::chat::{BackendId, Needs};
 use crate::hub::RecordError;
@@ -74,11 +75,11 @@ impl LocalError {
 }
 
 /// The first need that this engine does not meet, if there is one.
-pub(super) fn unsupported(backend: &BackendId, needs: &Needs) -> Option<BackendError> {
+pub(super) fn unsupported(backend: &BackendId, needs: &Needs, can: &Needs) -> Option<BackendError> {
     let wants = [
         (needs.vision, Some("messages"), "it reads text only, no images or files"),
         (needs.audio, Some("messages"), "it reads and writes text only, no audio"),
-        (needs.tools, Some("tools"), "it calls no tools"),
+        (needs.tools && !can.tools, Some("tools"), "its chat template offers no tools"),
         (needs.logprobs, Some("logprobs"), "it reports no log probabilities"),
         (needs.structured, Some("response_format"), "it does not enforce a response format"),
         (needs.other_sampling, None, "it has no penalties and no logit bias"),
@@ -88,6 +89,21 @@ pub(super) fn unsupported(backend: &BackendId, needs: &Needs) -> Option<BackendE
         let error = BackendError::new(backend, Kind::Unsupported, Fault::Caller, Retry::Elsewhere, message);
         BackendError { param: param.map(str::to_owned), ..error }
     })
+}
+
+/// Tools that the model cannot be made to call.
+pub(super) fn no_tools(backend: &BackendId, why: Unplanned) -> BackendError {
+    let (param, why) = match why {
+        Unplanned::NoFunction => ("tools", "it calls functions only, no tools of other types"),
+        Unplanned::Schema => (
+            "tools",
+            "the parameters of a function that must be called, or is strict, are a schema that it cannot enforce",
+        ),
+        Unplanned::Format => ("response_format", "it cannot enforce this schema"),
+    };
+    let message = format!("The local model cannot answer this request: {why}.");
+    let error = BackendError::new(backend, Kind::Unsupported, Fault::Caller, Retry::Elsewhere, message);
+    BackendError { param: Some(param.to_owned()), ..error }
 }
 
 /// A conversation that gives no prompt.
@@ -135,24 +151,25 @@ mod tests {
 
     #[test]
     fn each_need_is_refused_with_its_parameter() {
-        let id = BackendId::new("local");
-        assert!(unsupported(&id, &Needs::default()).is_none());
+        let (id, none) = (BackendId::new("local"), Needs::default());
+        assert!(unsupported(&id, &Needs::default(), &none).is_none());
         let tools = Needs { tools: true, ..Needs::default() };
-        let error = unsupported(&id, &tools).unwrap();
+        let error = unsupported(&id, &tools, &none).unwrap();
         assert_eq!(
             (error.kind, error.fault, error.retry),
             (Kind::Unsupported, Fault::Caller, Retry::Elsewhere)
         );
         assert_eq!(error.param.as_deref(), Some("tools"));
+        assert!(unsupported(&id, &tools, &tools).is_none());
         let structured = Needs { structured: true, ..Needs::default() };
-        assert_eq!(unsupported(&id, &structured).unwrap().param.as_deref(), Some("response_format"));
+        assert_eq!(unsupported(&id, &structured, &none).unwrap().param.as_deref(), Some("response_format"));
         for needs in [
             Needs { vision: true, ..Needs::default() },
             Needs { audio: true, ..Needs::default() },
             Needs { logprobs: true, ..Needs::default() },
             Needs { other_sampling: true, ..Needs::default() },
         ] {
-            assert!(unsupported(&id, &needs).is_some(), "{needs:?}");
+            assert!(unsupported(&id, &needs, &none).is_some(), "{needs:?}");
         }
     }
 }

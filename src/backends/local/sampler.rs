@@ -1,10 +1,19 @@
-//! Chooses the next token from logits: greedy, or temperature, top-k and top-p with a seeded generator.
-//! Promises: same seed, same logits, same token; greedy is one pass. Has no penalties and no biases.
+//! Chooses the next token from logits, as the request asks and the job's grammar allows.
+//! Promises: same seed, same logits, same token; greedy with nothing else asked for is one pass; what is told of a
+//! token is the model's own distribution, before anything here bends it. Knows no text.
 
-use rand::{RngExt, SeedableRng};
+mod adjust;
+mod draw;
+mod tell;
+
+use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
+use self::adjust::Adjuster;
+use self::draw::Draw;
+use super::constraint::{Constraint, ConstraintError, Grammars};
+use super::queue::Job;
 use crate::chat::Confidence;
 
 /// How to choose.
@@ -24,7 +33,7 @@ pub(super) struct Choice {
     pub(super) frequency_penalty: f32,
     /// As [`crate::chat::Sampling`] says; 0 is off.
     pub(super) presence_penalty: f32,
-    /// Added to single tokens' logits.
+    /// Added to single tokens' logits; -100 bans.
     pub(super) logit_bias: Vec<(u32, f32)>,
     /// Tell each token's log probability, and those of so many alternatives.
     pub(super) logprobs: Option<u32>,
@@ -42,9 +51,11 @@ pub(super) struct Token {
     pub(super) confidence: Option<Confidence>,
     /// Its log probability and the likeliest tokens', where asked for.
     pub(super) logprobs: Option<Logprobs>,
+    /// The job's grammar is complete: nothing can follow this token.
+    pub(super) last: bool,
 }
 
-/// Natural logarithms of probabilities before temperature and cuts.
+/// Natural logarithms of probabilities before temperature, penalties, biases, grammar and cuts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Logprobs {
     pub(super) chosen: f32,
@@ -52,98 +63,71 @@ pub(super) struct Logprobs {
     pub(super) top: Vec<(u32, f32)>,
 }
 
-/// Logits that hold no number to choose by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct NotFinite;
+/// Why no token can be chosen.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Stuck {
+    /// The logits hold no number to choose by.
+    #[error("the logits are not finite")]
+    NotFinite,
+    /// The job's grammar cannot go on.
+    #[error(transparent)]
+    Grammar(#[from] ConstraintError),
+}
 
 /// The sampling state of one sequence.
+///
+/// The order is that of vLLM's sampler: the grammar's mask, `logit_bias`, the repetition penalty, the frequency and
+/// presence penalties; greedy ends here; else temperature, min-p, top-k, top-p and the draw.
 pub(super) struct Sampler {
     choice: Choice,
     random: ChaCha8Rng,
-    candidates: Vec<(f32, u32)>,
+    adjuster: Adjuster,
+    draw: Draw,
     chosen: usize,
+    constraint: Option<Result<Constraint, ConstraintError>>,
 }
 
 impl Sampler {
-    /// `index` tells the `n` answers of one request apart, so that one seed gives `n` different texts.
-    pub(super) fn new(choice: Choice, index: u32) -> Self {
+    /// `index` tells the `n` answers of one request apart, so that one seed gives `n` different texts. A grammar that
+    /// cannot be used is told at the first token.
+    pub(super) fn new(job: &Job, index: u32, grammars: &Grammars) -> Self {
+        let choice = job.choice.clone();
+        let constraint = job.grammar.as_ref().map(|grammar| grammars.start(grammar));
         let seed = choice.seed.map_or_else(rand::random, i64::cast_unsigned);
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         random.set_stream(u64::from(index));
-        Self { choice, random, candidates: vec![], chosen: 0 }
+        let adjuster = Adjuster::new(&choice, &job.prompt);
+        Self { choice, random, adjuster, draw: Draw::default(), chosen: 0, constraint }
     }
 
-    /// Chooses the next token and says of it what was asked.
-    pub(super) fn pick(&mut self, logits: &[f32]) -> Result<Token, NotFinite> {
+    /// Chooses the next token, says of it what was asked, and counts it as part of the answer.
+    pub(super) fn pick(&mut self, logits: &[f32]) -> Result<Token, Stuck> {
         let id = self.next(logits)?;
-        let confidence = (self.chosen < self.choice.watched).then(|| confidence(logits, id)).flatten();
+        self.adjuster.count(id);
+        let last = match &mut self.constraint {
+            Some(Ok(constraint)) => constraint.take(id)?,
+            Some(Err(_)) | None => false,
+        };
+        let watched = self.chosen < self.choice.watched;
+        let confidence = watched.then(|| tell::confidence(logits, id)).flatten();
+        let logprobs = self.choice.logprobs.and_then(|top| tell::logprobs(logits, id, top as usize));
         self.chosen += 1;
-        Ok(Token { id, confidence, logprobs: None })
+        Ok(Token { id, confidence, logprobs, last })
     }
 
-    /// The next token.
-    fn next(&mut self, logits: &[f32]) -> Result<u32, NotFinite> {
-        let (best, top) = greatest(logits).ok_or(NotFinite)?;
+    fn next(&mut self, logits: &[f32]) -> Result<u32, Stuck> {
+        let allowed = match &mut self.constraint {
+            None => None,
+            Some(Ok(constraint)) => Some(constraint.allowed()?),
+            Some(Err(error)) => return Err(error.clone().into()),
+        };
+        let logits = self.adjuster.adjust(&self.choice, logits, allowed.as_ref());
+        let (best, top) = greatest(logits).ok_or(Stuck::NotFinite)?;
         if self.choice.temperature <= 0.0 || self.choice.top_k == 1 {
             return Ok(best);
         }
-        self.weigh(logits, top);
-        self.keep_top_k();
-        self.keep_nucleus();
-        let total: f64 = self.candidates.iter().map(|(weight, _)| f64::from(*weight)).sum();
-        let mut left = self.random.random::<f64>() * total;
-        for (weight, id) in &self.candidates {
-            left -= f64::from(*weight);
-            if left < 0.0 {
-                return Ok(*id);
-            }
-        }
-        Ok(self.candidates.last().map_or(best, |(_, id)| *id))
+        Ok(self.draw.one(&self.choice, logits, top, &mut self.random).unwrap_or(best))
     }
-
-    /// Unnormalised probabilities of all tokens that have one, relative to the likeliest.
-    fn weigh(&mut self, logits: &[f32], top: f32) {
-        let scale = 1.0 / self.choice.temperature;
-        self.candidates.clear();
-        self.candidates.extend(logits.iter().zip(0..).filter_map(|(logit, id)| {
-            let weight = ((logit - top) * scale).exp();
-            (weight > 0.0).then_some((weight, id))
-        }));
-    }
-
-    fn keep_top_k(&mut self) {
-        let k = self.choice.top_k;
-        if k > 0 && k < self.candidates.len() {
-            self.candidates.select_nth_unstable_by(k - 1, likelier);
-            self.candidates.truncate(k);
-            self.candidates.sort_unstable_by(likelier);
-        }
-    }
-
-    fn keep_nucleus(&mut self) {
-        let top_p = f64::from(self.choice.top_p);
-        if top_p >= 1.0 || self.candidates.len() < 2 {
-            return;
-        }
-        let total: f64 = self.candidates.iter().map(|(weight, _)| f64::from(*weight)).sum();
-        // A token below this share cannot be in the nucleus: all such tokens together weigh less than 1 - p.
-        let floor = (1.0 - top_p) * total / (self.candidates.len() - 1) as f64;
-        self.candidates.retain(|(weight, _)| f64::from(*weight) >= floor);
-        self.candidates.sort_unstable_by(likelier);
-        let mut sum = 0.0;
-        let kept = self.candidates.iter().position(|(weight, _)| {
-            sum += f64::from(*weight);
-            sum >= top_p * total
-        });
-        if let Some(last) = kept {
-            self.candidates.truncate(last + 1);
-        }
-    }
-}
-
-/// Likelier first; ties by id, so that the order never depends on the sort.
-fn likelier(a: &(f32, u32), b: &(f32, u32)) -> std::cmp::Ordering {
-    b.0.total_cmp(&a.0).then(a.1.cmp(&b.1))
 }
 
 /// The first of the greatest logits, or `None` where nothing is finite. Sixteen lanes, so that it compiles to vector
@@ -162,110 +146,5 @@ fn greatest(logits: &[f32]) -> Option<(u32, f32)> {
     top.is_finite().then_some((u32::try_from(at).ok()?, top))
 }
 
-/// How sure the model was of `id`; `None` where the logits hold no number. One pass over the vocabulary.
-pub(super) fn confidence(logits: &[f32], id: u32) -> Option<Confidence> {
-    let (_, top) = greatest(logits)?;
-    let (mut total, mut weighted) = (0.0_f64, 0.0_f64);
-    for logit in logits {
-        let below = logit - top;
-        let weight = f64::from(below.exp());
-        if weight > 0.0 {
-            total += weight;
-            weighted += weight * f64::from(below);
-        }
-    }
-    let chosen = f64::from(logits.get(id as usize)? - top);
-    let (logprob, entropy) = (chosen - total.ln(), total.ln() - weighted / total);
-    let confidence = Confidence { logprob: logprob.min(0.0) as f32, entropy: entropy.max(0.0) as f32 };
-    (confidence.logprob.is_finite() && confidence.entropy.is_finite()).then_some(confidence)
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn confidence_is_the_log_probability_and_the_entropy() {
-        // Probabilities 3/4 and 1/4.
-        let logits = [0.0, 3.0_f32.ln(), f32::NEG_INFINITY];
-        let sure = confidence(&logits, 1).unwrap();
-        assert!((sure.logprob - 0.75_f32.ln()).abs() < 1e-6, "{sure:?}");
-        assert!((sure.entropy - 0.562_335).abs() < 1e-5, "{sure:?}");
-        assert_eq!(confidence(&logits, 2), None, "a token that cannot be chosen");
-        assert_eq!(confidence(&[f32::NAN], 0), None);
-    }
-
-    const FREE: Choice = Choice {
-        temperature: 1.0,
-        top_p: 1.0,
-        top_k: 0,
-        min_p: 0.0,
-        repetition_penalty: 1.0,
-        frequency_penalty: 0.0,
-        presence_penalty: 0.0,
-        logit_bias: vec![],
-        logprobs: None,
-        watched: 0,
-        seed: Some(7),
-    };
-
-    fn draw(choice: Choice, logits: &[f32], times: usize) -> Vec<u32> {
-        let mut sampler = Sampler::new(choice, 0);
-        (0..times).map(|_| sampler.next(logits).unwrap()).collect()
-    }
-
-    #[test]
-    fn greedy_takes_the_first_of_the_greatest() {
-        let greedy = Choice { temperature: 0.0, ..FREE };
-        assert_eq!(draw(greedy, &[0.0, 3.0, -1.0, 3.0], 3), [1, 1, 1]);
-    }
-
-    #[test]
-    fn the_greatest_is_found_wherever_it_stands() {
-        for length in [1, 15, 16, 17, 100] {
-            for at in 0..length {
-                let mut logits = vec![-1.0_f32; length];
-                logits[at] = 2.5;
-                logits[length - 1] = 2.5;
-                if at > 0 {
-                    logits[0] = f32::NAN;
-                }
-                assert_eq!(greatest(&logits), Some((u32::try_from(at).unwrap(), 2.5)));
-            }
-        }
-    }
-
-    #[test]
-    fn the_same_seed_draws_the_same_tokens_and_another_index_others() {
-        let logits = [0.0_f32; 64];
-        assert_eq!(draw(FREE, &logits, 50), draw(FREE, &logits, 50));
-        let mut other = Sampler::new(FREE, 1);
-        let second: Vec<u32> = (0..50).map(|_| other.next(&logits).unwrap()).collect();
-        assert_ne!(draw(FREE, &logits, 50), second);
-    }
-
-    #[test]
-    fn draws_follow_the_probabilities() {
-        let logits = [0.0_f32, 3.0_f32.ln()];
-        let ones = draw(FREE, &logits, 4000).iter().filter(|id| **id == 1).count();
-        assert!((2880..3120).contains(&ones), "three quarters of 4000, got {ones}");
-    }
-
-    #[test]
-    fn top_k_and_top_p_cut_the_tail() {
-        let logits = [1.0, 4.0, 3.0, 2.0];
-        let top_two = Choice { top_k: 2, ..FREE };
-        assert!(draw(top_two, &logits, 300).iter().all(|id| [1, 2].contains(id)));
-        // Shares are 0.64, 0.24, 0.09, 0.03: the nucleus of 0.8 is the first two.
-        let nucleus = Choice { top_p: 0.8, ..FREE };
-        let drawn = draw(nucleus, &logits, 300);
-        assert!(drawn.iter().all(|id| [1, 2].contains(id)) && drawn.contains(&2));
-        let tiny = Choice { top_p: 0.01, ..FREE };
-        assert!(draw(tiny, &logits, 50).iter().all(|id| *id == 1));
-    }
-
-    #[test]
-    fn logits_without_a_number_are_an_error() {
-        assert_eq!(Sampler::new(FREE, 0).next(&[f32::NAN, f32::NEG_INFINITY]), Err(NotFinite));
-    }
-}
+mod tests;

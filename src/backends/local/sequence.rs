@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{OwnedPermit, Sender};
 
+use super::constraint::Grammars;
 use super::engine::Share;
 use super::prefix::Link;
 use super::queue::{End, Step, Ticket};
@@ -27,6 +28,8 @@ pub(super) struct Limits {
     pub(super) tokens: usize,
     /// Bytes of prompt beginnings that are kept for later requests.
     pub(super) prefix_bytes: usize,
+    /// What jobs' grammars are compiled with.
+    pub(super) grammars: Arc<Grammars>,
 }
 
 /// One answer under way.
@@ -86,7 +89,7 @@ pub(super) enum Turn {
 }
 
 impl Sequence {
-    pub(super) fn new(ticket: &Ticket, group: u64, end_permit: OwnedPermit<Step>, longest: Duration) -> Self {
+    pub(super) fn new(ticket: &Ticket, group: u64, end_permit: OwnedPermit<Step>, limits: &Limits) -> Self {
         let job = &ticket.job;
         let index = ticket.enough.len() - 1 - ticket.ends.len();
         let index = u32::try_from(index).unwrap_or(u32::MAX);
@@ -103,12 +106,12 @@ impl Sequence {
             cached: 0,
             passed_over: 0,
             turn: Turn::Rests,
-            sampler: Sampler::new(job.choice.clone(), index),
-            last: Token { id: 0, confidence: None, logprobs: None },
+            sampler: Sampler::new(job, index, &limits.grammars),
+            last: Token { id: 0, confidence: None, logprobs: None, last: false },
             told: false,
             generated: 0,
             max_tokens: job.max_tokens,
-            ends_at: Instant::now() + longest,
+            ends_at: Instant::now() + limits.longest,
             steps: ticket.steps.clone(),
             end_permit: Some(end_permit),
             enough: Arc::clone(&ticket.enough),
@@ -173,7 +176,10 @@ impl Sequence {
                     self.end = Some(Ending::Told(End::Stop));
                 }
             }
-            Err(_) => self.end = Some(Ending::Told(End::Failed)),
+            Err(error) => {
+                tracing::error!(%error, "the local model cannot go on with one sequence");
+                self.end = Some(Ending::Told(End::Failed));
+            }
         }
     }
 
@@ -190,10 +196,10 @@ impl Sequence {
         match self.steps.try_send(Step::Token { index: self.index, token: self.last.clone() }) {
             Ok(()) => {
                 self.told = true;
-                if !late && self.generated < self.max_tokens {
+                if !self.last.last && !late && self.generated < self.max_tokens {
                     return Turn::Runs;
                 }
-                self.end = Some(Ending::Told(End::Length));
+                self.end = Some(Ending::Told(if self.last.last { End::Stop } else { End::Length }));
             }
             // A reader that has not come back in time gets the end without the token.
             Err(TrySendError::Full(_)) if late => {

@@ -2,6 +2,7 @@
 //! Says nothing of how good the answers are: it holds whatever the weights are.
 
 mod folders;
+mod tools;
 
 use std::path::PathBuf;
 use std::sync::OnceLock;
@@ -28,6 +29,7 @@ pub(super) fn request(messages: Vec<Message>) -> ChatRequest {
         messages,
         sampling: Sampling { n: 1, ..Sampling::default() },
         tools: Tools::default(),
+        template_settings: serde_json::Map::new(),
         response_format: ResponseFormat::Text,
         cache_salt: None,
         needs: Needs::default(),

@@ -1,13 +1,20 @@
 //! Writes answers in OpenAI's form: stream chunks and whole completions of backends whose bytes are not relayed, and
 //! the error envelope. A backend that speaks the dialect is relayed and never passes here.
 
+mod calls;
+
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::chat::{Chunk, Delta, Event, FinishReason, Usage};
+use self::calls::Calls;
+use crate::chat::{Chunk, Delta, Event, FinishReason, TokenLogprob, Usage};
+
+/// What OpenAI writes for a token that is as good as impossible.
+const LEAST_LOGPROB: f32 = -9999.0;
 
 /// What all chunks of one answer share.
 #[derive(Clone, Debug, Serialize)]
@@ -35,16 +42,30 @@ struct Frame<'a> {
 struct FrameChoice<'a> {
     index: u32,
     delta: Value,
-    logprobs: Option<()>,
+    logprobs: Option<Value>,
     finish_reason: Option<&'a str>,
 }
 
-/// The JSON of one stream chunk for `event`, or `None` where the caller does not see it.
+/// The JSON of each stream chunk that the caller sees of `chunk`, in order.
 ///
 /// Usage has a chunk of its own, without choices, when `include_usage`; every other chunk then says `usage: null`.
-pub fn frame(header: &Header, event: &Event, include_usage: bool) -> Option<Vec<u8>> {
+/// Log probabilities stand beside the text that they are of, or beside the finish where no text is left.
+pub fn frames(header: &Header, chunk: &Chunk, include_usage: bool) -> Vec<Vec<u8>> {
+    let is_text = |event: &&Event| matches!(event, Event::Delta { delta: Delta::Text(_), .. });
+    let is_finish = |event: &&Event| matches!(event, Event::Finish { .. });
+    let events = &chunk.events;
+    let scored = events.iter().find(is_text).or_else(|| events.iter().find(is_finish));
+    let frame = |event: &Event| {
+        let tokens =
+            if scored.is_some_and(|scored| std::ptr::eq(scored, event)) { &chunk.logprobs[..] } else { &[] };
+        frame(header, event, tokens, include_usage)
+    };
+    events.iter().filter_map(frame).collect()
+}
+
+fn frame(header: &Header, event: &Event, tokens: &[TokenLogprob], include_usage: bool) -> Option<Vec<u8>> {
     let none = include_usage.then_some(None);
-    let (choice, usage) = match event {
+    let (mut choice, usage) = match event {
         Event::Role { index } => {
             (Some(choice(*index, json!({ "role": "assistant", "content": "" }), None)), none)
         }
@@ -57,6 +78,9 @@ pub fn frame(header: &Header, event: &Event, include_usage: bool) -> Option<Vec<
             none,
         ),
     };
+    if let (Some(choice), false) = (&mut choice, tokens.is_empty()) {
+        choice.logprobs = Some(logprobs_value(tokens.iter().map(token_value).collect()));
+    }
     let frame = Frame {
         id: &header.id,
         object: "chat.completion.chunk",
@@ -80,6 +104,37 @@ fn delta_value(delta: &Delta) -> Value {
     }
 }
 
+/// A choice's `logprobs`.
+fn logprobs_value(content: Vec<Value>) -> Value {
+    json!({ "content": content, "refusal": null })
+}
+
+/// One entry of `logprobs.content`.
+fn token_value(token: &TokenLogprob) -> Value {
+    let mut value = text_value(&token.bytes, token.logprob);
+    let top = token.top.iter().map(|(bytes, logprob)| text_value(bytes, *logprob)).collect();
+    if let Some(object) = value.as_object_mut() {
+        object.insert("top_logprobs".to_owned(), Value::Array(top));
+    }
+    value
+}
+
+fn text_value(bytes: &[u8], logprob: f32) -> Value {
+    json!({ "token": token_text(bytes), "logprob": logprob.max(LEAST_LOGPROB), "bytes": bytes })
+}
+
+/// A token's text; bytes that are no whole character are written `\xe2`.
+fn token_text(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        for byte in chunk.invalid() {
+            let _ = write!(text, "\\x{byte:02x}");
+        }
+    }
+    text
+}
+
 /// Token counts in OpenAI's form.
 pub fn usage_value(usage: &Usage) -> Value {
     json!({
@@ -95,8 +150,9 @@ pub fn usage_value(usage: &Usage) -> Value {
 #[derive(Debug, Default)]
 struct Choice {
     text: String,
+    logprobs: Vec<Value>,
     refusal: Option<String>,
-    tool_calls: Vec<Value>,
+    tool_calls: Calls,
     finish: Option<FinishReason>,
 }
 
@@ -111,6 +167,7 @@ pub struct Fold {
 impl Fold {
     /// Takes the next chunk.
     pub fn push(&mut self, chunk: Chunk) {
+        self.push_logprobs(&chunk);
         for event in chunk.events {
             match event {
                 Event::Role { index } => {
@@ -121,8 +178,7 @@ impl Fold {
                     match delta {
                         Delta::Text(text) => choice.text.push_str(&text),
                         Delta::Refusal(text) => choice.refusal.get_or_insert_default().push_str(&text),
-                        Delta::ToolCalls(Value::Array(calls)) => choice.tool_calls.extend(calls),
-                        Delta::ToolCalls(call) => choice.tool_calls.push(call),
+                        Delta::ToolCalls(calls) => choice.tool_calls.push(calls),
                     }
                 }
                 Event::Finish { index, reason } => {
@@ -131,6 +187,17 @@ impl Fold {
                 Event::Usage(usage) => self.usage = Some(usage),
                 Event::Whole { .. } => self.raw.clone_from(&chunk.raw),
             }
+        }
+    }
+
+    fn push_logprobs(&mut self, chunk: &Chunk) {
+        let index = chunk.events.iter().find_map(|event| match event {
+            Event::Delta { index, .. } | Event::Finish { index, .. } => Some(*index),
+            Event::Role { .. } | Event::Usage(_) | Event::Whole { .. } => None,
+        });
+        if let (Some(index), false) = (index, chunk.logprobs.is_empty()) {
+            let choice = self.choices.entry(index).or_default();
+            choice.logprobs.extend(chunk.logprobs.iter().map(token_value));
         }
     }
 
@@ -160,10 +227,11 @@ fn whole_choice(index: u32, choice: Choice) -> Value {
     let content = (!silent).then_some(choice.text);
     let mut message = json!({ "role": "assistant", "content": content, "refusal": choice.refusal });
     if let (false, Some(object)) = (choice.tool_calls.is_empty(), message.as_object_mut()) {
-        object.insert("tool_calls".to_owned(), Value::Array(choice.tool_calls));
+        object.insert("tool_calls".to_owned(), choice.tool_calls.into_value());
     }
     let reason = choice.finish.unwrap_or(FinishReason::Stop);
-    json!({ "index": index, "message": message, "logprobs": null, "finish_reason": reason.as_str() })
+    let logprobs = (!choice.logprobs.is_empty()).then(|| logprobs_value(choice.logprobs));
+    json!({ "index": index, "message": message, "logprobs": logprobs, "finish_reason": reason.as_str() })
 }
 
 /// OpenAI's error envelope; all four keys are always there.
@@ -187,57 +255,4 @@ impl ErrorBody<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn header() -> Header {
-        Header { id: "chatcmpl-1".into(), created: 7, model: "starter".into() }
-    }
-
-    fn events() -> Vec<Event> {
-        vec![
-            Event::Role { index: 0 },
-            Event::Delta { index: 0, delta: Delta::Text("Hé\"".into()) },
-            Event::Finish { index: 0, reason: FinishReason::Length },
-            Event::Usage(Usage { prompt: 3, completion: 1, ..Usage::default() }),
-        ]
-    }
-
-    #[test]
-    fn stream_chunks_have_openai_s_form() {
-        let frames = |usage| -> Vec<Value> {
-            let bytes =
-                events().iter().filter_map(|event| frame(&header(), event, usage)).collect::<Vec<_>>();
-            bytes.iter().map(|frame| serde_json::from_slice(frame).unwrap()).collect()
-        };
-        assert_eq!(frames(false).len(), 3);
-        insta::assert_json_snapshot!(frames(true));
-    }
-
-    #[test]
-    fn chunks_fold_into_one_completion() {
-        let mut fold = Fold::default();
-        events().into_iter().for_each(|event| fold.push(Chunk::of(event)));
-        fold.push(Chunk::of(Event::Delta { index: 1, delta: Delta::Refusal("no".into()) }));
-        let whole: Value = serde_json::from_slice(&fold.finish(&header())).unwrap();
-        insta::assert_json_snapshot!(whole);
-    }
-
-    #[test]
-    fn a_whole_answer_keeps_its_bytes() {
-        let mut fold = Fold::default();
-        let raw = Bytes::from_static(b"{\"choices\": [1 ],\"new\":2}");
-        fold.push(Chunk {
-            raw: Some(raw.clone()),
-            events: vec![Event::Whole { text: "x".into() }],
-            ..Chunk::default()
-        });
-        assert_eq!(fold.finish(&header()), raw);
-    }
-
-    #[test]
-    fn the_envelope_has_all_four_keys() {
-        let body = ErrorBody { message: "m", r#type: "t", param: None, code: None };
-        assert_eq!(body.to_json(), br#"{"error":{"message":"m","type":"t","param":null,"code":null}}"#);
-    }
-}
+mod tests;

@@ -4,5 +4,5 @@ mod answer;
 mod request;
 pub mod upstream;
 
-pub use answer::{ErrorBody, Fold, Header, frame, usage_value};
+pub use answer::{ErrorBody, Fold, Header, frames, usage_value};
 pub use request::{RequestError, parse_request};

@@ -2,16 +2,22 @@
 //! The body itself is kept untouched beside what was read, with the places that a relay rewrites.
 
 mod bounds;
+mod format;
 mod messages;
+mod tools;
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::chat::{ChatRequest, Controls, Dialect, Needs, Original, ResponseFormat, Sampling, Tools};
+use crate::chat::{ChatRequest, Controls, Dialect, Needs, Original, ResponseFormat, Sampling, ToolChoice};
 use bounds::Field;
+
+/// Longest `prompt_cache_key` or `user`, in bytes; ours.
+const LONGEST_SALT: usize = 1024;
 
 /// Why a body is no chat request, in OpenAI's words.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -73,6 +79,10 @@ struct Fields<'a> {
     #[serde(borrow)]
     top_k: Field<'a>,
     #[serde(borrow)]
+    min_p: Field<'a>,
+    #[serde(borrow)]
+    repetition_penalty: Field<'a>,
+    #[serde(borrow)]
     seed: Field<'a>,
     #[serde(borrow)]
     n: Field<'a>,
@@ -87,7 +97,15 @@ struct Fields<'a> {
     #[serde(borrow)]
     tools: Field<'a>,
     #[serde(borrow)]
+    tool_choice: Field<'a>,
+    #[serde(borrow)]
+    parallel_tool_calls: Field<'a>,
+    #[serde(borrow)]
     functions: Field<'a>,
+    #[serde(borrow)]
+    function_call: Field<'a>,
+    #[serde(borrow)]
+    chat_template_kwargs: Field<'a>,
     #[serde(borrow)]
     response_format: Field<'a>,
     #[serde(borrow)]
@@ -104,6 +122,10 @@ struct Fields<'a> {
     modalities: Field<'a>,
     #[serde(borrow)]
     audio: Field<'a>,
+    #[serde(borrow)]
+    user: Field<'a>,
+    #[serde(borrow)]
+    prompt_cache_key: Field<'a>,
     // Fields that some gateways let a caller steer the upstream with. Here nobody but the configuration may.
     #[serde(borrow)]
     api_base: Field<'a>,
@@ -135,9 +157,22 @@ pub fn parse_request(body: Bytes) -> Result<ChatRequest, RequestError> {
     let model = fields.model.text("model")?.ok_or_else(|| missing("model"))?;
     let read = messages::read(fields.messages.required("messages")?)?;
     let sampling = sampling(&fields)?;
-    let needs = needs(&fields, read.vision, read.audio)?;
+    let tools = tools::read(&fields)?;
+    let template_settings = tools::template_settings(fields.chat_template_kwargs)?;
+    let response_format = format::read(fields.response_format)?;
+    let needs = Needs {
+        vision: read.vision,
+        audio: read.audio || asks_for_audio(&fields)?,
+        tools: !tools.offered.is_empty() && tools.choice != ToolChoice::Never,
+        logprobs: sampling.logprobs.is_some(),
+        structured: response_format != ResponseFormat::Text,
+        other_sampling: !sampling.logit_bias.is_empty()
+            || sampling.presence_penalty != 0.0
+            || sampling.frequency_penalty != 0.0,
+    };
     let stream = fields.stream.flag("stream")?.unwrap_or(false);
     let include_usage = stream_options(&fields, stream)?;
+    let cache_salt = cache_salt(&fields)?;
     let model_span = fields.model.span(text).ok_or_else(|| missing("model"))?;
     let stream_options = fields.stream_options.span(text);
     let original = Original { dialect: Dialect::OpenAiChat, body, model: model_span, stream_options };
@@ -146,9 +181,10 @@ pub fn parse_request(body: Bytes) -> Result<ChatRequest, RequestError> {
         model,
         messages: read.messages,
         sampling,
-        tools: Tools::default(),
-        response_format: ResponseFormat::Text,
-        cache_salt: None,
+        tools,
+        template_settings,
+        response_format,
+        cache_salt,
         needs,
         stream,
         include_usage,
@@ -202,28 +238,50 @@ fn sampling(fields: &Fields<'_>) -> Result<Sampling, RequestError> {
         top_k: fields.top_k.integer("top_k", 0..=i64::from(i32::MAX))?.map(|k| k as u32),
         seed: fields.seed.integer("seed", i64::MIN..=i64::MAX)?,
         max_tokens: max_completion.or(max_tokens).map(|tokens| tokens as u32),
+        min_p: fields.min_p.number("min_p", 0.0..=1.0)?,
+        repetition_penalty: repetition_penalty(fields.repetition_penalty)?,
+        frequency_penalty: fields.frequency_penalty.number("frequency_penalty", -2.0..=2.0)?.unwrap_or(0.0),
+        presence_penalty: fields.presence_penalty.number("presence_penalty", -2.0..=2.0)?.unwrap_or(0.0),
+        logit_bias: fields.logit_bias.biases()?,
+        logprobs: logprobs(fields)?,
         stop: fields.stop.stop_sequences()?,
         n: fields.n.integer("n", 1..=128)?.map_or(1, |n| n as u32),
-        ..Sampling::default()
     })
 }
 
-fn needs(fields: &Fields<'_>, vision: bool, audio: bool) -> Result<Needs, RequestError> {
-    let top_logprobs = fields.top_logprobs.integer("top_logprobs", 0..=20)?;
-    let logprobs = fields.logprobs.flag("logprobs")?.unwrap_or(false);
-    let presence = fields.presence_penalty.number("presence_penalty", -2.0..=2.0)?;
-    let frequency = fields.frequency_penalty.number("frequency_penalty", -2.0..=2.0)?;
-    let biased = fields.logit_bias.bias_entries()? > 0;
-    let tools = fields.tools.list_len("tools", 1024)? + fields.functions.list_len("functions", 1024)? > 0;
+fn repetition_penalty(field: Field<'_>) -> Result<Option<f32>, RequestError> {
+    let name = "repetition_penalty";
+    let penalty = field.number(name, 0.0..=100.0)?;
+    if penalty == Some(0.0) {
+        let message = format!("Invalid '{name}': expected a number above 0, at most 100; 1 is off.");
+        return Err(RequestError::value(name, message));
+    }
+    Ok(penalty)
+}
+
+/// How many alternatives to tell of each token, where log probabilities are asked for.
+fn logprobs(fields: &Fields<'_>) -> Result<Option<u32>, RequestError> {
+    let top = fields.top_logprobs.integer("top_logprobs", 0..=20)?.unwrap_or(0) as u32;
+    if fields.logprobs.flag("logprobs")?.unwrap_or(false) {
+        return Ok(Some(top));
+    }
+    if top > 0 {
+        let message = "'top_logprobs' is only allowed when 'logprobs' is true.";
+        return Err(RequestError::value("top_logprobs", message));
+    }
+    Ok(None)
+}
+
+/// Who shares cached prefixes within a key: `prompt_cache_key`, else `user`.
+fn cache_salt(fields: &Fields<'_>) -> Result<Option<Arc<str>>, RequestError> {
+    let key = fields.prompt_cache_key.short_text("prompt_cache_key", LONGEST_SALT)?;
+    let user = fields.user.short_text("user", LONGEST_SALT)?;
+    Ok(key.or(user).map(Arc::from))
+}
+
+fn asks_for_audio(fields: &Fields<'_>) -> Result<bool, RequestError> {
     let speaks = fields.modalities.strings("modalities")?.iter().any(|name| name == "audio");
-    Ok(Needs {
-        vision,
-        audio: audio || speaks || fields.audio.is_set(),
-        tools,
-        logprobs: logprobs || top_logprobs.is_some_and(|count| count > 0),
-        structured: fields.response_format.format_type()?.is_some_and(|kind| kind != "text"),
-        other_sampling: biased || [presence, frequency].into_iter().flatten().any(|penalty| penalty != 0.0),
-    })
+    Ok(speaks || fields.audio.is_set())
 }
 
 /// Whether the caller asked for the usage chunk.

@@ -44,7 +44,11 @@ impl<'a> Field<'a> {
         span_in(text, self.0?)
     }
 
-    fn read<T: Deserialize<'a>>(self, name: &str, wanted: &str) -> Result<Option<T>, RequestError> {
+    pub(super) fn read<T: Deserialize<'a>>(
+        self,
+        name: &str,
+        wanted: &str,
+    ) -> Result<Option<T>, RequestError> {
         let Some(raw) = self.set() else { return Ok(None) };
         serde_json::from_str(raw.get())
             .map(Some)
@@ -53,6 +57,15 @@ impl<'a> Field<'a> {
 
     pub(super) fn text(self, name: &str) -> Result<Option<String>, RequestError> {
         self.read(name, "a string")
+    }
+
+    /// A text of at most `most` bytes.
+    pub(super) fn short_text(self, name: &str, most: usize) -> Result<Option<String>, RequestError> {
+        let text = self.text(name)?;
+        if text.as_ref().is_some_and(|text| text.len() > most) {
+            return Err(RequestError::value(name, format!("Invalid '{name}': at most {most} bytes.")));
+        }
+        Ok(text)
     }
 
     pub(super) fn flag(self, name: &str) -> Result<Option<bool>, RequestError> {
@@ -122,46 +135,33 @@ impl<'a> Field<'a> {
         Ok(stops)
     }
 
-    /// How many tokens are biased.
-    pub(super) fn bias_entries(self) -> Result<usize, RequestError> {
-        let biases: BTreeMap<String, f64> =
+    /// What is added to the logits of single tokens, by rising token id.
+    pub(super) fn biases(self) -> Result<Vec<(u32, f32)>, RequestError> {
+        let refused = |message: &str| {
+            Err(RequestError::value("logit_bias", format!("Invalid 'logit_bias': {message}.")))
+        };
+        let sent: BTreeMap<String, f32> =
             self.read("logit_bias", "an object of numbers")?.unwrap_or_default();
-        if biases.len() > MAX_BIASES {
-            let message = format!("Invalid 'logit_bias': at most {MAX_BIASES} entries.");
-            return Err(RequestError::value("logit_bias", message));
+        if sent.len() > MAX_BIASES {
+            return refused(&format!("at most {MAX_BIASES} entries"));
         }
-        if biases.values().any(|bias| !(-100.0..=100.0).contains(bias)) {
-            return Err(RequestError::value(
-                "logit_bias",
-                "Invalid 'logit_bias': values lie from -100 to 100.",
-            ));
+        if sent.values().any(|bias| !(-100.0..=100.0).contains(bias)) {
+            return refused("values lie from -100 to 100");
         }
-        Ok(biases.len())
+        let read: Option<BTreeMap<u32, f32>> =
+            sent.into_iter().map(|(token, bias)| Some((token.parse().ok()?, bias))).collect();
+        match read {
+            Some(biases) => Ok(biases.into_iter().filter(|(_, bias)| *bias != 0.0).collect()),
+            None => refused("keys are token ids: whole numbers from 0"),
+        }
     }
 
-    /// The length of a list of at most `most` items.
-    pub(super) fn list_len(self, name: &str, most: usize) -> Result<usize, RequestError> {
-        let items: Vec<&RawValue> = self.read(name, "a list")?.unwrap_or_default();
+    /// A list of at most `most` items.
+    pub(super) fn items(self, name: &str, most: usize) -> Result<Vec<Value>, RequestError> {
+        let items: Vec<Value> = self.read(name, "a list")?.unwrap_or_default();
         if items.len() > most {
             return Err(RequestError::value(name, format!("Invalid '{name}': at most {most} items.")));
         }
-        Ok(items.len())
-    }
-
-    /// The `type` of `response_format`.
-    pub(super) fn format_type(self) -> Result<Option<String>, RequestError> {
-        #[derive(Deserialize)]
-        struct Format {
-            r#type: Value,
-        }
-        let name = "response_format";
-        let Some(format) = self.read::<Format>(name, "an object with a 'type'")? else { return Ok(None) };
-        match format.r#type.as_str() {
-            Some(kind @ ("text" | "json_object" | "json_schema")) => Ok(Some(kind.to_owned())),
-            _ => Err(RequestError::value(
-                "response_format.type",
-                "Invalid 'response_format.type': expected 'text', 'json_object' or 'json_schema'.",
-            )),
-        }
+        Ok(items)
     }
 }

@@ -8,7 +8,7 @@ fn parse(body: &str) -> Result<ChatRequest, RequestError> {
 }
 
 /// A valid body with `extra` fields.
-fn with(extra: &str) -> Result<ChatRequest, RequestError> {
+pub(super) fn with(extra: &str) -> Result<ChatRequest, RequestError> {
     parse(&format!(r#"{{"model":"auto","messages":[{{"role":"user","content":"hi"}}]{extra}}}"#))
 }
 
@@ -40,14 +40,79 @@ fn reads_the_fields_and_keeps_the_places_to_rewrite() {
 #[test]
 fn needs_are_what_the_fields_say() {
     assert_eq!(with("").unwrap().needs, Needs::default());
-    assert!(with(r#","tools":[{"type":"function"}]"#).unwrap().needs.tools);
-    assert!(!with(r#","tools":[]"#).unwrap().needs.tools);
     assert!(with(r#","logprobs":true"#).unwrap().needs.logprobs);
     assert!(with(r#","response_format":{"type":"json_object"}"#).unwrap().needs.structured);
     assert!(!with(r#","response_format":{"type":"text"}"#).unwrap().needs.structured);
     assert!(with(r#","presence_penalty":0.5"#).unwrap().needs.other_sampling);
     let image = r#"{"model":"a","messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"file:///etc/passwd"}}]}]}"#;
     assert!(parse(image).unwrap().needs.vision);
+}
+
+#[test]
+fn sampling_is_read_whole() {
+    let sampling = with(
+        r#","logit_bias":{"50":-100,"7":1.5,"9":0},"presence_penalty":0.5,"frequency_penalty":-2,"min_p":0.1,
+        "repetition_penalty":1.1,"logprobs":true,"top_logprobs":20"#,
+    )
+    .unwrap()
+    .sampling;
+    assert_eq!(sampling.logit_bias, [(7, 1.5), (50, -100.0)]);
+    assert_eq!((sampling.presence_penalty, sampling.frequency_penalty), (0.5, -2.0));
+    assert_eq!((sampling.min_p, sampling.repetition_penalty), (Some(0.1), Some(1.1)));
+    assert_eq!(sampling.logprobs, Some(20));
+    assert_eq!(with(r#","logprobs":true"#).unwrap().sampling.logprobs, Some(0));
+    let without = with(r#","logprobs":false,"top_logprobs":0"#).unwrap();
+    assert_eq!((without.sampling.logprobs, without.needs.logprobs), (None, false));
+}
+
+#[test]
+fn the_cache_key_goes_before_the_user() {
+    let salt = |fields| with(fields).unwrap().cache_salt;
+    assert_eq!(salt(r#","user":"u","prompt_cache_key":"k""#).as_deref(), Some("k"));
+    assert_eq!(salt(r#","user":"u""#).as_deref(), Some("u"));
+    assert_eq!(salt(""), None);
+    let long = format!(r#","user":"{}""#, "u".repeat(1025));
+    assert_eq!(with(&long).unwrap_err().param.as_deref(), Some("user"));
+}
+
+#[test]
+fn response_formats_are_read_and_their_shape_is_checked() {
+    let format = |format: &str| with(&format!(r#","response_format":{format}"#));
+    let read = |text| format(text).unwrap().response_format;
+    assert_eq!(read(r#"{"type":"text"}"#), ResponseFormat::Text);
+    assert_eq!(read(r#"{"type":"json_object"}"#), ResponseFormat::JsonObject);
+    let named =
+        r#"{"type":"json_schema","json_schema":{"name":"a-b_1","strict":true,"schema":{"type":"object"}}}"#;
+    let schema = Arc::new(serde_json::json!({ "type": "object" }));
+    assert_eq!(read(named), ResponseFormat::JsonSchema { schema, strict: true });
+    assert_eq!(
+        read(r#"{"type":"json_schema","json_schema":{"name":"n","schema":null}}"#),
+        ResponseFormat::JsonObject
+    );
+    let whole = "response_format.json_schema";
+    for (text, param) in [
+        (r#""json""#, "response_format"),
+        (r#"{"type":"xml"}"#, "response_format.type"),
+        (r#"{"type":"json_schema"}"#, whole),
+        (r#"{"type":"json_schema","json_schema":[]}"#, whole),
+        (r#"{"type":"json_schema","json_schema":{}}"#, "response_format.json_schema.name"),
+        (r#"{"type":"json_schema","json_schema":{"name":"a b"}}"#, "response_format.json_schema.name"),
+        (r#"{"type":"json_schema","json_schema":{"name":3}}"#, "response_format.json_schema.name"),
+        (
+            r#"{"type":"json_schema","json_schema":{"name":"n","strict":1}}"#,
+            "response_format.json_schema.strict",
+        ),
+        (
+            r#"{"type":"json_schema","json_schema":{"name":"n","schema":[]}}"#,
+            "response_format.json_schema.schema",
+        ),
+    ] {
+        assert_eq!(format(text).unwrap_err().param.as_deref(), Some(param), "{text}");
+    }
+    // Deeper than the parser reads: refused by name, not by a crash.
+    let deep = format!("{}{}", r#"{"a":"#.repeat(1000), "1".to_owned() + &"}".repeat(1000));
+    let deep = format!(r#"{{"type":"json_schema","json_schema":{{"name":"n","schema":{deep}}}}}"#);
+    assert_eq!(format(&deep).unwrap_err().param.as_deref(), Some("response_format"));
 }
 
 #[test]
@@ -95,6 +160,19 @@ fn e5_e6_absurd_numbers_are_refused_by_name() {
         ("stop", "[\"\"]"),
         ("tools", "{}"),
         ("logit_bias", "[]"),
+        ("logit_bias", "{\"-1\":1}"),
+        ("logit_bias", "{\"4294967296\":1}"),
+        ("logit_bias", "{\"hello\":1}"),
+        ("logit_bias", "{\"1\":100.5}"),
+        ("min_p", "-0.01"),
+        ("min_p", "1.01"),
+        ("min_p", "\"low\""),
+        ("repetition_penalty", "0"),
+        ("repetition_penalty", "-1"),
+        ("repetition_penalty", "101"),
+        ("top_logprobs", "2"),
+        ("user", "7"),
+        ("prompt_cache_key", "[]"),
     ] {
         let error = with(&format!(r#","{field}":{value}"#)).unwrap_err();
         assert_eq!(error.param.as_deref(), Some(field), "{field}={value}");

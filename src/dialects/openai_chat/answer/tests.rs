@@ -1,0 +1,92 @@
+//! Answers in OpenAI's form, by snapshot.
+
+use super::*;
+
+fn header() -> Header {
+    Header { id: "chatcmpl-1".into(), created: 7, model: "starter".into() }
+}
+
+fn events() -> Vec<Event> {
+    vec![
+        Event::Role { index: 0 },
+        Event::Delta { index: 0, delta: Delta::Text("Hé\"".into()) },
+        Event::Finish { index: 0, reason: FinishReason::Length },
+        Event::Usage(Usage { prompt: 3, completion: 1, ..Usage::default() }),
+    ]
+}
+
+#[test]
+fn stream_chunks_have_openai_s_form() {
+    let frames = |usage| -> Vec<Value> {
+        let bytes = events()
+            .into_iter()
+            .flat_map(|event| frames(&header(), &Chunk::of(event), usage))
+            .collect::<Vec<_>>();
+        bytes.iter().map(|frame| serde_json::from_slice(frame).unwrap()).collect()
+    };
+    assert_eq!(frames(false).len(), 3);
+    insta::assert_json_snapshot!(frames(true));
+}
+
+#[test]
+fn chunks_fold_into_one_completion() {
+    let mut fold = Fold::default();
+    events().into_iter().for_each(|event| fold.push(Chunk::of(event)));
+    fold.push(Chunk::of(Event::Delta { index: 1, delta: Delta::Refusal("no".into()) }));
+    let whole: Value = serde_json::from_slice(&fold.finish(&header())).unwrap();
+    insta::assert_json_snapshot!(whole);
+}
+
+/// A word, half a character, and a word whose alternatives are told.
+fn scored() -> Chunk {
+    let token = |bytes: &[u8], logprob| TokenLogprob { bytes: bytes.to_vec(), logprob, top: vec![] };
+    let top = vec![(b"!".to_vec(), -0.25), (vec![0xC3], f32::NEG_INFINITY)];
+    Chunk {
+        logprobs: vec![token(b"\xC3", -1.5), TokenLogprob { top, ..token(b"\xA9!", f32::NEG_INFINITY) }],
+        events: vec![
+            Event::Role { index: 0 },
+            Event::Delta { index: 0, delta: Delta::Text("é!".into()) },
+            Event::Finish { index: 0, reason: FinishReason::Stop },
+        ],
+        ..Chunk::default()
+    }
+}
+
+#[test]
+fn log_probabilities_stand_beside_their_text() {
+    let frames = frames(&header(), &scored(), false);
+    let frames: Vec<Value> = frames.iter().map(|frame| serde_json::from_slice(frame).unwrap()).collect();
+    insta::assert_json_snapshot!(frames);
+    let mut fold = Fold::default();
+    fold.push(scored());
+    let whole: Value = serde_json::from_slice(&fold.finish(&header())).unwrap();
+    assert_eq!(whole["choices"][0]["logprobs"], frames[1]["choices"][0]["logprobs"]);
+}
+
+#[test]
+fn log_probabilities_without_text_stand_beside_the_finish() {
+    let mut chunk = scored();
+    chunk.events.remove(1);
+    let last = frames(&header(), &chunk, false).pop().unwrap();
+    let last: Value = serde_json::from_slice(&last).unwrap();
+    assert_eq!(last["choices"][0]["logprobs"]["content"].as_array().unwrap().len(), 2);
+    assert_eq!(last["choices"][0]["finish_reason"], "stop");
+}
+
+#[test]
+fn a_whole_answer_keeps_its_bytes() {
+    let mut fold = Fold::default();
+    let raw = Bytes::from_static(b"{\"choices\": [1 ],\"new\":2}");
+    fold.push(Chunk {
+        raw: Some(raw.clone()),
+        events: vec![Event::Whole { text: "x".into() }],
+        ..Chunk::default()
+    });
+    assert_eq!(fold.finish(&header()), raw);
+}
+
+#[test]
+fn the_envelope_has_all_four_keys() {
+    let body = ErrorBody { message: "m", r#type: "t", param: None, code: None };
+    assert_eq!(body.to_json(), br#"{"error":{"message":"m","type":"t","param":null,"code":null}}"#);
+}
