@@ -136,6 +136,11 @@ impl LocalConfig {
         std::iter::once(self.model.as_str()).chain(self.models.iter().map(String::as_str))
     }
 
+    /// Whether the model at this place of [`Self::all`] is loaded at start.
+    pub fn is_warm(&self, at: usize) -> bool {
+        at == 0 || self.all().nth(at).is_some_and(|model| self.warm.iter().any(|warm| warm == name_of(model)))
+    }
+
     /// Dollars per hour of generating: hardware and energy.
     pub fn hourly_usd(&self) -> f64 {
         self.hourly_hardware_usd + self.watts / 1000.0 * self.usd_per_kwh

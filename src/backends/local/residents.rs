@@ -20,9 +20,10 @@ use tokio::time::{Instant, timeout_at};
 use self::memory::{Cost, budget, resident};
 use self::rooms::{Next, Rooms, Seen};
 use super::folder::Folder;
+use super::tool_calls::Form;
 use super::{Local, LocalError, profile, refusal};
 use crate::backends::{Backend, BackendError, Call, ChunkStream, Load, Profile, Readiness};
-use crate::chat::Chunk;
+use crate::chat::{Chunk, Needs};
 use crate::config::LocalConfig;
 use crate::metrics::Metrics;
 
@@ -105,10 +106,8 @@ impl Residents {
             config: config.clone(),
             metrics: Arc::clone(metrics),
         };
-        for at in 0..folders.len() {
-            if at == 0 || config.warm.contains(&shared.seats[at].name) {
-                shared.start(at).map_err(|error| (at, error))?;
-            }
+        for at in (0..folders.len()).filter(|at| config.is_warm(*at)) {
+            shared.start(at).map_err(|error| (at, error))?;
         }
         let models = std::mem::take(&mut shared.profile.models);
         shared.profile = Profile { models, ..shared.seats[0].profile().clone() };
@@ -125,11 +124,12 @@ impl Seat {
             let why = format!("needs about {needs} MiB, more than local.memory-mib = {most} allows");
             return Err(LocalError::model(folder, &why));
         }
+        let can = Needs { tools: Form::of(&files.template).is_some(), ..Needs::default() };
         Ok(Self {
             name: files.name.clone(),
             folder: folder.to_path_buf(),
             cost,
-            guess: profile(&files, Duration::from_secs(config.max_seconds)),
+            guess: profile(&files, can, Duration::from_secs(config.max_seconds)),
             known: OnceLock::new(),
             waiting: AtomicUsize::new(0),
             said: Mutex::default(),

@@ -1,6 +1,8 @@
 //! What a model costs in memory: an estimate before it is loaded, a measure after. Both count the caches at the most that
 //! they may grow to, so that a budget holds under load, not only after a start.
 
+use std::path::Path;
+
 use super::super::folder::Folder;
 use crate::config::LocalConfig;
 
@@ -20,10 +22,13 @@ pub(super) struct Cost {
 
 impl Cost {
     pub(super) fn of(files: &Folder, config: &LocalConfig) -> Self {
-        let numbers = 2 * files.layers * files.kv_heads * files.head_size;
-        let whole = (numbers * files.context * config.max_streams) as u64 * NUMBER;
-        let caches = mebibytes(config.kv_cache_mib).min(whole) + mebibytes(config.prefix_cache_mib);
-        Self { weights: files.weights(), caches }
+        let most = mebibytes(config.kv_cache_mib);
+        let caches = token(files).map_or(most, |bytes| {
+            most.min(bytes.saturating_mul((files.context * config.max_streams) as u64))
+        });
+        let caches = caches + mebibytes(config.prefix_cache_mib);
+        let second = files.prefill.as_ref().filter(|_| config.prefill_form);
+        Self { weights: files.weights() + second.map_or(0, |graph| with_data(graph)), caches }
     }
 
     /// Before it is loaded.
@@ -36,6 +41,19 @@ impl Cost {
     pub(super) fn measured(self, grown: u64) -> u64 {
         grown.clamp(self.weights, self.weights * PACKED) + self.caches
     }
+}
+
+/// Bytes of a graph and of the weights beside it.
+fn with_data(graph: &Path) -> u64 {
+    let mut data = graph.as_os_str().to_owned();
+    data.push(".data");
+    [graph, Path::new(&data)].iter().filter_map(|file| Some(std::fs::metadata(file).ok()?.len())).sum()
+}
+
+/// Bytes of keys and values for each token, where the folder tells.
+fn token(files: &Folder) -> Option<u64> {
+    let numbers = files.layers? * files.kv_heads? * files.head_size?;
+    Some(2 * numbers as u64 * NUMBER)
 }
 
 /// Bytes that all models together may take.

@@ -71,7 +71,9 @@ fn loaded(metrics: &Metrics, names: &[&'static str]) -> Vec<&'static str> {
 #[tokio::test]
 async fn a_model_is_loaded_once_when_it_is_first_asked_for() {
     let (_models, folders) = copies(&["a", "b", "c"]);
-    let (residents, metrics) = open(&folders, &LocalConfig { warm: vec!["c".to_owned()], ..config() });
+    let list = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    let config = LocalConfig { models: list(&["b", "c"]), warm: list(&["c"]), ..config() };
+    let (residents, metrics) = open(&folders, &config);
     assert_eq!((residents.profile().model.as_str(), residents.profile().models.len()), ("a", 3));
     assert_eq!(loaded(&metrics, &["a", "b", "c"]), ["a", "c"]);
     assert_eq!(residents.readiness_of("b"), Readiness::Ready, "it can be had");
@@ -183,7 +185,8 @@ async fn what_does_not_fit_or_is_not_there_is_said_at_start() {
     };
     let (at, text) = refused(&folders, &LocalConfig { memory_mib: 1, ..config() });
     assert!(at == 0 && text.contains("local.memory-mib = 1"), "{text}");
-    let warm = LocalConfig { warm: vec!["b".to_owned()], ..room_for(1, &folders) };
+    let second = vec!["b".to_owned()];
+    let warm = LocalConfig { models: second.clone(), warm: second, ..room_for(1, &folders) };
     let (at, text) = refused(&folders, &warm);
     assert!(at == 1 && text.contains("local.memory-mib"), "{text}");
     std::fs::remove_file(folders[1].join("genai_config.json")).unwrap();
