@@ -141,20 +141,20 @@ async fn those_who_wait_are_bounded_and_leave_their_places() {
 #[tokio::test]
 async fn a_model_that_cannot_be_loaded_rests_and_harms_no_other() {
     let (_models, folders) = copies(&["a", "b"]);
-    let graph = folders[1].join("model.onnx");
-    let good = std::fs::read(&graph).unwrap();
-    std::fs::write(&graph, b"garbage").unwrap();
+    let tokenizer = folders[1].join("tokenizer.json");
+    let good = std::fs::read(&tokenizer).unwrap();
+    std::fs::write(&tokenizer, b"garbage").unwrap();
     let (residents, metrics) = open(&folders, &config());
     for _ in 0..3 {
         let error = ask(&residents, "b").await.unwrap_err();
         assert_eq!((error.kind, error.retry), (Kind::Down, crate::backends::Retry::Elsewhere));
-        assert!(error.retry_after.is_some() && !error.to_string().contains("model.onnx"), "{error}");
+        assert!(error.retry_after.is_some() && !error.to_string().contains("tokenizer"), "{error}");
     }
     assert_eq!(loads(&metrics, "b"), [0, 0, 1], "tried once, then left alone");
     assert!(matches!(residents.readiness_of("b"), Readiness::Down { retry_after: Some(_), .. }));
     assert_eq!(residents.readiness(), Readiness::Ready);
     assert!(!ask(&residents, "a").await.unwrap().is_empty());
-    std::fs::write(&graph, good).unwrap();
+    std::fs::write(&tokenizer, good).unwrap();
     tokio::time::pause();
     tokio::time::advance(Duration::from_secs(31)).await;
     tokio::time::resume();
@@ -189,7 +189,7 @@ async fn what_does_not_fit_or_is_not_there_is_said_at_start() {
     let warm = LocalConfig { models: second.clone(), warm: second, ..room_for(1, &folders) };
     let (at, text) = refused(&folders, &warm);
     assert!(at == 1 && text.contains("local.memory-mib"), "{text}");
-    std::fs::remove_file(folders[1].join("genai_config.json")).unwrap();
+    std::fs::remove_file(folders[1].join("model.onnx")).unwrap();
     let (at, text) = refused(&folders, &config());
     assert!(at == 1 && text.contains("/b"), "{text}");
 }
