@@ -1,6 +1,7 @@
 //! Every metric, declared once. Labels are closed sets: backend names from the configuration, enums, status codes.
 //! Series are seeded at start, so that a dashboard shows 0 instead of nothing.
 
+mod engine;
 mod seed;
 
 use std::cell::RefCell;
@@ -11,6 +12,7 @@ use prometheus::{
     IntGaugeVec, Opts, Registry, TextEncoder, core::Collector,
 };
 
+pub use engine::EngineFigures;
 pub use seed::ClosedSets;
 
 use crate::chat::SCORE_BINS;
@@ -85,6 +87,9 @@ pub struct Metrics {
     pub local_model_unloads_total: IntCounterVec,
     /// Time to load a local model, checks of its files included, in seconds.
     pub local_model_load_seconds: Histogram,
+    /// Times that the local engine stopped working, by kind: `hung` (a step passed its deadline), `died` (the worker process
+    /// ended), `refused` (a new worker process did not come up).
+    pub local_faults_total: IntCounterVec,
     /// Failed attempts, by backend and kind of failure.
     pub upstream_failures_total: IntCounterVec,
     /// Retries at the same backend, by reason.
@@ -316,6 +321,11 @@ impl Metrics {
                 "local_model_load_seconds",
                 "Time to load a local model, checks of its files included, in seconds.",
                 LONG.to_vec(),
+            )?,
+            local_faults_total: r.counters(
+                "local_faults_total",
+                "Times that the local engine stopped working, by kind: hung (a step passed its deadline), died (the worker process ended), refused (a new worker process did not come up).",
+                &["kind"],
             )?,
             upstream_failures_total: r.counters(
                 "upstream_failures_total",

@@ -201,7 +201,7 @@ impl Shared {
                 return Err(error);
             }
         };
-        let bytes = seat.cost.measured(resident().saturating_sub(before));
+        let bytes = seat.cost.measured(resident().saturating_sub(before), &self.config);
         let took = began.elapsed();
         self.metrics.local_model_load_seconds.observe(took.as_secs_f64());
         self.metrics

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use super::super::folder::Folder;
-use crate::config::LocalConfig;
+use crate::config::{Isolation, LocalConfig};
 
 /// Weights take at most about twice their size: ONNX Runtime packs them anew beside the file's own.
 const PACKED: u64 = 2;
@@ -37,9 +37,12 @@ impl Cost {
     }
 
     /// After it was loaded, when this process grew by so much. Others may have grown or shrunk meanwhile, so the measure
-    /// counts only as far as it is likely.
-    pub(super) fn measured(self, grown: u64) -> u64 {
-        grown.clamp(self.weights, self.weights * PACKED) + self.caches
+    /// counts only as far as it is likely; a model in a process of its own cannot be measured here.
+    pub(super) fn measured(self, grown: u64, config: &LocalConfig) -> u64 {
+        match config.isolation {
+            Isolation::Thread => grown.clamp(self.weights, self.weights * PACKED) + self.caches,
+            Isolation::Process => self.estimate(),
+        }
     }
 }
 
@@ -84,7 +87,10 @@ mod tests {
     fn a_measure_counts_as_far_as_it_is_likely() {
         let cost = Cost { weights: 100, caches: 7 };
         assert_eq!(cost.estimate(), 207);
-        assert_eq!([0, 130, 900].map(|grown| cost.measured(grown)), [107, 137, 207]);
+        let config = LocalConfig::default();
+        assert_eq!([0, 130, 900].map(|grown| cost.measured(grown, &config)), [107, 137, 207]);
+        let apart = LocalConfig { isolation: Isolation::Process, ..config };
+        assert_eq!(cost.measured(0, &apart), 207);
     }
 
     #[test]
