@@ -10,7 +10,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use crate::backends::local::Local;
+use crate::backends::local::Residents;
 use crate::backends::remote::Remote;
 use crate::backends::{Backend, Kind, Readiness};
 use crate::config::{Config, ConfigError, Paths, Problem, RemoteConfig, Secret};
@@ -161,10 +161,11 @@ fn open_local(
     if !config.local.enabled {
         return Ok(None);
     }
-    let folder = paths.model(&config.local.model);
-    match Local::open(&folder, &config.local, Arc::clone(metrics)) {
-        Ok(local) => Ok(Some(Arc::new(local))),
-        Err(error) => Err(keyed("local.model", error)),
+    let folders: Vec<PathBuf> = config.local.all().map(|name| paths.model(name)).collect();
+    match Residents::open(&folders, &config.local, metrics) {
+        Ok(models) => Ok(Some(Arc::new(models))),
+        Err((0, error)) => Err(keyed("local.model", error)),
+        Err((_, error)) => Err(keyed("local.models", error)),
     }
 }
 

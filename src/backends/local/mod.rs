@@ -16,6 +16,7 @@ mod prompt;
 mod queue;
 mod refusal;
 mod reply;
+mod residents;
 mod sampler;
 mod sequence;
 mod shared;
@@ -38,6 +39,7 @@ use ort::session::RunOptions;
 use tokio::sync::mpsc;
 
 pub use self::refusal::LocalError;
+pub use self::residents::Residents;
 pub use self::worker::serve_gateway;
 
 use self::constraint::Grammars;
