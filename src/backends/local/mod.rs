@@ -111,15 +111,15 @@ impl Local {
         if let Some(shortened) = &files.shortened {
             tracing::warn!(model = files.name, "{shortened}");
         }
-        files.prefill = files.prefill.filter(|_| config.prefill_form);
+        files.prefill = files.prefill.filter(|_| config.prefill_form && cores::multiply_int8());
         let threads = cores::threads(config.threads, files.weights());
         let spec = SessionSpec { intra_threads: threads, spin: config.spin };
         // One row more than there are answers, so that rows can be exchanged.
         let room = Room { rows: config.max_streams + 1, bytes: config.kv_cache_mib << 20 };
-        let graph = Graph::open(&files, &spec, room)?;
+        let (graph, tokenizer) = open_both(&files, &spec, room)?;
         warn_of_cap(&files, &graph, config);
         files.context = graph.layout.context;
-        let (prompter, vocabulary) = Prompter::load(&files, graph.layout.vocabulary)?;
+        let (prompter, vocabulary) = Prompter::load(&files, tokenizer, graph.layout.vocabulary)?;
         let vocabulary = Arc::new(vocabulary);
         let grammars = Arc::new(Grammars::new(Arc::clone(&vocabulary), &files.eos));
         let queue = Arc::new(Queue::new(config.queue, config.max_streams, Arc::clone(&metrics)));
@@ -158,6 +158,20 @@ impl Local {
     fn is_running(&self) -> bool {
         self.engine.as_ref().is_some_and(|engine| !engine.is_finished())
     }
+}
+
+/// Opens the graph and reads the tokenizer at the same time; a large tokenizer takes as long as a small graph.
+fn open_both(
+    files: &Folder,
+    spec: &SessionSpec,
+    room: Room,
+) -> Result<(Graph, tokenizers::Tokenizer), LocalError> {
+    std::thread::scope(|scope| {
+        let tokenizer = scope.spawn(|| Prompter::read_tokenizer(files));
+        let graph = Graph::open(files, spec, room)?;
+        let broken = |_| Err(LocalError::model(&files.tokenizer, "the tokenizer's reader panicked"));
+        Ok((graph, tokenizer.join().unwrap_or_else(broken)?))
+    })
 }
 
 /// A context that the cache's budget cuts is said so: answers get shorter, and long prompts go elsewhere.
