@@ -64,10 +64,14 @@ impl House {
         }
         config.local.worker.log = config.log.clone();
         let metrics = Arc::new(Metrics::new().map_err(|error| one(error.to_string()))?);
-        let router =
-            keep(&mut problems, routing::open(&config, paths, Arc::clone(&metrics))).map(held_to_golden);
-        let local =
-            keep(&mut problems, open_local(&config, paths, &metrics).map_err(|problem| vec![problem]));
+        // Side by side: a calibration is held against the hash of every model file, which takes as long as loading them.
+        let (router, local) = std::thread::scope(|scope| {
+            let local = scope.spawn(|| open_local(&config, paths, &metrics));
+            let router = routing::open(&config, paths, Arc::clone(&metrics));
+            (router, local.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        });
+        let router = keep(&mut problems, router).map(held_to_golden);
+        let local = keep(&mut problems, local.map_err(|problem| vec![problem]));
         let remote =
             keep(&mut problems, open_remote(&config.remote, &metrics).map_err(|problem| vec![problem]));
         let ledger_file = (store == Store::File).then(|| ledger::file(&config.ledger, &paths.state));

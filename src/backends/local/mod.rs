@@ -129,7 +129,7 @@ impl Local {
             Isolation::Process => {
                 let watched = Watched { queue: Arc::clone(&queue), health: Arc::clone(&health), metrics };
                 let (worker, facts) = Worker::start(folder, config, longest, watched)?;
-                let text = Text::load(&files, facts.vocabulary)?;
+                let text = Text::load(&files, Prompter::read_tokenizer(&files)?, facts.vocabulary)?;
                 (Running::Process(worker), facts, text)
             }
         };
