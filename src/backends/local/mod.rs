@@ -17,6 +17,7 @@ mod prompt;
 mod queue;
 mod refusal;
 mod reply;
+mod residents;
 mod sampler;
 mod sequence;
 mod shared;
@@ -39,6 +40,7 @@ use ort::session::RunOptions;
 use tokio::sync::mpsc;
 
 pub use self::refusal::LocalError;
+pub use self::residents::Residents;
 pub use self::worker::serve_gateway;
 
 use self::constraint::Grammars;
@@ -129,7 +131,8 @@ impl Local {
             Isolation::Process => {
                 let (worker, facts) = Worker::start(folder, config, longest, watched)?;
                 files.context = facts.context;
-                (Running::Process(worker), Texts::load(&files, facts.vocabulary)?)
+                let tokenizer = Prompter::read_tokenizer(&files)?;
+                (Running::Process(worker), Texts::load(&files, tokenizer, facts.vocabulary)?)
             }
         };
         let Texts { prompter, vocabulary, grammars } = texts;
