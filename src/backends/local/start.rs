@@ -24,25 +24,7 @@ use crate::hub::Record;
 use crate::metrics::Metrics;
 use crate::onnx::{Manifest, SessionSpec};
 
-/// Everything between texts and tokens.
-pub(super) struct Text {
-    pub(super) prompter: Prompter,
-    pub(super) vocabulary: Arc<Vocabulary>,
-    /// What grammars over the vocabulary are compiled with.
-    pub(super) grammars: Arc<Grammars>,
-}
-
-impl Text {
-    /// Loads the folder's template and table of tokens for a graph of so many logits.
-    pub(super) fn load(files: &Folder, tokenizer: Tokenizer, vocabulary: usize) -> Result<Self, LocalError> {
-        let (prompter, vocabulary) = Prompter::load(files, tokenizer, vocabulary)?;
-        let vocabulary = Arc::new(vocabulary);
-        let grammars = Arc::new(Grammars::new(Arc::clone(&vocabulary), &files.eos));
-        Ok(Self { prompter, vocabulary, grammars })
-    }
-}
-
-/// Reads a folder, and holds its files against the hashes that are kept of them.
+/// Reads a model's folder and holds it to what is known of its files.
 pub(super) fn read_folder(folder: &Path, config: &LocalConfig) -> Result<Folder, LocalError> {
     let mut files = Folder::read(folder)?;
     Manifest::check(&files.root)?;
@@ -54,6 +36,24 @@ pub(super) fn read_folder(folder: &Path, config: &LocalConfig) -> Result<Folder,
     Ok(files)
 }
 
+/// What stands between texts and tokens.
+pub(super) struct Texts {
+    pub(super) prompter: Prompter,
+    pub(super) vocabulary: Arc<Vocabulary>,
+    /// What grammars over the vocabulary are compiled with.
+    pub(super) grammars: Arc<Grammars>,
+}
+
+impl Texts {
+    /// Loads the folder's tokenizer and template for a graph of so many logits.
+    pub(super) fn load(files: &Folder, tokenizer: Tokenizer, vocabulary: usize) -> Result<Self, LocalError> {
+        let (prompter, vocabulary) = Prompter::load(files, tokenizer, vocabulary)?;
+        let vocabulary = Arc::new(vocabulary);
+        let grammars = Arc::new(Grammars::new(Arc::clone(&vocabulary), &files.eos));
+        Ok(Self { prompter, vocabulary, grammars })
+    }
+}
+
 /// An engine at work.
 pub(super) struct Started {
     /// Ends when the queue is closed.
@@ -61,12 +61,12 @@ pub(super) struct Started {
     /// Ends the engine's run under way.
     pub(super) brake: Arc<RunOptions>,
     pub(super) facts: Facts,
-    pub(super) text: Text,
+    pub(super) texts: Texts,
 }
 
-/// Opens the graph and gives it its thread.
+/// Opens the graph and gives it its thread. `files` learns how long a context the cache has room for.
 pub(super) fn start_engine(
-    files: &Folder,
+    files: &mut Folder,
     config: &LocalConfig,
     longest: Duration,
     queue: &Arc<Queue>,
@@ -78,21 +78,22 @@ pub(super) fn start_engine(
     let room = Room { rows: config.max_streams + 1, bytes: config.kv_cache_mib << 20 };
     let (graph, tokenizer) = open_both(files, &spec, room)?;
     warn_of_cap(files, &graph, config);
-    let text = Text::load(files, tokenizer, graph.layout.vocabulary)?;
+    files.context = graph.layout.context;
+    let texts = Texts::load(files, tokenizer, graph.layout.vocabulary)?;
     let limits = Limits {
         slots: config.max_streams,
         longest,
         eos: files.eos.clone(),
         tokens: room.tokens(&graph.layout),
         prefix_bytes: config.prefix_cache_mib << 20,
-        grammars: Arc::clone(&text.grammars),
+        grammars: Arc::clone(&texts.grammars),
     };
     let facts = Facts { vocabulary: graph.layout.vocabulary, context: graph.layout.context };
     let brake = graph.brake();
     let engine = Engine::new(graph, limits, Arc::clone(queue), metrics);
     let thread = std::thread::Builder::new().name("local-engine".to_owned());
     let thread = thread.spawn(move || engine.run()).map_err(LocalError::Thread)?;
-    Ok(Started { thread, brake, facts, text })
+    Ok(Started { thread, brake, facts, texts })
 }
 
 /// Opens the graph and reads the tokenizer at the same time; a large tokenizer takes as long as a small graph.
