@@ -1,6 +1,6 @@
 //! The model in this process: a folder of ONNX and JSON files, one engine thread, and streams that feed from it.
 //! Promises: nothing leaves the process; a full queue says so at once; a broken model is refused at load, by file.
-//! Reads GenAI-style folders whose graph shares its KV cache; calls no tools, sees no images, enforces no schema.
+//! Reads GenAI-style folders whose graph shares its KV cache; calls no tools, sees no images.
 
 mod constraint;
 mod cores;
@@ -34,7 +34,7 @@ use tokio::sync::mpsc;
 
 pub use self::refusal::LocalError;
 
-use self::constraint::Grammars;
+use self::constraint::{ConstraintError, Grammars};
 use self::detokenize::Vocabulary;
 use self::engine::Engine;
 use self::folder::{Defaults, Folder};
@@ -45,7 +45,7 @@ use self::reply::Reply;
 use self::sampler::Choice;
 use self::sequence::Limits;
 use super::{Backend, BackendError, Call, ChunkStream, Load, Profile, Readiness};
-use crate::chat::{BackendId, ChatRequest, Needs, Sampling};
+use crate::chat::{BackendId, ChatRequest, Control, Needs, ResponseFormat, Sampling};
 use crate::config::LocalConfig;
 use crate::metrics::Metrics;
 use crate::onnx::{Manifest, SessionSpec};
@@ -73,9 +73,10 @@ pub struct Local {
 /// What turns a call into a ticket; shared by all answers.
 struct Desk {
     id: BackendId,
+    can: Needs,
+    model: String,
     prompter: Prompter,
     vocabulary: Arc<Vocabulary>,
-    #[expect(dead_code, reason = "requests do not bring grammars yet")]
     grammars: Arc<Grammars>,
     queue: Arc<Queue>,
     defaults: Defaults,
@@ -127,9 +128,12 @@ impl Local {
             .name("local-engine".to_owned())
             .spawn(move || engine.run())
             .map_err(LocalError::Thread)?;
-        let profile = profile(&files, longest);
+        let can = Needs { logprobs: true, structured: true, other_sampling: true, ..Needs::default() };
+        let profile = profile(&files, can, longest);
         let desk = Desk {
             id: profile.id.clone(),
+            can,
+            model: profile.model.clone(),
             prompter,
             vocabulary,
             grammars,
@@ -164,14 +168,14 @@ fn warn_of_cap(files: &Folder, graph: &Graph, config: &LocalConfig) {
 /// Idle pool threads do not spin: the cores are shared with the gateway itself.
 const SPIN: bool = false;
 
-fn profile(files: &Folder, longest: Duration) -> Profile {
+fn profile(files: &Folder, can: Needs, longest: Duration) -> Profile {
     Profile {
         id: BackendId::new(ID),
         within_boundary: true,
         model: files.name.clone(),
         models: vec![files.name.clone()],
         context_tokens: u32::try_from(files.context).unwrap_or(u32::MAX),
-        can: Needs::default(),
+        can,
         first_content_timeout: longest.min(FIRST_CONTENT),
         // As long in the queue as in the making, at most.
         whole_timeout: longest * 2,
@@ -231,14 +235,46 @@ impl Desk {
 
     /// Checks, encodes and queues a request.
     async fn open(self: Arc<Self>, request: Arc<ChatRequest>) -> Result<Reply, BackendError> {
-        if let Some(refusal) = refusal::unsupported(&self.id, &request.needs) {
+        if let Some(refusal) = refusal::unsupported(&self.id, &request.needs, &self.can) {
             return Err(refusal);
         }
         if self.queue.is_full() {
             return Err(refusal::busy(&self.id));
         }
+        self.check_biases(&request)?;
+        let grammar = self.grammar(&request).await?;
         let prompt = self.encode(&request).await?;
-        self.enqueue(prompt, &request)
+        self.enqueue(prompt, grammar, &request)
+    }
+
+    /// Token ids are a model's own: only whoever names this one can mean them.
+    fn check_biases(&self, request: &ChatRequest) -> Result<(), BackendError> {
+        let biases = &request.sampling.logit_bias;
+        let named = matches!(request.controls.route, Control::PreferLocal | Control::OnlyLocal)
+            || request.model == self.id.as_str()
+            || request.model == self.model;
+        if biases.is_empty() {
+            Ok(())
+        } else if !named {
+            let why = "token ids are its own, so ask for the model by name";
+            Err(refusal::no_such_bias(&self.id, why))
+        } else if biases.iter().any(|(id, _)| *id as usize >= self.vocabulary.len()) {
+            let why = format!("its token ids end at {}", self.vocabulary.len() - 1);
+            Err(refusal::no_such_bias(&self.id, &why))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// The grammar of the response format, compiled off the async thread.
+    async fn grammar(self: &Arc<Self>, request: &Arc<ChatRequest>) -> Result<Option<Arc<str>>, BackendError> {
+        if request.response_format == ResponseFormat::Text {
+            return Ok(None);
+        }
+        let (desk, request) = (Arc::clone(self), Arc::clone(request));
+        let work = tokio::task::spawn_blocking(move || desk.grammars.of_format(&request.response_format));
+        let grammar = work.await.unwrap_or(Err(ConstraintError::Vocabulary));
+        grammar.map_err(|error| refusal::no_grammar(&self.id, &error, "response_format"))
     }
 
     async fn encode(self: &Arc<Self>, request: &Arc<ChatRequest>) -> Result<Vec<u32>, BackendError> {
@@ -252,7 +288,12 @@ impl Desk {
         encoded.map_err(|why| refusal::no_prompt(&self.id, &why, self.context))
     }
 
-    fn enqueue(&self, prompt: Vec<u32>, request: &ChatRequest) -> Result<Reply, BackendError> {
+    fn enqueue(
+        &self,
+        prompt: Vec<u32>,
+        grammar: Option<Arc<str>>,
+        request: &ChatRequest,
+    ) -> Result<Reply, BackendError> {
         let sampling = &request.sampling;
         let answers = sampling.n.max(1) as usize;
         let (steps, receiver) = mpsc::channel(AHEAD + answers);
@@ -272,7 +313,7 @@ impl Desk {
             max_tokens: self.max_tokens(sampling).min(left),
             prompt: prompt.into(),
             answers,
-            grammar: None,
+            grammar,
             owner: request.controls.key.clone(),
             scope: scope(request, self.prefix_shared),
         };

@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::constraint::ConstraintError;
 use super::prompt::PromptError;
 use crate::backends::{BackendError, Fault, Kind, Retry};
 use crate::chat::{BackendId, Needs};
@@ -67,20 +68,40 @@ impl LocalError {
 }
 
 /// The first need that this engine does not meet, if there is one.
-pub(super) fn unsupported(backend: &BackendId, needs: &Needs) -> Option<BackendError> {
+pub(super) fn unsupported(backend: &BackendId, needs: &Needs, can: &Needs) -> Option<BackendError> {
     let wants = [
         (needs.vision, Some("messages"), "it reads text only, no images or files"),
         (needs.audio, Some("messages"), "it reads and writes text only, no audio"),
-        (needs.tools, Some("tools"), "it calls no tools"),
-        (needs.logprobs, Some("logprobs"), "it reports no log probabilities"),
-        (needs.structured, Some("response_format"), "it does not enforce a response format"),
-        (needs.other_sampling, None, "it has no penalties and no logit bias"),
+        (needs.tools && !can.tools, Some("tools"), "it calls no tools"),
     ];
     wants.into_iter().find(|(needed, _, _)| *needed).map(|(_, param, why)| {
         let message = format!("The local model cannot answer this request: {why}.");
         let error = BackendError::new(backend, Kind::Unsupported, Fault::Caller, Retry::Elsewhere, message);
         BackendError { param: param.map(str::to_owned), ..error }
     })
+}
+
+/// A grammar that `param` asks for and that cannot be used. Of what is no schema no backend can make one.
+pub(super) fn no_grammar(backend: &BackendId, error: &ConstraintError, param: &str) -> BackendError {
+    let (retry, message) = match error {
+        ConstraintError::Invalid { .. } | ConstraintError::Reference { .. } => {
+            (Retry::Never, format!("Invalid schema in '{param}': {error}."))
+        }
+        ConstraintError::Unsupported(_) => {
+            (Retry::Elsewhere, format!("The local model cannot enforce the schema in '{param}': {error}."))
+        }
+        ConstraintError::Vocabulary | ConstraintError::Step => return internal(backend),
+    };
+    let error = BackendError::new(backend, Kind::Unsupported, Fault::Caller, retry, message);
+    let code = (retry == Retry::Never).then(|| "invalid_value".to_owned());
+    BackendError { code, param: Some(param.to_owned()), ..error }
+}
+
+/// Biases that mean nothing to this model: its token ids are its own.
+pub(super) fn no_such_bias(backend: &BackendId, why: &str) -> BackendError {
+    let message = format!("The local model cannot apply 'logit_bias': {why}.");
+    let error = BackendError::new(backend, Kind::Unsupported, Fault::Caller, Retry::Elsewhere, message);
+    BackendError { param: Some("logit_bias".to_owned()), ..error }
 }
 
 /// A conversation that gives no prompt.
@@ -128,24 +149,18 @@ mod tests {
 
     #[test]
     fn each_need_is_refused_with_its_parameter() {
-        let id = BackendId::new("local");
-        assert!(unsupported(&id, &Needs::default()).is_none());
+        let (id, none) = (BackendId::new("local"), Needs::default());
+        assert!(unsupported(&id, &Needs::default(), &none).is_none());
         let tools = Needs { tools: true, ..Needs::default() };
-        let error = unsupported(&id, &tools).unwrap();
+        let error = unsupported(&id, &tools, &none).unwrap();
         assert_eq!(
             (error.kind, error.fault, error.retry),
             (Kind::Unsupported, Fault::Caller, Retry::Elsewhere)
         );
         assert_eq!(error.param.as_deref(), Some("tools"));
-        let structured = Needs { structured: true, ..Needs::default() };
-        assert_eq!(unsupported(&id, &structured).unwrap().param.as_deref(), Some("response_format"));
-        for needs in [
-            Needs { vision: true, ..Needs::default() },
-            Needs { audio: true, ..Needs::default() },
-            Needs { logprobs: true, ..Needs::default() },
-            Needs { other_sampling: true, ..Needs::default() },
-        ] {
-            assert!(unsupported(&id, &needs).is_some(), "{needs:?}");
+        assert!(unsupported(&id, &tools, &tools).is_none());
+        for needs in [Needs { vision: true, ..Needs::default() }, Needs { audio: true, ..Needs::default() }] {
+            assert!(unsupported(&id, &needs, &none).is_some(), "{needs:?}");
         }
     }
 }
