@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Measures the whole system and prints one table; every part leaves target/bench/NAME.json. How and why stands in
-# docs/BENCHMARKS.md. Arguments name parts: start relay decision decode table (default: all).
+# docs/BENCHMARKS.md. Arguments name parts: start relay decision decode batch table (default: all).
 # Promises: the gateway measured is the release build that `make run` starts; nothing leaves the machine but the
 # fetching of nginx and onnxruntime-genai into .local/, and where either cannot be had its comparison is left out and
 # said so.

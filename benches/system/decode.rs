@@ -82,7 +82,7 @@ impl Run {
 
 async fn compare(report: &mut Report, threads: usize) -> anyhow::Result<Value> {
     let folder = tempfile::tempdir()?;
-    let model = endless(folder.path(), threads)?;
+    let model = endless(&machine::path("models/starter"), folder.path(), threads)?;
     let config = LocalConfig { threads, max_streams: STREAMS, ..LocalConfig::default() };
     let local: Arc<dyn Backend> = Arc::new(Local::open(&model, &config, Arc::new(Metrics::new()?))?);
     let mut peer = Peer::start(&model)?;
@@ -121,11 +121,11 @@ fn middle(runs: &[Run], what: fn(&Run) -> f64) -> f64 {
     median(&runs.iter().map(what).collect::<Vec<_>>())
 }
 
-/// A copy of the shipped model that does not end by itself: its end token is one that it does not write.
-fn endless(folder: &Path, threads: usize) -> anyhow::Result<PathBuf> {
+/// A copy of a model that does not end by itself: its end token is one that it does not write.
+pub(crate) fn endless(model: &Path, folder: &Path, threads: usize) -> anyhow::Result<PathBuf> {
     let copy = folder.join("starter");
     fs::create_dir(&copy)?;
-    for entry in fs::read_dir(machine::path("models/starter"))? {
+    for entry in fs::read_dir(model)? {
         let entry = entry?;
         if entry.file_type()?.is_file() {
             fs::copy(entry.path(), copy.join(entry.file_name()))?;

@@ -108,7 +108,7 @@ pub(crate) fn folder() -> anyhow::Result<PathBuf> {
 /// Prints every report that lies in `target/bench`.
 pub(crate) fn print_all() -> anyhow::Result<()> {
     println!();
-    for part in ["start", "relay", "decision", "decode"] {
+    for part in ["start", "relay", "decision", "decode", "batch"] {
         let file = folder()?.join(format!("{part}.json"));
         let Ok(text) = fs::read_to_string(&file) else {
             println!("{part}: not measured");

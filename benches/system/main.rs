@@ -1,8 +1,9 @@
-//! The whole-system benchmark: `cargo bench --bench system -- [relay] [decision] [decode] [start] [table]`.
+//! The whole-system benchmark: `cargo bench --bench system -- [relay] [decision] [decode] [batch] [start] [table]`.
 //! Each part writes `target/bench/NAME.json`; `table` prints what is there. CPU time per unit of work and ratios
 //! taken in one run are what counts: machines are shared and wall times drift. Loopback only, bounded in count and time.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark's output is its purpose")]
 
+mod batch;
 mod decision;
 mod decode;
 mod figures;
@@ -21,7 +22,7 @@ use std::process::ExitCode;
 use anyhow::bail;
 
 /// Every part, in the order in which all of them run.
-const PARTS: [&str; 5] = ["start", "relay", "decision", "decode", "table"];
+const PARTS: [&str; 6] = ["start", "relay", "decision", "decode", "batch", "table"];
 
 fn main() -> ExitCode {
     // Cargo adds `--bench`.
@@ -45,6 +46,7 @@ fn run(name: &str) -> anyhow::Result<()> {
         "decision" => decision::run(),
         "decision-on-one-core" => decision::on_one_core(),
         "decode" => decode::run(),
+        "batch" => batch::run(),
         "start" => start::run(),
         "table" => figures::print_all(),
         _ => bail!("there is no such part; known: {}", PARTS.join(", ")),

@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 
 pub(super) use self::pace::Rates;
 pub(super) use self::pool::{BLOCK, Share};
+#[cfg(test)]
+pub(super) use self::prefill::CHUNK as PREFILL_CHUNK;
 
 use self::pace::{Speed, WINDOW};
 use self::pool::Pool;

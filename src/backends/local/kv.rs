@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use ort::session::{RunOptions, Session};
 
+use super::growing::Growing;
 use super::layout::Layout;
 use super::shared::Shared;
 
@@ -12,11 +13,16 @@ use super::shared::Shared;
 pub(super) enum Kv {
     /// The graph writes into the cache.
     Shared(Box<Shared>),
+    /// The graph gives a longer one back.
+    Growing(Growing),
 }
 
 impl Kv {
     /// Cache for `rows` sequences, each as long as the layout's context at most.
     pub(super) fn new(layout: &Layout, rows: usize) -> ort::Result<Self> {
+        if layout.growing {
+            return Ok(Self::Growing(Growing::new(layout, rows)));
+        }
         Ok(Self::Shared(Box::new(Shared::new(layout, rows)?)))
     }
 
@@ -31,6 +37,7 @@ impl Kv {
     ) -> ort::Result<()> {
         match self {
             Self::Shared(rows) => rows.prefill(run, layout, row, ids),
+            Self::Growing(rows) => rows.prefill(run, layout, row, ids),
         }
     }
 
@@ -43,7 +50,9 @@ impl Kv {
         ids: &[u32],
     ) -> ort::Result<()> {
         match self {
+            Self::Shared(rows) if layout.mixes => rows.decode_alone(run, layout, ids),
             Self::Shared(rows) => rows.decode(run, layout, ids),
+            Self::Growing(rows) => rows.decode(run, layout, ids),
         }
     }
 
@@ -51,6 +60,7 @@ impl Kv {
     pub(super) fn logits(&self, layout: &Layout, row: usize) -> &[f32] {
         match self {
             Self::Shared(rows) => rows.logits(layout, row),
+            Self::Growing(rows) => rows.logits(row),
         }
     }
 
@@ -58,6 +68,7 @@ impl Kv {
     pub(super) fn len(&self, row: usize) -> usize {
         match self {
             Self::Shared(rows) => rows.len(row),
+            Self::Growing(rows) => rows.len(row),
         }
     }
 
@@ -65,6 +76,7 @@ impl Kv {
     pub(super) fn truncate(&mut self, row: usize, len: usize) {
         match self {
             Self::Shared(rows) => rows.truncate(row, len),
+            Self::Growing(rows) => rows.truncate(row, len),
         }
     }
 
@@ -73,6 +85,7 @@ impl Kv {
     pub(super) fn read(&self, row: usize, range: &Range<usize>, into: &mut [f32]) {
         match self {
             Self::Shared(rows) => rows.read(row, range, into),
+            Self::Growing(rows) => rows.read(row, range, into),
         }
     }
 
@@ -80,6 +93,7 @@ impl Kv {
     pub(super) fn write(&mut self, row: usize, tokens: usize, from: &[f32]) {
         match self {
             Self::Shared(rows) => rows.write(row, tokens, from),
+            Self::Growing(rows) => rows.write(row, tokens, from),
         }
     }
 
@@ -87,6 +101,7 @@ impl Kv {
     pub(super) fn copy_row(&mut self, layout: &Layout, from: usize, to: usize, len: usize) {
         match self {
             Self::Shared(rows) => rows.copy_row(layout, from, to, len),
+            Self::Growing(rows) => rows.copy_row(from, to, len),
         }
     }
 
@@ -95,6 +110,8 @@ impl Kv {
     pub(super) fn trim(&mut self, tokens: usize) {
         match self {
             Self::Shared(rows) => rows.trim(tokens),
+            // Empty rows hold nothing.
+            Self::Growing(_) => {}
         }
     }
 }

@@ -21,6 +21,12 @@ pub(super) struct Layout {
     pub(super) context: usize,
     /// Whether logits come for the last position only.
     pub(super) pruned: bool,
+    /// Whether the graph asks for each token's position.
+    pub(super) position_ids: bool,
+    /// Whether past and present are tensors of their own, the present one longer; else they may be one buffer.
+    pub(super) growing: bool,
+    /// Whether rows in one run change each other's numbers, so that each has to run alone.
+    pub(super) mixes: bool,
 }
 
 impl Layout {
@@ -50,43 +56,77 @@ impl Names {
 pub(super) fn read(folder: &Folder, session: &Session) -> Result<Layout, LocalError> {
     let names = &folder.names;
     let graph = folder.graph.as_path();
+    let wrong = |why: &str| LocalError::model(graph, why);
+    let past = names.cache_pairs(0)[0].0.clone();
+    let layers = folder.layers.unwrap_or_else(|| count_layers(names, session.inputs()));
+    if !session.inputs().iter().any(|input| input.name() == past) {
+        refuse_unknown(graph, session.inputs(), &[&names.input_ids, &names.attention_mask, &names.position_ids])?;
+        return Err(wrong(&format!("the graph has no `{past}`: an export with a KV cache is needed")));
+    }
+    check(folder, session, layers)?;
+    let size = |axis: usize, declared: Option<usize>, of: &str| match (dimension(session.inputs(), &past, axis), declared) {
+        (Some(found), Some(declared)) if found != declared => {
+            Err(wrong(&format!("`{past}` has {of} {found}, the folder's configuration says {declared}")))
+        }
+        (Some(size), _) | (None, Some(size)) => Ok(size),
+        (None, None) => Err(wrong(&format!("neither `{past}` nor the folder's configuration tells the {of}"))),
+    };
+    Ok(Layout {
+        names: names.clone(),
+        layers,
+        kv_heads: size(1, folder.kv_heads, "number of heads")?,
+        head_size: size(3, folder.head_size, "size of a head")?,
+        vocabulary: dimension(session.outputs(), &names.logits, 2)
+            .ok_or_else(|| wrong("the size of the vocabulary is not fixed in `logits`"))?,
+        context: folder.context,
+        pruned: dimension(session.outputs(), &names.logits, 1) == Some(1),
+        position_ids: session.inputs().iter().any(|input| input.name() == names.position_ids),
+        growing: !folder.attention.shares,
+        mixes: folder.attention.mixes,
+    })
+}
+
+/// Compares names and element types, both ways.
+fn check(folder: &Folder, session: &Session, layers: usize) -> Result<(), LocalError> {
+    let (names, graph) = (&folder.names, folder.graph.as_path());
     let mut inputs = vec![(names.input_ids.clone(), INT), (names.attention_mask.clone(), INT)];
+    if session.inputs().iter().any(|input| input.name() == names.position_ids) {
+        inputs.push((names.position_ids.clone(), INT));
+    }
     let mut outputs = vec![(names.logits.clone(), FLOAT)];
-    for (past, present) in (0..folder.layers).flat_map(|layer| names.cache_pairs(layer)) {
+    for (past, present) in (0..layers).flat_map(|layer| names.cache_pairs(layer)) {
         inputs.push((past, FLOAT));
         outputs.push((present, FLOAT));
     }
-    if let Some(extra) =
-        session.inputs().iter().find(|input| !inputs.iter().any(|(name, _)| name == input.name()))
-    {
-        let why = format!("the graph needs the input `{}`, which this version does not feed", extra.name());
-        return Err(LocalError::model(graph, &why));
-    }
+    let known: Vec<&String> = inputs.iter().map(|(name, _)| name).collect();
+    refuse_unknown(graph, session.inputs(), &known)?;
     for (name, dtype) in &inputs {
         expect(graph, session.inputs(), name, *dtype)?;
     }
     for (name, dtype) in &outputs {
         expect(graph, session.outputs(), name, *dtype)?;
     }
-    let past = names.cache_pairs(0)[0].0.clone();
-    for (axis, declared) in [(1, folder.kv_heads), (3, folder.head_size)] {
-        let found = dimension(session.inputs(), &past, axis);
-        if found.is_some_and(|found| found != declared) {
-            let why = format!("`{past}` and genai_config.json disagree on heads or head size");
-            return Err(LocalError::model(graph, &why));
-        }
-    }
-    let vocabulary = dimension(session.outputs(), &names.logits, 2)
-        .ok_or_else(|| LocalError::model(graph, "the size of the vocabulary is not fixed in `logits`"))?;
-    Ok(Layout {
-        names: names.clone(),
-        layers: folder.layers,
-        kv_heads: folder.kv_heads,
-        head_size: folder.head_size,
-        vocabulary,
-        context: folder.context,
-        pruned: dimension(session.outputs(), &names.logits, 1) == Some(1),
-    })
+    Ok(())
+}
+
+/// Layers for which the graph has a cache.
+fn count_layers(names: &Names, inputs: &[Outlet]) -> usize {
+    let has = |layer: &usize| inputs.iter().any(|input| input.name() == names.cache_pairs(*layer)[0].0);
+    (0..inputs.len()).take_while(has).count()
+}
+
+/// The first input that we do not know, with what it means where that is known.
+fn refuse_unknown(graph: &Path, inputs: &[Outlet], known: &[&String]) -> Result<(), LocalError> {
+    let Some(extra) = inputs.iter().map(Outlet::name).find(|name| !known.iter().any(|known| known == name)) else {
+        return Ok(());
+    };
+    let hint = match extra {
+        "use_cache_branch" => ": this is a merged decoder; export it anew, as one graph with a KV cache",
+        "inputs_embeds" => ": it takes embeddings in place of tokens; only whole text decoders are supported",
+        _ => "",
+    };
+    let why = format!("the graph needs the input `{extra}`, which this version does not feed{hint}");
+    Err(LocalError::model(graph, &why))
 }
 
 const INT: TensorElementType = TensorElementType::Int64;
@@ -96,6 +136,12 @@ fn expect(graph: &Path, outlets: &[Outlet], name: &str, dtype: TensorElementType
     let found = outlets.iter().find(|outlet| outlet.name() == name);
     match found.and_then(|outlet| outlet.dtype().tensor_type()) {
         Some(found) if found == dtype => Ok(()),
+        Some(found @ (TensorElementType::Float16 | TensorElementType::Bfloat16)) => {
+            let why = format!(
+                "`{name}` holds {found}, this version needs {dtype}: take a graph whose cache is in float32 (int4 or int8 weights are faster on a CPU, too)"
+            );
+            Err(LocalError::model(graph, &why))
+        }
         Some(found) => {
             Err(LocalError::model(graph, &format!("`{name}` holds {found}, this version needs {dtype}")))
         }

@@ -8,6 +8,7 @@ mod detokenize;
 mod engine;
 mod folder;
 mod graph;
+mod growing;
 mod kv;
 mod layout;
 mod prefix;
@@ -103,7 +104,10 @@ impl Local {
         metrics: Arc<Metrics>,
     ) -> Result<Self, LocalError> {
         let mut files = Folder::read(folder)?;
-        Manifest::check(folder)?;
+        Manifest::check(&files.root)?;
+        if let Some(shortened) = &files.shortened {
+            tracing::warn!(model = files.name, "{shortened}");
+        }
         let spec = SessionSpec { intra_threads: cores::threads(config.threads, files.weights()), spin: SPIN };
         // One row more than there are answers, so that rows can be exchanged.
         let room = Room { rows: config.max_streams + 1, bytes: config.kv_cache_mib << 20 };
@@ -357,5 +361,7 @@ fn scope(request: &ChatRequest, shared: bool) -> Option<Arc<str>> {
     Some(format!("{}:{key}:{}", key.len(), request.cache_salt.as_deref().unwrap_or_default()).into())
 }
 
+#[cfg(test)]
+mod families;
 #[cfg(test)]
 mod tests;

@@ -65,7 +65,7 @@ impl Prompter {
         specials.sort_unstable_by(|a, b| b.text.len().cmp(&a.text.len()).then(a.id.cmp(&b.id)));
         let template = Template::new(&folder.template, folder.bos_token.clone(), folder.eos_token.clone())
             .map_err(|error| {
-                LocalError::model(&folder.graph.with_file_name("chat_template.jinja"), &error.to_string())
+                LocalError::model(&folder.root.join("chat_template.jinja"), &error.to_string())
             })?;
         let longest_token = table.longest();
         Ok((Self { tokenizer, template, specials, context: folder.context, longest_token }, table))

@@ -137,6 +137,9 @@ impl Shared {
         let (names, slab) = (&layout.names, &self.slab);
         wiring.bind(slab, Port::Input(&names.input_ids), (self.prompt.ids, 0), &[1, more])?;
         wiring.bind(slab, Port::Input(&names.attention_mask), (self.prompt.ones, 0), &[1, total])?;
+        if layout.position_ids {
+            wiring.bind(slab, Port::Input(&names.position_ids), (self.prompt.positions, past), &[1, more])?;
+        }
         let own = row * layout.vocabulary;
         if layout.pruned {
             let shape = [1, 1, layout.vocabulary];
@@ -195,6 +198,22 @@ impl Shared {
         self.slab.run(session, wiring, options)?;
         for row in 0..count {
             self.set_len(row, self.rows[row].len + 1);
+        }
+        Ok(())
+    }
+
+    /// As [`Self::decode`], each row in a run of its own: for graphs whose rows change each other's numbers.
+    pub(super) fn decode_alone(
+        &mut self,
+        (session, options): (&mut Session, &RunOptions),
+        layout: &Layout,
+        ids: &[u32],
+    ) -> ort::Result<()> {
+        for (row, id) in ids.iter().enumerate() {
+            if let Err(error) = self.prefill((session, options), layout, row, &[*id]) {
+                (0..row).for_each(|row| self.rows[row].len -= 1);
+                return Err(error);
+            }
         }
         Ok(())
     }
@@ -317,6 +336,9 @@ impl Shared {
         let (names, slab, step) = (&layout.names, &self.slab, &self.step);
         wiring.bind(slab, Port::Input(&names.input_ids), (step.ids, 0), &[count, 1])?;
         wiring.bind(slab, Port::Input(&names.attention_mask), (step.mask, 0), &[count, step.width])?;
+        if layout.position_ids {
+            wiring.bind(slab, Port::Input(&names.position_ids), (step.positions, 0), &[count, 1])?;
+        }
         wiring.bind(slab, Port::Output(&names.logits), (self.logits, 0), &[count, 1, layout.vocabulary])?;
         Ok(wiring)
     }

@@ -1,0 +1,279 @@
+//! A model folder: ONNX Runtime GenAI's layout or Hugging Face's, told apart by their files, and what it declares about
+//! graph, limits, template and sampling. Promises: every file that is missing or makes no sense is named.
+//! Opens no session; [`super::layout`] compares the graph with what stands here.
+
+mod genai;
+mod hub;
+mod limits;
+mod operators;
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use self::operators::Operators;
+use super::LocalError;
+
+/// What a model folder declares.
+#[derive(Debug)]
+pub(super) struct Folder {
+    /// The folder itself, where a graph inside it was named too.
+    pub(super) root: PathBuf,
+    pub(super) name: String,
+    pub(super) graph: PathBuf,
+    pub(super) tokenizer: PathBuf,
+    pub(super) template: String,
+    pub(super) bos_token: String,
+    pub(super) eos_token: String,
+    pub(super) eos: Vec<u32>,
+    /// Tokens that prompt and answer may have together: what the model declares, or less where the graph is wrong past it.
+    pub(super) context: usize,
+    /// Why [`Self::context`] is less than what the model declares.
+    pub(super) shortened: Option<String>,
+    /// Heads of the cache, where a configuration tells.
+    pub(super) kv_heads: Option<usize>,
+    /// Numbers of each head, where a configuration tells.
+    pub(super) head_size: Option<usize>,
+    /// Layers, where a configuration tells.
+    pub(super) layers: Option<usize>,
+    pub(super) names: Names,
+    pub(super) defaults: Defaults,
+    pub(super) attention: Attention,
+    weights: u64,
+}
+
+/// The graph's own names for its inputs and outputs; `%d` stands for the layer.
+#[derive(Clone, Debug)]
+pub(super) struct Names {
+    pub(super) input_ids: String,
+    pub(super) attention_mask: String,
+    pub(super) position_ids: String,
+    pub(super) past_key: String,
+    pub(super) past_value: String,
+    pub(super) logits: String,
+    pub(super) present_key: String,
+    pub(super) present_value: String,
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        Self {
+            input_ids: "input_ids".to_owned(),
+            attention_mask: "attention_mask".to_owned(),
+            position_ids: "position_ids".to_owned(),
+            past_key: "past_key_values.%d.key".to_owned(),
+            past_value: "past_key_values.%d.value".to_owned(),
+            logits: "logits".to_owned(),
+            present_key: "present.%d.key".to_owned(),
+            present_value: "present.%d.value".to_owned(),
+        }
+    }
+}
+
+/// How the model samples when the caller says nothing.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Defaults {
+    pub(super) temperature: f32,
+    pub(super) top_p: f32,
+    pub(super) top_k: usize,
+    pub(super) max_tokens: Option<usize>,
+}
+
+/// What the graph's operators mean for its cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Attention {
+    /// Attention is one operator that can read and write the same buffer; else the cache grows by copying.
+    pub(super) shares: bool,
+    /// A row's numbers depend on what else is in the run: activations are quantised with one scale for all rows.
+    pub(super) mixes: bool,
+}
+
+/// `generation_config.json`.
+#[derive(Default, Deserialize)]
+struct Generation {
+    eos_token_id: Option<Ids>,
+    do_sample: Option<bool>,
+    temperature: Option<f32>,
+    top_p: Option<f32>,
+    top_k: Option<usize>,
+    max_new_tokens: Option<usize>,
+}
+
+/// One id or a list of them.
+#[derive(Clone, Deserialize)]
+#[serde(untagged)]
+enum Ids {
+    One(u32),
+    Many(Vec<u32>),
+}
+
+impl From<Ids> for Vec<u32> {
+    fn from(ids: Ids) -> Self {
+        match ids {
+            Ids::One(id) => vec![id],
+            Ids::Many(ids) => ids,
+        }
+    }
+}
+
+/// What one of the two layouts says.
+struct Declared {
+    graph: PathBuf,
+    eos: Vec<u32>,
+    context: usize,
+    kv_heads: Option<usize>,
+    head_size: Option<usize>,
+    layers: Option<usize>,
+    names: Names,
+    /// Sampling for what `generation_config.json` does not say.
+    sampling: Generation,
+    /// The window of attention, where the model has one.
+    window: Option<usize>,
+    /// Where another rotary form begins.
+    turn: Option<usize>,
+}
+
+impl Folder {
+    /// Reads the folder's JSON files, its template, and the graph's operators. `path` is the folder, or a graph in it
+    /// (or in its `onnx/`) to take instead of the first choice.
+    pub(super) fn read(path: &Path) -> Result<Self, LocalError> {
+        let (root, chosen) = split(path)?;
+        let root = root.as_path();
+        let generation: Generation = read_json_or_default(&root.join("generation_config.json"))?;
+        let declared = if root.join(genai::FILE).exists() {
+            genai::read(root, chosen)?
+        } else if root.join(hub::FILE).exists() {
+            hub::read(root, chosen, &generation)?
+        } else {
+            let why = "there is neither genai_config.json (ONNX Runtime GenAI's layout) nor config.json (Hugging Face's)";
+            return Err(LocalError::model(root, why));
+        };
+        let graph = declared.graph.as_path();
+        let found = operators::read(graph).map_err(|error| unreadable(graph, &error))?;
+        let weights = weights(graph, &found)?;
+        let tokenizer_config: Value = read_json(&root.join("tokenizer_config.json"))?;
+        let (context, shortened) = limits::context(&declared, &found);
+        Ok(Self {
+            name: root
+                .file_name()
+                .map_or_else(|| "local".to_owned(), |name| name.to_string_lossy().into_owned()),
+            tokenizer: root.join("tokenizer.json"),
+            template: read_template(root, &tokenizer_config)?,
+            bos_token: token_text(&tokenizer_config, "bos_token"),
+            eos_token: token_text(&tokenizer_config, "eos_token"),
+            defaults: defaults(&generation, &declared.sampling),
+            attention: attention(&found),
+            context,
+            shortened,
+            weights,
+            root: root.to_owned(),
+            graph: declared.graph,
+            eos: declared.eos,
+            kv_heads: declared.kv_heads,
+            head_size: declared.head_size,
+            layers: declared.layers,
+            names: declared.names,
+        })
+    }
+
+    /// Bytes of the graph and of the weights beside it.
+    pub(super) fn weights(&self) -> u64 {
+        self.weights
+    }
+}
+
+/// The folder, and the graph that was named, if one was.
+fn split(path: &Path) -> Result<(PathBuf, Option<&Path>), LocalError> {
+    if path.is_dir() {
+        return Ok((path.to_owned(), None));
+    }
+    if path.extension().is_none_or(|kind| kind != "onnx") {
+        return Err(LocalError::model(path, "there is no such model folder"));
+    }
+    let beside = path.parent().unwrap_or(Path::new("."));
+    let inner = beside.file_name().is_some_and(|name| name == hub::INNER);
+    let root = if inner { beside.parent().unwrap_or(beside) } else { beside };
+    Ok((root.to_owned(), Some(path)))
+}
+
+fn attention(found: &Operators) -> Attention {
+    let has = |kind: &str| found.kinds.contains(kind);
+    Attention {
+        shares: has("GroupQueryAttention"),
+        mixes: has("DynamicQuantizeLinear") || has("DynamicQuantizeMatMul"),
+    }
+}
+
+/// Bytes of the graph and its weights; every weight file must be there.
+fn weights(graph: &Path, found: &Operators) -> Result<u64, LocalError> {
+    let mut bytes = std::fs::metadata(graph).map_or(0, |data| data.len());
+    for name in &found.external {
+        let file = graph.with_file_name(name);
+        let of = graph.file_name().unwrap_or_default().to_string_lossy();
+        let data = std::fs::metadata(&file).map_err(|error| {
+            let why = format!("the weights that `{of}` keeps in this file cannot be read: {error}");
+            LocalError::model(&file, &why)
+        })?;
+        bytes += data.len();
+    }
+    Ok(bytes)
+}
+
+fn unreadable(file: &Path, error: &std::io::Error) -> LocalError {
+    let why = match error.kind() {
+        std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        std::io::ErrorKind::UnexpectedEof => "is no ONNX graph, or is cut off".to_owned(),
+        _ => error.to_string(),
+    };
+    LocalError::model(file, &why)
+}
+
+fn read_json<T: DeserializeOwned>(file: &Path) -> Result<T, LocalError> {
+    let text =
+        std::fs::read(file).map_err(|error| LocalError::model(file, &format!("cannot be read: {error}")))?;
+    serde_json::from_slice(&text).map_err(|error| LocalError::model(file, &error.to_string()))
+}
+
+fn read_json_or_default<T: DeserializeOwned + Default>(file: &Path) -> Result<T, LocalError> {
+    if file.exists() { read_json(file) } else { Ok(T::default()) }
+}
+
+/// `chat_template.jinja`, else the template inside `tokenizer_config.json`.
+fn read_template(path: &Path, tokenizer_config: &Value) -> Result<String, LocalError> {
+    let file = path.join("chat_template.jinja");
+    match std::fs::read_to_string(&file) {
+        Ok(text) => Ok(text),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            tokenizer_config["chat_template"].as_str().map(str::to_owned).ok_or_else(|| {
+                LocalError::model(&file, "there is no chat template, here or in tokenizer_config.json")
+            })
+        }
+        Err(error) => Err(LocalError::model(&file, &format!("cannot be read: {error}"))),
+    }
+}
+
+/// A special token's text: a string, or an object with `content`.
+fn token_text(tokenizer_config: &Value, key: &str) -> String {
+    let value = &tokenizer_config[key];
+    value.as_str().or_else(|| value["content"].as_str()).unwrap_or_default().to_owned()
+}
+
+/// What `generation_config.json` says, else the layout's own configuration. Without `do_sample` the model is greedy.
+fn defaults(own: &Generation, other: &Generation) -> Defaults {
+    let sample = own.do_sample.or(other.do_sample).unwrap_or(false);
+    let greedy = Defaults { temperature: 0.0, top_p: 1.0, top_k: 0, max_tokens: own.max_new_tokens };
+    if !sample {
+        return greedy;
+    }
+    Defaults {
+        temperature: own.temperature.or(other.temperature).unwrap_or(1.0),
+        top_p: own.top_p.or(other.top_p).unwrap_or(1.0),
+        top_k: own.top_k.or(other.top_k).unwrap_or(0),
+        ..greedy
+    }
+}
+
+#[cfg(test)]
+mod tests;
