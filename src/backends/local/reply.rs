@@ -2,6 +2,8 @@
 //! Promises: role, text, finish for each answer, then one usage for all; an engine that vanishes is an error.
 //! Dropping it stops the engine's work at the next token.
 
+mod told;
+
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,13 +13,15 @@ use std::task::{Context, Poll, ready};
 use futures_util::Stream;
 use tokio::sync::mpsc::Receiver;
 
+use self::told::Told;
 use super::detokenize::{Detokenizer, Vocabulary};
 use super::queue::{End, Step};
 use super::refusal;
+use super::sampler::Token;
 use super::stop::{Seen, StopWatch};
 use super::tool_calls::{Reader, Reading, Said};
 use crate::backends::BackendError;
-use crate::chat::{BackendId, Chunk, Confidence, Delta, Event, FinishReason, Usage};
+use crate::chat::{BackendId, Chunk, Confidence, Delta, Event, FinishReason, TokenLogprob, Usage};
 
 /// One of the `n` answers, as far as it has come.
 struct Answer {
@@ -25,6 +29,7 @@ struct Answer {
     stops: StopWatch,
     /// Where tools are offered.
     calls: Option<Reader>,
+    told: Told,
     tokens: u64,
     begun: bool,
     ended: bool,
@@ -58,6 +63,7 @@ impl Reply {
             detokenizer: Detokenizer::new(&vocabulary),
             stops: StopWatch::new(stops),
             calls: None,
+            told: Told::default(),
             tokens: 0,
             begun: false,
             ended: false,
@@ -94,7 +100,7 @@ impl Reply {
         match step {
             Some(Step::Token { index, token }) => {
                 self.confidence.extend(token.confidence.filter(|_| index == 0));
-                self.take_token(index, token.id);
+                self.take_token(index, &token);
             }
             Some(Step::End { end: End::Failed, .. }) => self.fail(refusal::internal(&self.backend)),
             Some(Step::End { end: End::Expired, .. }) => self.fail(refusal::busy(&self.backend)),
@@ -110,18 +116,22 @@ impl Reply {
         }
     }
 
-    fn take_token(&mut self, index: u32, id: u32) {
+    fn take_token(&mut self, index: u32, token: &Token) {
         let Some(answer) = self.answers.get_mut(index as usize).filter(|answer| !answer.ended) else {
             return;
         };
         let mut events = vec![];
         answer.begin(index, &mut events);
         answer.tokens += 1;
-        let mark = answer.calls.as_ref().and_then(|calls| calls.mark(id));
+        let told = answer.tell(&self.vocabulary, token);
+        let mark = answer.calls.as_ref().and_then(|calls| calls.mark(token.id));
         let text = match mark {
             Some(mark) => mark.to_owned(),
-            None => answer.detokenizer.push(self.vocabulary.bytes(id)),
+            None => answer.detokenizer.push(self.vocabulary.bytes(token.id)),
         };
+        if let Some(told) = told {
+            answer.told.push(told, text.len());
+        }
         if let Some(reason) = answer.read(index, text, &mut events) {
             answer.ended = true;
             events.push(Event::Finish { index, reason });
@@ -129,7 +139,7 @@ impl Reply {
                 enough.store(true, Relaxed);
             }
         }
-        self.give(events);
+        self.give(index, events);
     }
 
     /// The prompt is counted once, however many answers there are.
@@ -149,14 +159,16 @@ impl Reply {
         let reason = answer.finish(index, reason, &mut events);
         answer.ended = true;
         events.push(Event::Finish { index, reason });
-        self.give(events);
+        self.give(index, events);
     }
 
     /// Hands events out; after the last answer's end the usage follows.
-    fn give(&mut self, events: Vec<Event>) {
+    fn give(&mut self, index: u32, events: Vec<Event>) {
         if !events.is_empty() {
             let confidence = std::mem::take(&mut self.confidence);
-            self.ready.push_back(Ok(Chunk { events, confidence, ..Chunk::default() }));
+            let logprobs = self.answers.get_mut(index as usize).map(|answer| answer.told_of(&events));
+            let logprobs = logprobs.unwrap_or_default();
+            self.ready.push_back(Ok(Chunk { events, confidence, logprobs, ..Chunk::default() }));
         }
         if self.answers.iter().all(|answer| answer.ended) {
             let usage = Usage {
@@ -240,6 +252,34 @@ impl Answer {
     fn reason(&self) -> FinishReason {
         let called = self.calls.as_ref().is_some_and(Reader::has_called);
         if called { FinishReason::ToolCalls } else { FinishReason::Stop }
+    }
+
+    /// What the model thought of a token, where that is asked for; before its text is made.
+    fn tell(&self, vocabulary: &Vocabulary, token: &Token) -> Option<TokenLogprob> {
+        let logprobs = token.logprobs.as_ref()?;
+        let name = |id| self.detokenizer.as_shown(vocabulary.name(id)).to_vec();
+        Some(TokenLogprob {
+            bytes: name(token.id),
+            logprob: logprobs.chosen,
+            top: logprobs.top.iter().map(|(id, logprob)| (name(*id), *logprob)).collect(),
+        })
+    }
+
+    /// What is told of the tokens whose text these events show.
+    fn told_of(&mut self, events: &[Event]) -> Vec<TokenLogprob> {
+        let (mut shown, mut calls) = (0, false);
+        for event in events {
+            match event {
+                Event::Delta { delta: Delta::Text(text), .. } => shown += text.len(),
+                Event::Delta { .. } => calls = true,
+                Event::Role { .. } | Event::Finish { .. } | Event::Usage(_) | Event::Whole { .. } => {}
+            }
+        }
+        let told = self.told.show(shown, self.ended);
+        if calls {
+            self.told.close();
+        }
+        told
     }
 }
 
