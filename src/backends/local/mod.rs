@@ -50,6 +50,7 @@ use self::tool_calls::Plan;
 use super::{Backend, BackendError, Call, ChunkStream, Load, Profile, Readiness};
 use crate::chat::{BackendId, ChatRequest, Control, Needs, ResponseFormat, Sampling};
 use crate::config::LocalConfig;
+use crate::hub::Record;
 use crate::metrics::Metrics;
 use crate::onnx::{Manifest, SessionSpec};
 
@@ -107,10 +108,13 @@ impl Local {
     ) -> Result<Self, LocalError> {
         let mut files = Folder::read(folder)?;
         Manifest::check(&files.root)?;
+        Record::check(&files.root)?;
         if let Some(shortened) = &files.shortened {
             tracing::warn!(model = files.name, "{shortened}");
         }
-        let spec = SessionSpec { intra_threads: cores::threads(config.threads, files.weights()), spin: SPIN };
+        files.prefill = files.prefill.filter(|_| config.prefill_form);
+        let threads = cores::threads(config.threads, files.weights());
+        let spec = SessionSpec { intra_threads: threads, spin: config.spin };
         // One row more than there are answers, so that rows can be exchanged.
         let room = Room { rows: config.max_streams + 1, bytes: config.kv_cache_mib << 20 };
         let graph = Graph::open(&files, &spec, room)?;
@@ -176,9 +180,6 @@ fn warn_of_cap(files: &Folder, graph: &Graph, config: &LocalConfig) {
         );
     }
 }
-
-/// Idle pool threads do not spin: the cores are shared with the gateway itself.
-const SPIN: bool = false;
 
 fn profile(files: &Folder, can: Needs, longest: Duration) -> Profile {
     Profile {

@@ -9,6 +9,7 @@ use super::prompt::PromptError;
 use super::tool_calls::Unplanned;
 use crate::backends::{BackendError, Fault, Kind, Retry};
 use crate::chat::{BackendId, Needs};
+use crate::hub::RecordError;
 use crate::onnx::{ManifestError, OnnxError};
 
 /// Why the local model cannot be used; names the file and the command that mends it.
@@ -23,8 +24,14 @@ pub enum LocalError {
     /// A shipped file is missing or altered.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
+    /// A pulled file is missing or altered.
+    #[error(transparent)]
+    Record(#[from] RecordError),
     /// A file of the model folder is missing or makes no sense.
-    #[error("{}: {why}. Run `git checkout models/` to restore the shipped model, or correct `local.model`", file.display())]
+    #[error(
+        "{}: {why}. Run `git checkout models/` to restore a shipped model, `crossover models pull` to get another, or correct `local.model`",
+        file.display()
+    )]
     Model {
         /// The file or folder.
         file: PathBuf,
@@ -61,7 +68,7 @@ impl LocalError {
     pub fn label(&self) -> &'static str {
         match self {
             Self::Onnx { error } => error.label(),
-            Self::Manifest(_) => "model_altered",
+            Self::Manifest(_) | Self::Record(_) => "model_altered",
             Self::Model { .. } => "model_unusable",
             Self::Thread(_) => "no_thread",
         }
