@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::support::gateway::Gateway;
 use crate::support::reply::text;
 use crate::support::scripted_upstream::ScriptedUpstream;
-use crate::support::small_model::endless;
+use crate::support::small_model::{calling, endless};
 
 /// A gateway whose local answers run to their `max_tokens`, and the folder that its model lies in.
 async fn house(upstream: &ScriptedUpstream) -> (Gateway, tempfile::TempDir) {
@@ -128,5 +128,42 @@ async fn what_the_local_model_cannot_do_is_refused_when_it_may_go_nowhere_else()
     ] {
         assert_eq!(gateway.post(&ask(&fields)).await.code(400), "unsupported", "{fields}");
     }
+    assert_eq!(upstream.bytes_received(), 0);
+}
+
+#[tokio::test]
+async fn tool_calls_come_in_openais_shapes_whole_and_streamed() {
+    let upstream = ScriptedUpstream::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let gateway = Gateway::with(&upstream.base_url(), |config| {
+        config.local.enabled = true;
+        config.local.model = calling(folder.path(), "qwen25").display().to_string();
+    })
+    .await;
+    // One answer is possible only, so that the shapes can be held to a snapshot whatever the weights are.
+    let schema =
+        json!({ "type": "object", "properties": { "level": { "const": 7 } }, "required": ["level"] });
+    let tool = json!({ "type": "function", "function": { "name": "set_level", "parameters": schema } });
+    let fields = json!({ "tools": [tool], "tool_choice": "required", "parallel_tool_calls": false, "max_tokens": 200 });
+    let whole = gateway.post(&ask(&fields)).await;
+    assert_eq!((whole.status, whole.header("x-crossover-route")), (200, "local"), "{whole:?}");
+    let mut whole = whole.json();
+    whole["choices"][0]["message"]["tool_calls"][0]["id"] = "[id]".into();
+    whole["usage"]["completion_tokens"] = "[n]".into();
+    let mut message = redacted(whole.clone());
+    message["choices"][0]["message"]["content"] = whole["choices"][0]["message"]["content"].clone();
+    insta::assert_json_snapshot!("tool_calls_whole", message);
+    let mut streamed = fields.clone();
+    streamed["stream"] = true.into();
+    let mut chunks = gateway.post(&ask(&streamed)).await.chunks();
+    // How the arguments are cut depends on the weights: what is joined does not.
+    let pieces: String = chunks
+        .iter()
+        .filter_map(|chunk| chunk.pointer("/choices/0/delta/tool_calls/0/function/arguments")?.as_str())
+        .collect();
+    assert_eq!(pieces, "{\"level\": 7}");
+    chunks[1]["choices"][0]["delta"]["tool_calls"][0]["id"] = "[id]".into();
+    let ends = [&chunks[0], &chunks[1], &chunks[chunks.len() - 1]].map(|chunk| redacted(chunk.clone()));
+    insta::assert_json_snapshot!("tool_calls_streamed", ends);
     assert_eq!(upstream.bytes_received(), 0);
 }

@@ -51,9 +51,9 @@ fn takes(grammars: &Grammars, grammar: &str, text: &str, special: &dyn Fn(&str) 
     let marks: Vec<&str> = FORMS.iter().flat_map(|form| form.marks()).collect();
     let (mut at, mut over) = (0, false);
     while at < text.len() {
-        let mark = marks
-            .iter()
-            .find_map(|mark| Some((text[at..].starts_with(mark).then(|| special(mark))??, mark.len())));
+        let mark = marks.iter().find_map(|mark| {
+            Some((text.as_bytes()[at..].starts_with(mark.as_bytes()).then(|| special(mark))??, mark.len()))
+        });
         let (id, length) = mark.unwrap_or((text.as_bytes()[at].into(), 1));
         if over || !constraint.allowed().unwrap().is_allowed(id) {
             return false;
