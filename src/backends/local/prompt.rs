@@ -24,11 +24,15 @@ struct Special {
 pub(super) struct Prompter {
     tokenizer: Tokenizer,
     template: Template,
+    /// For conversations that offer tools, where the model has another template for them.
+    tool_template: Option<Template>,
     /// How the model writes tool calls, if its template offers tools.
     form: Option<Form>,
     /// Whether the template knows instructions under their newer name.
     knows_developer: bool,
     specials: Vec<Special>,
+    /// Other added tokens that steer a conversation, such as `<|end|>` or `<tool_response>`.
+    controls: Vec<String>,
     context: usize,
     longest_token: usize,
 }
@@ -69,17 +73,23 @@ impl Prompter {
             .collect();
         // The longest match wins where one special token begins with another.
         specials.sort_unstable_by(|a, b| b.text.len().cmp(&a.text.len()).then(a.id.cmp(&b.id)));
-        let template = Template::new(&folder.template, folder.bos_token.clone(), folder.eos_token.clone())
-            .map_err(|error| {
+        let compile = |source: &str| {
+            Template::new(source, folder.bos_token.clone(), folder.eos_token.clone()).map_err(|error| {
                 LocalError::model(&folder.root.join("chat_template.jinja"), &error.to_string())
-            })?;
+            })
+        };
+        let template = compile(&folder.template)?;
+        let tool_template = folder.tool_template.as_deref().map(compile).transpose()?;
+        let with_tools = tool_template.as_ref().unwrap_or(&template);
         let prompter = Self {
-            form: Form::of(template.source()),
+            form: Form::of(with_tools.source()),
             knows_developer: template.source().contains("developer"),
+            controls: controls(&tokenizer, &[template.source(), with_tools.source()]),
             longest_token: table.longest(),
             context: folder.context,
             tokenizer,
             template,
+            tool_template,
             specials,
         };
         Ok((prompter, table))
@@ -121,7 +131,7 @@ impl Prompter {
         if at_least >= self.context {
             return Err(PromptError::TooLong(at_least));
         }
-        let shield = Shield::new(&self.specials);
+        let shield = Shield::new(&self.specials, &self.controls);
         let text = self.render(request, &shield)?;
         let at_least = self.tokens_at_least(text.len());
         if at_least >= self.context {
@@ -143,12 +153,16 @@ impl Prompter {
     /// user's words.
     fn render(&self, request: &ChatRequest, shield: &Shield<'_>) -> Result<String, PromptError> {
         let mut scene = self.scene(request, shield);
-        let rendered = self.template.render(&scene);
+        let template = match &self.tool_template {
+            Some(template) if !scene.tools.is_empty() => template,
+            _ => &self.template,
+        };
+        let rendered = template.render(&scene);
         if let Err(error) = &rendered
             && error.kind() == minijinja::ErrorKind::InvalidOperation
             && fold_instructions(&mut scene.messages)
         {
-            return self.template.render(&scene).map_err(|_| PromptError::Template);
+            return template.render(&scene).map_err(|_| PromptError::Template);
         }
         rendered.map_err(|_| PromptError::Template)
     }
@@ -174,10 +188,11 @@ impl Prompter {
             role => role,
         };
         let id = |id: &str| self.form.map_or_else(|| id.to_owned(), |form| form.known_id(id));
-        let mut turn = json!({
-            "role": role.as_str(),
-            "content": shield.raise(&message.texts().collect::<String>()),
-        });
+        let text: String = message.texts().collect();
+        // What the model itself said holds its thoughts and calls in tokens of its own, which templates look for.
+        let content =
+            if role == Role::Assistant { shield.raise_specials(&text) } else { shield.raise(&text) };
+        let mut turn = json!({ "role": role.as_str(), "content": content });
         if let Some(name) = &message.name {
             turn["name"] = shield.raise(name).into();
         }
@@ -217,36 +232,64 @@ impl Prompter {
             return Ok(());
         }
         let plain = shield.lift(text);
-        let encoding =
-            self.tokenizer.encode_fast(plain.as_str(), false).map_err(|_| PromptError::Tokenizer)?;
-        ids.extend_from_slice(encoding.get_ids());
+        // Where a control token was broken up its parts are encoded apart, so that they stay text.
+        for part in plain.split(shield.cut.as_str()).filter(|part| !part.is_empty()) {
+            let encoding = self.tokenizer.encode_fast(part, false).map_err(|_| PromptError::Tokenizer)?;
+            ids.extend_from_slice(encoding.get_ids());
+        }
         Ok(())
     }
 }
 
-/// Breaks up special tokens in user text with a mark that nobody can guess, and lifts the mark after rendering.
+/// Added tokens that are not special and steer a conversation all the same: those that a template writes, and those of
+/// the form `<|name|>`. Tokenizers read them in any text.
+fn controls(tokenizer: &Tokenizer, templates: &[&str]) -> Vec<String> {
+    let steers = |text: &str| {
+        let written = || templates.iter().any(|template| template.contains(text));
+        text.len() > 2
+            && !text.chars().any(char::is_whitespace)
+            && ((text.starts_with("<|") && text.ends_with("|>")) || written())
+    };
+    let added = tokenizer.get_added_tokens_decoder().into_values();
+    added.filter(|token| !token.special && steers(&token.content)).map(|token| token.content).collect()
+}
+
+/// Breaks up special and control tokens in user text with marks that nobody can guess, and lifts them after rendering.
 /// A text that ends in the beginning of one is broken up too, so that two texts cannot make one together.
 struct Shield<'s> {
     specials: &'s [Special],
+    controls: &'s [String],
+    /// In special tokens, which the tokenizer does not read by itself: lifted before encoding.
     mark: String,
+    /// In control tokens, which it would read: there the text is encoded in parts.
+    cut: String,
 }
 
 impl<'s> Shield<'s> {
-    fn new(specials: &'s [Special]) -> Self {
-        Self { specials, mark: format!("\u{F8FE}{:032x}\u{F8FF}", rand::random::<u128>()) }
+    fn new(specials: &'s [Special], controls: &'s [String]) -> Self {
+        let mark = |kind: char| format!("\u{F8FE}{kind}{:032x}\u{F8FF}", rand::random::<u128>());
+        Self { specials, controls, mark: mark('m'), cut: mark('c') }
     }
 
-    /// The mark goes behind the first character of each special token, whole or cut off at the end.
+    /// A mark goes behind the first character of each special or control token, whole or cut off at the end.
     fn raise(&self, text: &str) -> String {
+        self.raise_with(text, self.controls)
+    }
+
+    /// The same for special tokens alone.
+    fn raise_specials(&self, text: &str) -> String {
+        self.raise_with(text, &[])
+    }
+
+    fn raise_with(&self, text: &str, controls: &[String]) -> String {
         let mut safe = String::with_capacity(text.len());
         for (at, letter) in text.char_indices() {
             safe.push(letter);
             let rest = &text[at..];
-            let special = self
-                .specials
-                .iter()
-                .any(|special| rest.starts_with(special.text.as_str()) || special.text.starts_with(rest));
-            if special {
+            let is = |token: &str| rest.starts_with(token) || token.starts_with(rest);
+            if controls.iter().any(|token| is(token)) {
+                safe.push_str(&self.cut);
+            } else if self.specials.iter().any(|special| is(&special.text)) {
                 safe.push_str(&self.mark);
             }
         }
@@ -264,10 +307,12 @@ impl<'s> Shield<'s> {
         }
     }
 
+    /// Takes the marks of special tokens out; those of control tokens stay.
     fn lift(&self, text: &str) -> String {
-        // JSON may have written the mark's two outer letters as escapes.
-        let escaped = self.mark.replace('\u{F8FE}', "\\uf8fe").replace('\u{F8FF}', "\\uf8ff");
-        text.replace(&self.mark, "").replace(&escaped, "")
+        // JSON may have written the marks' two outer letters as escapes.
+        let escaped = |mark: &str| mark.replace('\u{F8FE}', "\\uf8fe").replace('\u{F8FF}', "\\uf8ff");
+        let text = text.replace(&self.mark, "").replace(&escaped(&self.mark), "");
+        if self.controls.is_empty() { text } else { text.replace(&escaped(&self.cut), &self.cut) }
     }
 }
 
