@@ -60,16 +60,25 @@ pub(super) fn read(folder: &Folder, session: &Session) -> Result<Layout, LocalEr
     let past = names.cache_pairs(0)[0].0.clone();
     let layers = folder.layers.unwrap_or_else(|| count_layers(names, session.inputs()));
     if !session.inputs().iter().any(|input| input.name() == past) {
-        refuse_unknown(graph, session.inputs(), &[&names.input_ids, &names.attention_mask, &names.position_ids])?;
+        refuse_unknown(
+            graph,
+            session.inputs(),
+            &[&names.input_ids, &names.attention_mask, &names.position_ids],
+        )?;
         return Err(wrong(&format!("the graph has no `{past}`: an export with a KV cache is needed")));
     }
     check(folder, session, layers)?;
-    let size = |axis: usize, declared: Option<usize>, of: &str| match (dimension(session.inputs(), &past, axis), declared) {
+    let size = |axis: usize, declared: Option<usize>, of: &str| match (
+        dimension(session.inputs(), &past, axis),
+        declared,
+    ) {
         (Some(found), Some(declared)) if found != declared => {
             Err(wrong(&format!("`{past}` has {of} {found}, the folder's configuration says {declared}")))
         }
         (Some(size), _) | (None, Some(size)) => Ok(size),
-        (None, None) => Err(wrong(&format!("neither `{past}` nor the folder's configuration tells the {of}"))),
+        (None, None) => {
+            Err(wrong(&format!("neither `{past}` nor the folder's configuration tells the {of}")))
+        }
     };
     Ok(Layout {
         names: names.clone(),
@@ -117,7 +126,8 @@ fn count_layers(names: &Names, inputs: &[Outlet]) -> usize {
 
 /// The first input that we do not know, with what it means where that is known.
 fn refuse_unknown(graph: &Path, inputs: &[Outlet], known: &[&String]) -> Result<(), LocalError> {
-    let Some(extra) = inputs.iter().map(Outlet::name).find(|name| !known.iter().any(|known| known == name)) else {
+    let Some(extra) = inputs.iter().map(Outlet::name).find(|name| !known.iter().any(|known| known == name))
+    else {
         return Ok(());
     };
     let hint = match extra {

@@ -53,8 +53,11 @@ async fn check(family: &Family, form: Form, expected: &[Vec<u32>]) -> Result<(),
         return Err(format!("the context is {context}"));
     }
     let tokenizer = Tokenizer::from_file(fixtures().join("tokenizer/tokenizer.json")).unwrap();
-    let asked: Vec<(Prompt, String)> =
-        prompts().into_iter().zip(expected).map(|(prompt, ids)| (prompt, tokenizer.decode(ids, true).unwrap())).collect();
+    let asked: Vec<(Prompt, String)> = prompts()
+        .into_iter()
+        .zip(expected)
+        .map(|(prompt, ids)| (prompt, tokenizer.decode(ids, true).unwrap()))
+        .collect();
     for (prompt, expected) in &asked {
         answer(&local, prompt, expected, "alone", false).await?;
     }
@@ -71,9 +74,16 @@ async fn check(family: &Family, form: Form, expected: &[Vec<u32>]) -> Result<(),
 }
 
 /// Asks and compares; with `scoped`, under a key, so that prefixes may be shared.
-async fn answer(local: &Local, prompt: &Prompt, expected: &str, how: &str, scoped: bool) -> Result<(), String> {
+async fn answer(
+    local: &Local,
+    prompt: &Prompt,
+    expected: &str,
+    how: &str,
+    scoped: bool,
+) -> Result<(), String> {
     let mut request = request(vec![Message::text(Role::User, &prompt.text)]);
-    request.sampling = Sampling { n: 1, max_tokens: Some(TOKENS), temperature: Some(0.0), ..Sampling::default() };
+    request.sampling =
+        Sampling { n: 1, max_tokens: Some(TOKENS), temperature: Some(0.0), ..Sampling::default() };
     request.controls.key = scoped.then(|| "tester".into());
     let call = Call { request: Arc::new(request), model: "local".to_owned() };
     let folded = fold(local.answer(call)).await.map_err(|error| format!("{how}: {}", error.message))?;

@@ -43,15 +43,36 @@ pub(super) const FAMILIES: [Family; 12] = [
     family("qwen3", "Qwen3", "normalised queries and keys, heads wider than their share"),
     Family {
         windowed: true,
-        ..family("gemma-2", "Gemma 2", "windowed layers between whole ones, soft caps, norms before and after, scaled embeddings")
+        ..family(
+            "gemma-2",
+            "Gemma 2",
+            "windowed layers between whole ones, soft caps, norms before and after, scaled embeddings",
+        )
     },
     Family {
         windowed: true,
-        ..family("gemma-3", "Gemma 3 (1B text)", "windowed layers with rotary frequencies of their own, normalised queries and keys")
+        ..family(
+            "gemma-3",
+            "Gemma 3 (1B text)",
+            "windowed layers with rotary frequencies of their own, normalised queries and keys",
+        )
     },
-    Family { capped: CAP, ..family("phi-3", "Phi-3-mini (4k)", "joined projections, a sliding window in every layer") },
-    Family { capped: CAP, ..family("phi-3.5", "Phi-3.5-mini, Phi-3-mini (128k)", "two sets of rotary factors") },
-    Family { capped: CAP, ..family("phi-4", "Phi-4-mini", "partial rotary embedding, two sets of factors, grouped heads, tied embeddings") },
+    Family {
+        capped: CAP,
+        ..family("phi-3", "Phi-3-mini (4k)", "joined projections, a sliding window in every layer")
+    },
+    Family {
+        capped: CAP,
+        ..family("phi-3.5", "Phi-3.5-mini, Phi-3-mini (128k)", "two sets of rotary factors")
+    },
+    Family {
+        capped: CAP,
+        ..family(
+            "phi-4",
+            "Phi-4-mini",
+            "partial rotary embedding, two sets of factors, grouped heads, tied embeddings",
+        )
+    },
 ];
 
 /// In which form a model comes.
@@ -69,15 +90,8 @@ pub(super) enum Form {
 }
 
 /// All forms, in the order of the page's columns.
-pub(super) const FORMS: [Form; 7] = [
-    Form::GenAiF32,
-    Form::GenAiInt4,
-    Form::GenAiInt8,
-    Form::HfGqa,
-    Form::HfF32,
-    Form::HfQ4,
-    Form::HfInt8,
-];
+pub(super) const FORMS: [Form; 7] =
+    [Form::GenAiF32, Form::GenAiInt4, Form::GenAiInt8, Form::HfGqa, Form::HfF32, Form::HfQ4, Form::HfInt8];
 
 impl Form {
     pub(super) fn title(self) -> &'static str {
@@ -111,9 +125,10 @@ impl Form {
                 ("genai-int8/model.onnx.data", "model.onnx.data"),
             ],
             // The two forms of the builder have the same weights.
-            Self::HfGqa => {
-                &[("hf-gqa-f32/model.onnx", "onnx/model.onnx"), ("genai-f32/model.onnx.data", "onnx/model.onnx.data")]
-            }
+            Self::HfGqa => &[
+                ("hf-gqa-f32/model.onnx", "onnx/model.onnx"),
+                ("genai-f32/model.onnx.data", "onnx/model.onnx.data"),
+            ],
             Self::HfF32 => &[("hf/model.onnx", "onnx/model.onnx")],
             Self::HfQ4 => &[("hf/model_q4.onnx", "onnx/model_q4.onnx")],
             Self::HfInt8 => &[("hf/model_quantized.onnx", "onnx/model_quantized.onnx")],

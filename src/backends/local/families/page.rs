@@ -36,7 +36,9 @@ mod tests {
     #[tokio::test]
     async fn try_all() {
         for family in &FAMILIES {
-            if !super::super::fixtures().join(family.folder).exists() { continue; }
+            if !super::super::fixtures().join(family.folder).exists() {
+                continue;
+            }
             let outcomes = measure(family).await;
             for (form, outcome) in FORMS.iter().zip(&outcomes) {
                 eprintln!("{} {:?} {:?}", family.folder, form, outcome);

@@ -67,8 +67,12 @@ pub(super) fn read(root: &Path, chosen: Option<&Path>) -> Result<Declared, Local
     let file = root.join(FILE);
     let genai: GenAi = read_json(&file)?;
     let decoder = genai.model.decoder;
-    let counts =
-        [genai.model.context_length, decoder.num_hidden_layers, decoder.num_key_value_heads, decoder.head_size];
+    let counts = [
+        genai.model.context_length,
+        decoder.num_hidden_layers,
+        decoder.num_key_value_heads,
+        decoder.head_size,
+    ];
     if counts.contains(&0) {
         return Err(LocalError::model(&file, "a length, layer or head count is 0"));
     }

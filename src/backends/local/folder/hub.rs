@@ -82,7 +82,8 @@ pub(super) fn read(
     let text = config.text();
     let missing = |field: &str| LocalError::model(&file, &format!("`{field}` is missing or 0"));
     let context = text.max_position_embeddings.filter(|length| *length > 0);
-    let eos = generation.eos_token_id.as_ref().or(text.eos_token_id.as_ref()).or(config.eos_token_id.as_ref());
+    let eos =
+        generation.eos_token_id.as_ref().or(text.eos_token_id.as_ref()).or(config.eos_token_id.as_ref());
     let of_width = text.hidden_size.zip(text.num_attention_heads.filter(|heads| *heads > 0));
     Ok(Declared {
         graph: chosen.map_or_else(|| choose(root), |graph| Ok(graph.to_owned()))?,
@@ -103,7 +104,8 @@ fn choose(root: &Path) -> Result<PathBuf, LocalError> {
     let inner = root.join(INNER);
     let places = ORDER.iter().flat_map(|name| [inner.join(name), root.join(name)]);
     places.into_iter().find(|graph| graph.is_file()).ok_or_else(|| {
-        let why = format!("there is no graph here: none of {}, in this folder or in `{INNER}/`", ORDER.join(", "));
+        let why =
+            format!("there is no graph here: none of {}, in this folder or in `{INNER}/`", ORDER.join(", "));
         LocalError::model(root, &why)
     })
 }

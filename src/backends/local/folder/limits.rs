@@ -12,7 +12,9 @@ pub(super) fn context(declared: &Declared, found: &Operators) -> (usize, Option<
         (window, "the model attends to a sliding window that this graph does not have"),
         (turn, "past it, the model changes its rotary factors, and what is cached fits only one set of them"),
     ];
-    let least = limits.into_iter().filter_map(|(limit, why)| limit.filter(|limit| *limit > 0).map(|limit| (limit, why)));
+    let least = limits
+        .into_iter()
+        .filter_map(|(limit, why)| limit.filter(|limit| *limit > 0).map(|limit| (limit, why)));
     match least.min_by_key(|(limit, _)| *limit) {
         Some((limit, why)) if limit < declared.context => {
             let text = format!("the context is {limit} tokens instead of {}: {why}", declared.context);

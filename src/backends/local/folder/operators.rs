@@ -321,7 +321,10 @@ mod tests {
     #[test]
     fn the_starter_model_is_read_without_its_weights() {
         let found = read(&crate::backends::local::tests::starter().join("model.onnx")).unwrap();
-        assert!(found.kinds.contains("GroupQueryAttention") && found.kinds.contains("MatMulNBits"), "{found:?}");
+        assert!(
+            found.kinds.contains("GroupQueryAttention") && found.kinds.contains("MatMulNBits"),
+            "{found:?}"
+        );
         assert_eq!(found.external.iter().collect::<Vec<_>>(), ["model.onnx.data"]);
         assert!(!found.windows.is_empty() && found.windows.iter().all(|window| *window == -1));
         assert_eq!(found.boundary, None);
@@ -334,7 +337,10 @@ mod tests {
         for content in [&b""[..], b"garbage", b"\x3a\xff\xff\xff\xff\x0f", &[0x80; 20], b"\x08\x07"] {
             std::fs::write(&file, content).unwrap();
             let error = read(&file).unwrap_err();
-            assert!(matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof), "{content:?}: {error}");
+            assert!(
+                matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof),
+                "{content:?}: {error}"
+            );
         }
         assert_eq!(read(&folder.path().join("nothing")).unwrap_err().kind(), ErrorKind::NotFound);
     }

@@ -2,4 +2,3 @@
 
 use super::*;
 use crate::backends::local::families::{Form, assemble, read};
-
