@@ -17,6 +17,7 @@ pub mod routing;
 
 pub mod dialects;
 
+pub mod hub;
 pub mod onnx;
 pub mod telemetry;
 

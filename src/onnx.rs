@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use ort::environment::Environment;
+use ort::logging::LogLevel;
 use ort::session::Session;
 
 pub use manifest::{Listed, Manifest, ManifestError, sha256};
@@ -19,6 +20,12 @@ pub const VERSION: &str = "1.31.1";
 const LIBRARY: &str = "libonnxruntime.so.1.31.1";
 /// Names another library; a full path.
 const VARIABLE: &str = "ORT_DYLIB_PATH";
+
+/// Longest that a pool thread spins: longer than the gaps between the operators of a step, far shorter than a sleep that
+/// would be worth it.
+pub const SPIN_MICROSECONDS: u32 = 100;
+/// Constants larger than this are left as they are: a reshaped copy of a token table costs memory and saves nothing.
+const FOLDED_BYTES: u32 = 1 << 20;
 
 static RUNTIME: OnceLock<Runtime> = OnceLock::new();
 static LOADING: Mutex<()> = Mutex::new(());
@@ -89,7 +96,8 @@ impl Runtime {
 pub struct SessionSpec {
     /// Threads of the session's own pool, the calling one included; at least 1.
     pub intra_threads: usize,
-    /// Whether idle pool threads burn their core while they wait for the next operator: lower latency, more CPU.
+    /// Whether pool threads look for work for a moment ([`SPIN_MICROSECONDS`] at most) before they sleep: operators
+    /// follow each other faster and more CPU time is used. No thread spins after a run has ended.
     pub spin: bool,
 }
 
@@ -125,13 +133,27 @@ pub fn open(model: &Path, spec: &SessionSpec) -> Result<Session, OnnxError> {
 }
 
 fn session(environment: &Environment, model: &Path, spec: &SessionSpec) -> ort::Result<Session> {
+    let spin = SPIN_MICROSECONDS.to_string();
+    let folded = FOLDED_BYTES.to_string();
+    let entries = [
+        ("session.intra_op.spin_duration_us", spin.as_str()),
+        ("session.force_spinning_stop", "1"),
+        ("optimization.constant_folding_max_output_size_in_bytes", folded.as_str()),
+        // Older x86 kernels add pairs of int8 products in 16 bits, which overflow; there, slower ones are taken.
+        ("session.x64quantprecision", "1"),
+    ];
     // Prepacking stays on, its default: without it int4 kernels fall to a hundredth of their speed.
-    Session::builder(environment)?
+    let builder = Session::builder(environment)?
         .with_intra_threads(spec.intra_threads.max(1))
-        .map_err(|error| forget(&error))?
-        .with_inter_threads(1)
-        .map_err(|error| forget(&error))?
-        .with_intra_op_spinning(spec.spin)
+        .and_then(|builder| builder.with_inter_threads(1))
+        .and_then(|builder| builder.with_intra_op_spinning(spec.spin))
+        // Every constant that stays unfolded would be a warning.
+        .and_then(|builder| builder.with_log_level(LogLevel::Error));
+    entries
+        .into_iter()
+        .fold(builder, |builder, (key, value)| {
+            builder.and_then(|builder| builder.with_config_entry(key, value))
+        })
         .map_err(|error| forget(&error))?
         .commit_from_file(model)
 }

@@ -19,7 +19,7 @@ const LAW: &[&[&str]] = &[
     &["pipeline", "evals"],
     &["ledger"],
     &["routing", "backends"],
-    &["dialects", "onnx", "telemetry"],
+    &["dialects", "hub", "onnx", "telemetry"],
     &["config", "metrics"],
     &["chat"],
 ];

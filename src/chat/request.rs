@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::message::Message;
 
@@ -182,6 +182,8 @@ pub struct ChatRequest {
     pub sampling: Sampling,
     /// The tools offered.
     pub tools: Tools,
+    /// Plain values that a local model's chat template may read, by name (`enable_thinking`).
+    pub template_settings: Map<String, Value>,
     /// The form that the answer's text must have.
     pub response_format: ResponseFormat,
     /// Within one API key, whose prompts may share cached work: `prompt_cache_key`, else `user`.

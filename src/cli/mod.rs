@@ -36,7 +36,7 @@ pub(crate) struct Context {
     /// The configuration file [default: ./crossover.toml, else the one in the XDG configuration folder]
     #[arg(long, global = true, env = "CROSSOVER_CONFIG")]
     config: Option<PathBuf>,
-    /// The state folder (ledger, calibrations) [default: crossover below the XDG state folder]
+    /// The state folder (ledger, calibrations, pulled models) [default: crossover below the XDG state folder]
     #[arg(long, global = true, env = "CROSSOVER_STATE")]
     state: Option<PathBuf>,
 }
@@ -67,7 +67,7 @@ enum Command {
     Ledger(ledger::Args),
     /// Decide logged requests again under another policy, threshold or calibration
     Replay(replay::Args),
-    /// Show the models that are installed
+    /// List, pull, verify and remove models
     Models(models::Args),
     /// Look at this machine and say what is missing and how to mend it
     Doctor(doctor::Args),

@@ -1,14 +1,17 @@
-//! `crossover models`: the model folders that are installed, and whether they are what the manifest says.
-//! Promises: reads files only; exit code 1 when a listed model is missing or altered.
+//! `crossover models`: what models there are, and getting, checking and removing them.
+//! Promises: only `pull` talks to a hub and only `pull` and `rm` write; exit code 1 when a model that is here is missing
+//! files or has altered ones.
 
-use std::fmt;
-use std::path::{Path, PathBuf};
+mod files;
+mod inventory;
+mod list;
+mod pull;
+mod remove;
+mod verify;
+
 use std::process::ExitCode;
 
-use anyhow::Context as _;
-
 use super::Context;
-use crate::onnx::{Listed, Manifest, sha256};
 
 /// Arguments of `crossover models`.
 #[derive(clap::Args)]
@@ -19,179 +22,26 @@ pub(crate) struct Args {
 
 #[derive(clap::Subcommand)]
 enum Action {
-    /// List the installed models: files, sizes, digests, licence
-    List,
+    /// List models: those that ship, pulled ones, your own, and what the catalogue knows
+    List(list::Args),
+    /// Pull a model from a hub: a name of the catalogue, or organisation/repository[@revision]
+    #[command(after_help = pull::ENVIRONMENT)]
+    Pull(pull::Args),
+    /// Hash every file of the models that are here, and compare
+    Verify(verify::Args),
+    /// Remove pulled models
+    Rm(remove::Args),
 }
 
 pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
-    let (_config, paths) = context.load()?;
-    match args.action {
-        Some(Action::List) | None => list(&paths.models),
+    let (config, paths) = context.load()?;
+    match &args.action {
+        None => list::run(&list::Args::default(), &config, &paths),
+        Some(Action::List(args)) => list::run(args, &config, &paths),
+        Some(Action::Pull(args)) => pull::run(args, &paths),
+        Some(Action::Verify(args)) => verify::run(args, &config, &paths),
+        Some(Action::Rm(args)) => remove::run(args, &config, &paths),
     }
-}
-
-fn list(models: &Path) -> anyhow::Result<ExitCode> {
-    let rows = rows(models)?;
-    if rows.is_empty() {
-        println!("No models in {}.", models.display());
-        return Ok(ExitCode::SUCCESS);
-    }
-    print!("{}", table(&rows));
-    let good = rows.iter().all(|row| !row.state.is_fault());
-    if !good {
-        println!("\nRun `git checkout models/` to restore the shipped models.");
-    }
-    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// How a file stands to the manifest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    Verified,
-    Unlisted,
-    Altered,
-    Missing,
-}
-
-impl State {
-    fn is_fault(self) -> bool {
-        matches!(self, Self::Altered | Self::Missing)
-    }
-}
-
-impl fmt::Display for State {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Verified => "verified",
-            Self::Unlisted => "not in manifest",
-            Self::Altered => "ALTERED",
-            Self::Missing => "MISSING",
-        })
-    }
-}
-
-/// One file of one model.
-#[derive(Debug)]
-struct Row {
-    model: String,
-    kind: String,
-    licence: String,
-    file: String,
-    bytes: Option<u64>,
-    sha256: String,
-    state: State,
-}
-
-fn rows(models: &Path) -> anyhow::Result<Vec<Row>> {
-    let manifest = Manifest::read(models)?;
-    let mut folders: Vec<PathBuf> = std::fs::read_dir(models)
-        .with_context(|| {
-            format!(
-                "{}: the models folder cannot be read; set `models-dir` in the configuration",
-                models.display()
-            )
-        })?
-        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
-        .filter(|path| path.is_dir())
-        .collect();
-    folders.extend(
-        manifest.models.iter().map(|listed| models.join(&listed.name)).filter(|folder| !folder.is_dir()),
-    );
-    folders.sort();
-    let mut rows = vec![];
-    for folder in folders {
-        let name = folder.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-        rows.extend(model_rows(&folder, &name, manifest.get(&name))?);
-    }
-    Ok(rows)
-}
-
-fn model_rows(folder: &Path, name: &str, listed: Option<&Listed>) -> anyhow::Result<Vec<Row>> {
-    let mut files: Vec<String> = match std::fs::read_dir(folder) {
-        Ok(entries) => entries
-            .filter_map(|entry| entry.ok().filter(|entry| entry.path().is_file()))
-            .map(|entry| entry.file_name().to_string_lossy().into_owned())
-            .collect(),
-        Err(_) => vec![],
-    };
-    let absent = listed.iter().flat_map(|listed| listed.files.keys());
-    let absent: Vec<String> = absent.filter(|file| !files.contains(file)).cloned().collect();
-    files.extend(absent);
-    files.sort();
-    files.iter().map(|file| row(folder, name, file, listed)).collect()
-}
-
-fn row(folder: &Path, name: &str, file: &str, listed: Option<&Listed>) -> anyhow::Result<Row> {
-    let path = folder.join(file);
-    let wanted = listed.and_then(|listed| listed.files.get(file));
-    let bytes = std::fs::metadata(&path).ok().map(|data| data.len());
-    let digest = match bytes {
-        Some(_) => sha256(&path).with_context(|| format!("{}: cannot be read", path.display()))?,
-        None => String::new(),
-    };
-    let state = match wanted {
-        _ if bytes.is_none() => State::Missing,
-        None => State::Unlisted,
-        Some(wanted) if wanted.eq_ignore_ascii_case(&digest) => State::Verified,
-        Some(_) => State::Altered,
-    };
-    Ok(Row {
-        model: name.to_owned(),
-        kind: listed.map_or_else(|| guess_kind(folder).to_owned(), |listed| listed.kind.clone()),
-        licence: listed.map_or_else(|| "unknown".to_owned(), |listed| listed.licence.clone()),
-        file: file.to_owned(),
-        bytes,
-        sha256: digest,
-        state,
-    })
-}
-
-/// What an unlisted folder looks like.
-fn guess_kind(folder: &Path) -> &'static str {
-    let has = |file: &str| folder.join(file).is_file();
-    if has("genai_config.json") || has("generation_config.json") {
-        "language"
-    } else if has("model.onnx") {
-        "classifier"
-    } else {
-        "unknown"
-    }
-}
-
-/// Columns as wide as their widest cell; a model's name, kind and licence stand on its first line only.
-fn table(rows: &[Row]) -> String {
-    let mut cells = vec![["MODEL", "KIND", "LICENCE", "FILE", "SIZE", "SHA-256", "STATE"].map(str::to_owned)];
-    let mut last = None;
-    for row in rows {
-        let first = last != Some(&row.model);
-        last = Some(&row.model);
-        let once = |text: &String| if first { text.clone() } else { String::new() };
-        cells.push([
-            once(&row.model),
-            once(&row.kind),
-            once(&row.licence),
-            row.file.clone(),
-            row.bytes.map_or_else(String::new, size),
-            row.sha256.get(..16).unwrap_or_default().to_owned(),
-            row.state.to_string(),
-        ]);
-    }
-    let width = |column: usize| cells.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..7).map(width).collect();
-    let line = |row: &[String; 7]| {
-        let padded: Vec<String> = row
-            .iter()
-            .zip(&widths)
-            .enumerate()
-            .map(
-                |(column, (cell, width))| {
-                    if column == 4 { format!("{cell:>width$}") } else { format!("{cell:<width$}") }
-                },
-            )
-            .collect();
-        format!("{}\n", padded.join("  ").trim_end())
-    };
-    cells.iter().map(line).collect()
 }
 
 /// Bytes in the unit that leaves one to three digits before the point.
@@ -207,46 +57,6 @@ fn size(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const ABC: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-
-    fn models() -> tempfile::TempDir {
-        let models = tempfile::tempdir().unwrap();
-        for (folder, file) in [("tiny", "model.onnx"), ("tiny", "extra.json"), ("own", "genai_config.json")] {
-            std::fs::create_dir_all(models.path().join(folder)).unwrap();
-            std::fs::write(models.path().join(folder).join(file), b"abc").unwrap();
-        }
-        let manifest = format!(
-            "schema-version = 1\n[[model]]\nname = \"tiny\"\nkind = \"classifier\"\nsource = \"here\"\nlicence = \"MIT\"\n[model.files]\n\"model.onnx\" = \"{ABC}\"\n"
-        );
-        std::fs::write(models.path().join("manifest.toml"), manifest).unwrap();
-        models
-    }
-
-    #[test]
-    fn lists_every_file_with_its_state() {
-        let models = models();
-        let text = table(&rows(models.path()).unwrap());
-        let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
-        assert_eq!(lines[1][..4], ["own", "language", "unknown", "genai_config.json"]);
-        assert_eq!(lines[2][..4], ["tiny", "classifier", "MIT", "extra.json"]);
-        assert_eq!(lines[3], ["model.onnx", "3", "B", &ABC[..16], "verified"]);
-    }
-
-    #[test]
-    fn d20_altered_and_missing_files_are_faults() {
-        let models = models();
-        let model = models.path().join("tiny/model.onnx");
-        std::fs::write(&model, b"abd").unwrap();
-        let state = |rows: &[Row]| {
-            rows.iter().find(|row| row.file == "model.onnx").map(|row| (row.state, row.state.is_fault()))
-        };
-        assert_eq!(state(&rows(models.path()).unwrap()), Some((State::Altered, true)));
-        std::fs::remove_file(&model).unwrap();
-        assert_eq!(state(&rows(models.path()).unwrap()), Some((State::Missing, true)));
-        std::fs::remove_dir_all(models.path().join("tiny")).unwrap();
-        assert_eq!(state(&rows(models.path()).unwrap()), Some((State::Missing, true)));
-    }
 
     #[test]
     fn sizes_are_short() {

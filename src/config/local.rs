@@ -14,6 +14,12 @@ pub struct LocalConfig {
     pub model: String,
     /// Threads of the decode pool; 0 means one per physical core, fewer for a model too small to share.
     pub threads: usize,
+    /// Whether threads of the decode pool look for work for a moment between two operators before they sleep: faster on
+    /// several idle cores, slower where others want the same cores.
+    pub spin: bool,
+    /// Whether prompts are read by the folder's `prefill.onnx`, where it has one: several times faster, for the memory of a
+    /// second form of the weights.
+    pub prefill_form: bool,
     /// Answers generated at the same time.
     pub max_streams: usize,
     /// Requests that may wait; one more is refused. One API key may hold three quarters of the places.
@@ -45,6 +51,8 @@ impl Default for LocalConfig {
             enabled: true,
             model: "starter".to_owned(),
             threads: 0,
+            spin: true,
+            prefill_form: true,
             max_streams: 8,
             queue: 32,
             kv_cache_mib: 1024,

@@ -7,7 +7,7 @@ use super::Config;
 /// The folders that one process works with.
 #[derive(Clone, Debug)]
 pub struct Paths {
-    /// Ledger, calibrations.
+    /// Ledger, calibrations, pulled models.
     pub state: PathBuf,
     /// Model folders.
     pub models: PathBuf,
@@ -26,9 +26,18 @@ impl Paths {
         }
     }
 
-    /// A model's folder: `name` itself where it is a path, else below the models folder.
+    /// A model's folder: `name` itself where it is a path, else below the models folder, else among the pulled models.
     pub fn model(&self, name: &str) -> PathBuf {
-        if name.contains('/') { PathBuf::from(name) } else { self.models.join(name) }
+        if name.contains('/') {
+            return PathBuf::from(name);
+        }
+        let (shipped, pulled) = (self.models.join(name), self.pulled().join(name));
+        if !shipped.is_dir() && pulled.is_dir() { pulled } else { shipped }
+    }
+
+    /// Where pulled models lie.
+    pub fn pulled(&self) -> PathBuf {
+        self.state.join("models")
     }
 }
 

@@ -30,6 +30,8 @@ mod limits;
 #[cfg(test)]
 mod local;
 #[cfg(test)]
+mod models;
+#[cfg(test)]
 mod names;
 #[cfg(test)]
 mod parse;

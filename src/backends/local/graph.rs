@@ -16,6 +16,8 @@ use crate::onnx::{self, SessionSpec};
 /// An open decoder.
 pub(super) struct Graph {
     session: Session,
+    /// The prefill form: reads prompts into the cache and gives no logits.
+    reader: Option<Session>,
     pub(super) layout: Layout,
     kv: Kv,
     options: Arc<RunOptions>,
@@ -60,14 +62,19 @@ impl Graph {
         }
         let kv = Kv::new(&layout, room.rows).map_err(fails)?;
         let options = Arc::new(RunOptions::new().map_err(fails)?);
-        let mut graph = Self { session, layout, kv, options };
+        let mut graph = Self { session, reader: None, layout, kv, options };
         graph.try_out().map_err(fails)?;
+        if let Some(file) = &folder.prefill {
+            graph.reader = Some(onnx::open(file, spec)?);
+            let why = |error: ort::Error| format!("the prefill form does not run: {}", error.message());
+            graph.try_out().map_err(|error| LocalError::model(file, &why(error)))?;
+        }
         Ok(graph)
     }
 
     /// Runs a prompt token and a decode step once, so that a graph that cannot run is found at load.
     fn try_out(&mut self) -> ort::Result<()> {
-        self.prefill(0, &[0])?;
+        self.read(0, &[0, 0], true)?;
         self.decode(&[0])?;
         self.clear(0);
         Ok(())
@@ -78,7 +85,25 @@ impl Graph {
         Arc::clone(&self.options)
     }
 
-    /// Appends `ids` to a row in one run.
+    /// Whether prompts are read by a form of the graph of its own.
+    pub(super) fn has_reader(&self) -> bool {
+        self.reader.is_some()
+    }
+
+    /// Appends tokens of a prompt to a row; the `last` ones leave their logits. Where there is a prefill form it reads all
+    /// but the very last token of the prompt, in every prompt and at any load, so that tokens depend on the prompt alone.
+    pub(super) fn read(&mut self, row: usize, ids: &[u32], last: bool) -> ort::Result<()> {
+        let Some(reader) = &mut self.reader else {
+            return self.prefill(row, ids);
+        };
+        let (ahead, end) = ids.split_at(ids.len() - usize::from(last && !ids.is_empty()));
+        if !ahead.is_empty() {
+            self.kv.prefill((reader, &self.options), &self.layout, row, ahead)?;
+        }
+        if last { self.prefill(row, end) } else { Ok(()) }
+    }
+
+    /// Appends `ids` to a row in one run of the decoder and leaves the logits of the last one.
     pub(super) fn prefill(&mut self, row: usize, ids: &[u32]) -> ort::Result<()> {
         self.kv.prefill((&mut self.session, &self.options), &self.layout, row, ids)
     }

@@ -1,6 +1,6 @@
 //! The model in this process: a folder of ONNX and JSON files, one engine thread, and streams that feed from it.
 //! Promises: nothing leaves the process; a full queue says so at once; a broken model is refused at load, by file.
-//! Reads GenAI-style folders whose graph shares its KV cache; calls no tools, sees no images.
+//! Reads GenAI-style folders whose graph shares its KV cache; sees no images.
 
 mod constraint;
 mod cores;
@@ -22,6 +22,7 @@ mod shared;
 mod slab;
 mod stop;
 mod template;
+mod tool_calls;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -35,19 +36,21 @@ use tokio::sync::mpsc;
 
 pub use self::refusal::LocalError;
 
-use self::constraint::{ConstraintError, Grammars};
+use self::constraint::Grammars;
 use self::detokenize::Vocabulary;
 use self::engine::Engine;
 use self::folder::{Defaults, Folder};
 use self::graph::{Graph, Room};
-use self::prompt::{PromptError, Prompter};
+use self::prompt::Prompter;
 use self::queue::{Job, Queue, Refused, Ticket};
 use self::reply::Reply;
 use self::sampler::Choice;
 use self::sequence::Limits;
+use self::tool_calls::{Plan, Reading};
 use super::{Backend, BackendError, Call, ChunkStream, Load, Profile, Readiness};
 use crate::chat::{BackendId, ChatRequest, Control, Needs, ResponseFormat, Sampling};
 use crate::config::LocalConfig;
+use crate::hub::Record;
 use crate::metrics::Metrics;
 use crate::onnx::{Manifest, SessionSpec};
 
@@ -87,6 +90,14 @@ struct Desk {
     prefix_shared: bool,
 }
 
+/// What the engine and the reader need of a request.
+struct Prepared {
+    prompt: Vec<u32>,
+    /// How tool calls are found, where tools are offered.
+    reading: Option<Reading>,
+    grammar: Option<Arc<str>>,
+}
+
 impl Local {
     /// Loads the model folder and starts the engine. Takes well under a second for a small model.
     ///
@@ -105,10 +116,13 @@ impl Local {
     ) -> Result<Self, LocalError> {
         let mut files = Folder::read(folder)?;
         Manifest::check(&files.root)?;
+        Record::check(&files.root)?;
         if let Some(shortened) = &files.shortened {
             tracing::warn!(model = files.name, "{shortened}");
         }
-        let spec = SessionSpec { intra_threads: cores::threads(config.threads, files.weights()), spin: SPIN };
+        files.prefill = files.prefill.filter(|_| config.prefill_form);
+        let threads = cores::threads(config.threads, files.weights());
+        let spec = SessionSpec { intra_threads: threads, spin: config.spin };
         // One row more than there are answers, so that rows can be exchanged.
         let room = Room { rows: config.max_streams + 1, bytes: config.kv_cache_mib << 20 };
         let graph = Graph::open(&files, &spec, room)?;
@@ -132,7 +146,13 @@ impl Local {
             .name("local-engine".to_owned())
             .spawn(move || engine.run())
             .map_err(LocalError::Thread)?;
-        let can = Needs { logprobs: true, structured: true, other_sampling: true, ..Needs::default() };
+        let can = Needs {
+            tools: prompter.form().is_some(),
+            logprobs: true,
+            structured: true,
+            other_sampling: true,
+            ..Needs::default()
+        };
         let profile = profile(&files, can, longest);
         let desk = Desk {
             id: profile.id.clone(),
@@ -168,9 +188,6 @@ fn warn_of_cap(files: &Folder, graph: &Graph, config: &LocalConfig) {
         );
     }
 }
-
-/// Idle pool threads do not spin: the cores are shared with the gateway itself.
-const SPIN: bool = false;
 
 fn profile(files: &Folder, can: Needs, longest: Duration) -> Profile {
     Profile {
@@ -246,9 +263,8 @@ impl Desk {
             return Err(refusal::busy(&self.id));
         }
         self.check_biases(&request)?;
-        let grammar = self.grammar(&request).await?;
-        let prompt = self.encode(&request).await?;
-        self.enqueue(prompt, grammar, &request)
+        let prepared = self.prepare(&request).await?;
+        self.enqueue(prepared, &request)
     }
 
     /// Token ids are a model's own: only whoever names this one can mean them.
@@ -270,34 +286,43 @@ impl Desk {
         }
     }
 
-    /// The grammar of the response format, compiled off the async thread.
-    async fn grammar(self: &Arc<Self>, request: &Arc<ChatRequest>) -> Result<Option<Arc<str>>, BackendError> {
-        if request.response_format == ResponseFormat::Text {
-            return Ok(None);
+    /// The prompt, and how tools are called; off the async thread where it takes long.
+    async fn prepare(self: &Arc<Self>, request: &Arc<ChatRequest>) -> Result<Prepared, BackendError> {
+        let compiles = request.response_format != ResponseFormat::Text || !request.tools.offered.is_empty();
+        if !compiles && !Prompter::is_long(request) {
+            return self.prepare_now(request);
         }
         let (desk, request) = (Arc::clone(self), Arc::clone(request));
-        let work = tokio::task::spawn_blocking(move || desk.grammars.of_format(&request.response_format));
-        let grammar = work.await.unwrap_or(Err(ConstraintError::Vocabulary));
-        grammar.map_err(|error| refusal::no_grammar(&self.id, &error, "response_format"))
+        let work = tokio::task::spawn_blocking(move || desk.prepare_now(&request));
+        work.await.unwrap_or_else(|_| Err(refusal::internal(&self.id)))
     }
 
-    async fn encode(self: &Arc<Self>, request: &Arc<ChatRequest>) -> Result<Vec<u32>, BackendError> {
-        let encoded = if Prompter::is_long(request) {
-            let (desk, request) = (Arc::clone(self), Arc::clone(request));
-            let work = tokio::task::spawn_blocking(move || desk.prompter.encode(&request));
-            work.await.unwrap_or(Err(PromptError::Tokenizer))
-        } else {
-            self.prompter.encode(request)
-        };
-        encoded.map_err(|why| refusal::no_prompt(&self.id, &why, self.context))
+    fn prepare_now(&self, request: &ChatRequest) -> Result<Prepared, BackendError> {
+        let prompt = self.prompter.encode(request);
+        let prompt = prompt.map_err(|why| refusal::no_prompt(&self.id, &why, self.context))?;
+        if let Some(Plan { reading, grammar }) = self.plan_tools(request)? {
+            return Ok(Prepared { prompt, reading: Some(reading), grammar });
+        }
+        let grammar = self.grammars.of_format(&request.response_format);
+        let grammar = grammar.map_err(|error| refusal::no_grammar(&self.id, &error, "response_format"))?;
+        Ok(Prepared { prompt, reading: None, grammar })
     }
 
-    fn enqueue(
-        &self,
-        prompt: Vec<u32>,
-        grammar: Option<Arc<str>>,
-        request: &ChatRequest,
-    ) -> Result<Reply, BackendError> {
+    /// How tools are called, where any may be; the plan's grammar covers the response format too.
+    fn plan_tools(&self, request: &ChatRequest) -> Result<Option<Plan>, BackendError> {
+        let Some(form) = self.prompter.form() else { return Ok(None) };
+        let plan = tool_calls::plan(
+            form,
+            &request.tools,
+            &request.response_format,
+            &|text| self.prompter.special(text),
+            &|grammar| self.grammars.prepare(grammar).is_ok(),
+        );
+        plan.map_err(|why| refusal::no_tools(&self.id, why))
+    }
+
+    fn enqueue(&self, prepared: Prepared, request: &ChatRequest) -> Result<Reply, BackendError> {
+        let Prepared { prompt, reading, grammar } = prepared;
         let sampling = &request.sampling;
         let answers = sampling.n.max(1) as usize;
         let (steps, receiver) = mpsc::channel(AHEAD + answers);
@@ -310,7 +335,8 @@ impl Desk {
             Arc::clone(&enough),
             &sampling.stop,
         )
-        .with_prompt(prompt.len());
+        .with_prompt(prompt.len())
+        .with_tools(reading.as_ref());
         let left = self.context - prompt.len();
         let job = Job {
             choice: self.choice(sampling),

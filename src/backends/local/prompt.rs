@@ -2,13 +2,15 @@
 //! Promises: special tokens come from the template alone, never from user text; a text that cannot fit is refused by
 //! its length before any of it is encoded. Runs on the caller's side, never on the engine's thread.
 
+use serde_json::{Map, Value, json};
 use tokenizers::Tokenizer;
 
 use super::LocalError;
 use super::detokenize::Vocabulary;
 use super::folder::Folder;
-use super::template::{Template, Turn};
-use crate::chat::{ChatRequest, Message};
+use super::template::{Scene, Template};
+use super::tool_calls::Form;
+use crate::chat::{ChatRequest, Message, Role, ToolChoice};
 
 /// A token that a template may write as text and a user may not.
 struct Special {
@@ -22,6 +24,10 @@ struct Special {
 pub(super) struct Prompter {
     tokenizer: Tokenizer,
     template: Template,
+    /// How the model writes tool calls, if its template offers tools.
+    form: Option<Form>,
+    /// Whether the template knows instructions under their newer name.
+    knows_developer: bool,
     specials: Vec<Special>,
     context: usize,
     longest_token: usize,
@@ -67,21 +73,46 @@ impl Prompter {
             .map_err(|error| {
                 LocalError::model(&folder.root.join("chat_template.jinja"), &error.to_string())
             })?;
-        let longest_token = table.longest();
-        Ok((Self { tokenizer, template, specials, context: folder.context, longest_token }, table))
+        let prompter = Self {
+            form: Form::of(template.source()),
+            knows_developer: template.source().contains("developer"),
+            longest_token: table.longest(),
+            context: folder.context,
+            tokenizer,
+            template,
+            specials,
+        };
+        Ok((prompter, table))
+    }
+
+    /// The form in which the model writes tool calls; none if it can call no tools.
+    pub(super) fn form(&self) -> Option<Form> {
+        self.form
+    }
+
+    /// The id of `text`, if it is a special token.
+    pub(super) fn special(&self, text: &str) -> Option<u32> {
+        self.specials.iter().find(|special| special.text == text).map(|special| special.id)
     }
 
     /// Fewest tokens that the conversation can take, from its length alone.
     fn at_least(&self, request: &ChatRequest) -> usize {
-        let bytes: usize = request.texts().map(str::len).sum();
+        let bytes = request.texts().map(str::len).sum();
+        self.tokens_at_least(bytes).max(request.messages.len())
+    }
+
+    /// Fewest tokens of a text of so many bytes.
+    fn tokens_at_least(&self, bytes: usize) -> usize {
         // Normalising may shorten a text; no tokenizer in use shortens one to less than a quarter.
         let shrink = if self.tokenizer.get_normalizer().is_some() { 4 } else { 1 };
-        (bytes / (self.longest_token * shrink)).max(request.messages.len())
+        bytes / (self.longest_token * shrink)
     }
 
     /// Whether encoding is long enough work to leave the async thread.
     pub(super) fn is_long(request: &ChatRequest) -> bool {
-        request.texts().map(str::len).sum::<usize>() > 4096 || request.messages.len() > 32
+        request.texts().map(str::len).sum::<usize>() > 4096
+            || request.messages.len() > 32
+            || !request.tools.offered.is_empty()
     }
 
     /// The prompt's tokens; always fewer than the context.
@@ -91,14 +122,73 @@ impl Prompter {
             return Err(PromptError::TooLong(at_least));
         }
         let shield = Shield::new(&self.specials);
-        let turns: Vec<Turn> = request.messages.iter().map(|message| shield.turn(message)).collect();
-        let text = self.template.render(&turns).map_err(|_| PromptError::Template)?;
+        let text = self.render(request, &shield)?;
+        let at_least = self.tokens_at_least(text.len());
+        if at_least >= self.context {
+            // What is not the messages' own text: tools, calls, what the template adds.
+            let at_least = self.tokens_at_least(shield.lift(&text).len());
+            if at_least >= self.context {
+                return Err(PromptError::TooLong(at_least));
+            }
+        }
         let mut ids = vec![];
         self.encode_rendered(&text, &shield, &mut ids)?;
         if ids.len() >= self.context {
             return Err(PromptError::TooLong(ids.len()));
         }
         Ok(ids)
+    }
+
+    /// The rendered conversation, marks and all. Instructions that a template has no place for are put before the first
+    /// user's words.
+    fn render(&self, request: &ChatRequest, shield: &Shield<'_>) -> Result<String, PromptError> {
+        let mut scene = self.scene(request, shield);
+        let rendered = self.template.render(&scene);
+        if let Err(error) = &rendered
+            && error.kind() == minijinja::ErrorKind::InvalidOperation
+            && fold_instructions(&mut scene.messages)
+        {
+            return self.template.render(&scene).map_err(|_| PromptError::Template);
+        }
+        rendered.map_err(|_| PromptError::Template)
+    }
+
+    fn scene(&self, request: &ChatRequest, shield: &Shield<'_>) -> Scene {
+        let tools = match (&request.tools.choice, self.form) {
+            (ToolChoice::Never, _) | (_, None) => vec![],
+            _ => request.tools.offered.iter().map(|tool| shield.raise_json(tool)).collect(),
+        };
+        let settings = request.template_settings.iter();
+        Scene {
+            messages: request.messages.iter().map(|message| self.turn(message, shield)).collect(),
+            tools,
+            settings: settings.map(|(name, value)| (name.clone(), shield.raise_json(value))).collect(),
+            no_answer: false,
+        }
+    }
+
+    /// One message as a template sees it.
+    fn turn(&self, message: &Message, shield: &Shield<'_>) -> Value {
+        let role = match message.role {
+            Role::Developer if !self.knows_developer => Role::System,
+            role => role,
+        };
+        let id = |id: &str| self.form.map_or_else(|| id.to_owned(), |form| form.known_id(id));
+        let mut turn = json!({
+            "role": role.as_str(),
+            "content": shield.raise(&message.texts().collect::<String>()),
+        });
+        if let Some(name) = &message.name {
+            turn["name"] = shield.raise(name).into();
+        }
+        if let Some(answered) = &message.tool_call_id {
+            turn["tool_call_id"] = shield.raise(&id(answered)).into();
+        }
+        if !message.tool_calls.is_empty() {
+            let calls = message.tool_calls.iter().map(|call| shield.raise_json(&plain_call(call, id)));
+            turn["tool_calls"] = calls.collect();
+        }
+        turn
     }
 
     /// Splits at the template's special tokens; everything between is plain text.
@@ -146,16 +236,6 @@ impl<'s> Shield<'s> {
         Self { specials, mark: format!("\u{F8FE}{:032x}\u{F8FF}", rand::random::<u128>()) }
     }
 
-    fn turn(&self, message: &Message) -> Turn {
-        Turn {
-            role: message.role.as_str(),
-            content: self.raise(&message.texts().collect::<String>()),
-            name: message.name.as_deref().map(|name| self.raise(name)),
-            tool_calls: message.tool_calls.iter().map(|call| self.raise_json(call)).collect(),
-            tool_call_id: message.tool_call_id.as_deref().map(|id| self.raise(id)),
-        }
-    }
-
     /// The mark goes behind the first character of each special token, whole or cut off at the end.
     fn raise(&self, text: &str) -> String {
         let mut safe = String::with_capacity(text.len());
@@ -173,8 +253,7 @@ impl<'s> Shield<'s> {
         safe
     }
 
-    fn raise_json(&self, value: &serde_json::Value) -> serde_json::Value {
-        use serde_json::Value;
+    fn raise_json(&self, value: &Value) -> Value {
         match value {
             Value::String(text) => Value::String(self.raise(text)),
             Value::Array(items) => Value::Array(items.iter().map(|item| self.raise_json(item)).collect()),
@@ -186,8 +265,36 @@ impl<'s> Shield<'s> {
     }
 
     fn lift(&self, text: &str) -> String {
-        text.replace(&self.mark, "")
+        // JSON may have written the mark's two outer letters as escapes.
+        let escaped = self.mark.replace('\u{F8FE}', "\\uf8fe").replace('\u{F8FF}', "\\uf8ff");
+        text.replace(&self.mark, "").replace(&escaped, "")
     }
+}
+
+/// A tool call of an earlier turn as templates expect it: arguments as an object rather than its text.
+fn plain_call(call: &Value, known_id: impl Fn(&str) -> String) -> Value {
+    let mut call = call.clone();
+    if let Some(id) = call.get("id").and_then(Value::as_str) {
+        call["id"] = known_id(id).into();
+    }
+    if let Some(Value::String(text)) = call.pointer("/function/arguments")
+        && let Ok(arguments) = serde_json::from_str::<Map<String, Value>>(text)
+    {
+        call["function"]["arguments"] = arguments.into();
+    }
+    call
+}
+
+/// Puts a leading system turn before the words of the first user; false where there are not both.
+fn fold_instructions(messages: &mut Vec<Value>) -> bool {
+    let is = |message: Option<&Value>, role: &str| message.is_some_and(|message| message["role"] == role);
+    if !is(messages.first(), "system") || !is(messages.get(1), "user") {
+        return false;
+    }
+    let system = messages.remove(0);
+    let [before, words] = [&system, &messages[0]].map(|turn| turn["content"].as_str().unwrap_or_default());
+    messages[0]["content"] = format!("{before}\n\n{words}").into();
+    true
 }
 
 #[cfg(test)]

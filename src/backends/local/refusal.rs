@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 
 use super::constraint::ConstraintError;
 use super::prompt::PromptError;
+use super::tool_calls::Unplanned;
 use crate::backends::{BackendError, Fault, Kind, Retry};
 use crate::chat::{BackendId, Needs};
+use crate::hub::RecordError;
 use crate::onnx::{ManifestError, OnnxError};
 
 /// Why the local model cannot be used; names the file and the command that mends it.
@@ -22,8 +24,14 @@ pub enum LocalError {
     /// A shipped file is missing or altered.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
+    /// A pulled file is missing or altered.
+    #[error(transparent)]
+    Record(#[from] RecordError),
     /// A file of the model folder is missing or makes no sense.
-    #[error("{}: {why}. Run `git checkout models/` to restore the shipped model, or correct `local.model`", file.display())]
+    #[error(
+        "{}: {why}. Run `git checkout models/` to restore a shipped model, `crossover models pull` to get another, or correct `local.model`",
+        file.display()
+    )]
     Model {
         /// The file or folder.
         file: PathBuf,
@@ -60,7 +68,7 @@ impl LocalError {
     pub fn label(&self) -> &'static str {
         match self {
             Self::Onnx { error } => error.label(),
-            Self::Manifest(_) => "model_altered",
+            Self::Manifest(_) | Self::Record(_) => "model_altered",
             Self::Model { .. } => "model_unusable",
             Self::Thread(_) => "no_thread",
         }
@@ -72,7 +80,7 @@ pub(super) fn unsupported(backend: &BackendId, needs: &Needs, can: &Needs) -> Op
     let wants = [
         (needs.vision, Some("messages"), "it reads text only, no images or files"),
         (needs.audio, Some("messages"), "it reads and writes text only, no audio"),
-        (needs.tools && !can.tools, Some("tools"), "it calls no tools"),
+        (needs.tools && !can.tools, Some("tools"), "its chat template offers no tools"),
     ];
     wants.into_iter().find(|(needed, _, _)| *needed).map(|(_, param, why)| {
         let message = format!("The local model cannot answer this request: {why}.");
@@ -102,6 +110,21 @@ pub(super) fn no_such_bias(backend: &BackendId, why: &str) -> BackendError {
     let message = format!("The local model cannot apply 'logit_bias': {why}.");
     let error = BackendError::new(backend, Kind::Unsupported, Fault::Caller, Retry::Elsewhere, message);
     BackendError { param: Some("logit_bias".to_owned()), ..error }
+}
+
+/// Tools that the model cannot be made to call.
+pub(super) fn no_tools(backend: &BackendId, why: Unplanned) -> BackendError {
+    let (param, why) = match why {
+        Unplanned::NoFunction => ("tools", "it calls functions only, no tools of other types"),
+        Unplanned::Schema => (
+            "tools",
+            "the parameters of a function that must be called, or is strict, are a schema that it cannot enforce",
+        ),
+        Unplanned::Format => ("response_format", "it cannot enforce this schema"),
+    };
+    let message = format!("The local model cannot answer this request: {why}.");
+    let error = BackendError::new(backend, Kind::Unsupported, Fault::Caller, Retry::Elsewhere, message);
+    BackendError { param: Some(param.to_owned()), ..error }
 }
 
 /// A conversation that gives no prompt.

@@ -19,6 +19,7 @@ use super::queue::{End, Step};
 use super::refusal;
 use super::sampler::Token;
 use super::stop::{Seen, StopWatch};
+use super::tool_calls::{Reader, Reading, Said};
 use crate::backends::BackendError;
 use crate::chat::{BackendId, Chunk, Confidence, Delta, Event, FinishReason, TokenLogprob, Usage};
 
@@ -27,6 +28,8 @@ struct Answer {
     detokenizer: Detokenizer,
     stops: StopWatch,
     told: Told,
+    /// Where tools are offered.
+    calls: Option<Reader>,
     tokens: u64,
     begun: bool,
     ended: bool,
@@ -60,6 +63,7 @@ impl Reply {
             detokenizer: Detokenizer::new(&vocabulary),
             stops: StopWatch::new(stops),
             told: Told::default(),
+            calls: None,
             tokens: 0,
             begun: false,
             ended: false,
@@ -82,6 +86,14 @@ impl Reply {
     /// Says how long the prompt was, for the usage.
     pub(super) fn with_prompt(self, tokens: usize) -> Self {
         Self { prompt_tokens: tokens as u64, ..self }
+    }
+
+    /// Looks for tool calls in the answers.
+    pub(super) fn with_tools(mut self, reading: Option<&Reading>) -> Self {
+        for answer in &mut self.answers {
+            answer.calls = reading.map(Reader::new);
+        }
+        self
     }
 
     fn take(&mut self, step: Option<Step>) {
@@ -112,19 +124,19 @@ impl Reply {
         answer.begin(index, &mut events);
         answer.tokens += 1;
         let told = answer.tell(&self.vocabulary, token);
-        let text = answer.detokenizer.push(self.vocabulary.bytes(token.id));
+        let mark = answer.calls.as_ref().and_then(|calls| calls.mark(token.id));
+        let text = match mark {
+            Some(mark) => mark.to_owned(),
+            None => answer.detokenizer.push(self.vocabulary.bytes(token.id)),
+        };
         if let Some(told) = told {
             answer.told.push(told, text.len());
         }
-        match answer.stops.push(text) {
-            Seen::Text(text) => show(index, text, &mut events),
-            Seen::Stopped(text) => {
-                show(index, text, &mut events);
-                answer.ended = true;
-                events.push(Event::Finish { index, reason: FinishReason::Stop });
-                if let Some(enough) = self.enough.get(index as usize) {
-                    enough.store(true, Relaxed);
-                }
+        if let Some(reason) = answer.read(index, text, &mut events) {
+            answer.ended = true;
+            events.push(Event::Finish { index, reason });
+            if let Some(enough) = self.enough.get(index as usize) {
+                enough.store(true, Relaxed);
             }
         }
         self.give(index, events);
@@ -144,7 +156,7 @@ impl Reply {
         let mut events = vec![];
         answer.begin(index, &mut events);
         answer.tokens = tokens;
-        show(index, answer.stops.finish(), &mut events);
+        let reason = answer.finish(index, reason, &mut events);
         answer.ended = true;
         events.push(Event::Finish { index, reason });
         self.give(index, events);
@@ -216,6 +228,59 @@ impl Answer {
         }
         told
     }
+
+    /// Takes new text; gives a reason where the answer ends with it.
+    fn read(&mut self, index: u32, text: String, events: &mut Vec<Event>) -> Option<FinishReason> {
+        let Some(calls) = &mut self.calls else { return self.content(index, text, events) };
+        for said in calls.push(&text) {
+            if let Some(reason) = self.say(index, said, events) {
+                return Some(reason);
+            }
+        }
+        self.calls.as_ref().is_some_and(Reader::is_over).then_some(FinishReason::ToolCalls)
+    }
+
+    fn say(&mut self, index: u32, said: Said, events: &mut Vec<Event>) -> Option<FinishReason> {
+        match said {
+            Said::Text(text) => self.content(index, text, events),
+            Said::Calls(calls) => {
+                show(index, self.stops.finish(), events);
+                events.push(Event::Delta { index, delta: Delta::ToolCalls(calls) });
+                None
+            }
+        }
+    }
+
+    /// Content, up to a stop sequence. Stop sequences are not looked for in tool calls.
+    fn content(&mut self, index: u32, text: String, events: &mut Vec<Event>) -> Option<FinishReason> {
+        match self.stops.push(text) {
+            Seen::Text(text) => {
+                show(index, text, events);
+                None
+            }
+            Seen::Stopped(text) => {
+                show(index, text, events);
+                Some(self.reason())
+            }
+        }
+    }
+
+    /// What was still held; the reason is that of tool calls where the model ended after them.
+    fn finish(&mut self, index: u32, reason: FinishReason, events: &mut Vec<Event>) -> FinishReason {
+        for said in self.calls.as_mut().map(Reader::finish).unwrap_or_default() {
+            if let Some(reason) = self.say(index, said, events) {
+                return reason;
+            }
+        }
+        show(index, self.stops.finish(), events);
+        if reason == FinishReason::Stop { self.reason() } else { reason }
+    }
+
+    /// Why an answer that is not cut off ended.
+    fn reason(&self) -> FinishReason {
+        let called = self.calls.as_ref().is_some_and(Reader::has_called);
+        if called { FinishReason::ToolCalls } else { FinishReason::Stop }
+    }
 }
 
 fn show(index: u32, text: String, events: &mut Vec<Event>) {
@@ -240,3 +305,6 @@ impl Stream for Reply {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

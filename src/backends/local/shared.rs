@@ -118,7 +118,8 @@ impl Shared {
         })
     }
 
-    /// Appends `ids` to a row, which must fit, and leaves the logits of the last one. One run of batch 1.
+    /// Appends `ids` to a row, which must fit, and leaves the logits of the last one where the graph gives any. One run of
+    /// batch 1.
     pub(super) fn prefill(
         &mut self,
         (session, options): (&mut Session, &RunOptions),
@@ -141,7 +142,9 @@ impl Shared {
             wiring.bind(slab, Port::Input(&names.position_ids), (self.prompt.positions, past), &[1, more])?;
         }
         let own = row * layout.vocabulary;
-        if layout.pruned {
+        if !session.outputs().iter().any(|output| output.name() == names.logits) {
+            self.slab.run(session, &wiring, options)?;
+        } else if layout.pruned {
             let shape = [1, 1, layout.vocabulary];
             wiring.bind(slab, Port::Output(&names.logits), (self.logits, own), &shape)?;
             self.slab.run(session, &wiring, options)?;

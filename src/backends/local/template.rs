@@ -1,32 +1,43 @@
 //! The chat template, rendered as Hugging Face's tokenizers do: Jinja with Python's methods, from the model folder only.
-//! Promises: bounded work (fuel), no file access, no user text as a template. Knows no tokens.
+//! Promises: the reference renderer's characters; bounded work (fuel), no file access, no user text as a template.
+//! Knows no tokens. Unlike the reference: `~` writes true and none in small letters, a line end behind `raw` goes.
+
+mod python;
+
+use std::sync::LazyLock;
 
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::{Kwargs, Serde, Value};
-use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior};
-use serde::Serialize;
+use minijinja::value::{Serde, Value};
+use minijinja::{Environment, Error, ErrorKind, Output, State, UndefinedBehavior};
+use regex::Regex;
+use serde_json::Map;
 
-/// Instructions that any template may take, and per message.
+/// Instructions that any template may take, and per kilobyte of conversation and tools.
 const FUEL: u64 = 1_000_000;
-const FUEL_PER_MESSAGE: u64 = 20_000;
+const FUEL_PER_KILOBYTE: u64 = 20_000;
 const NAME: &str = "chat";
 
-/// One turn as a template sees it.
-#[derive(Debug, Serialize)]
-pub(super) struct Turn {
-    pub(super) role: &'static str,
-    pub(super) content: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) name: Option<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) tool_calls: Vec<serde_json::Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) tool_call_id: Option<String>,
+/// The tags around what a model is trained on; they have no meaning for a prompt.
+static GENERATION: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"\{%([-+]?)\s*(end)?generation\s*([-+]?)%\}").ok());
+
+/// What a template renders.
+#[derive(Debug, Default)]
+pub(super) struct Scene {
+    /// The turns, as objects of `role`, `content` and what else there is.
+    pub(super) messages: Vec<serde_json::Value>,
+    /// The tools in OpenAI's form; none where none may be called.
+    pub(super) tools: Vec<serde_json::Value>,
+    /// Further values by name.
+    pub(super) settings: Map<String, serde_json::Value>,
+    /// Ends the prompt in the middle of the conversation, without the words that begin an answer.
+    pub(super) no_answer: bool,
 }
 
 /// A compiled chat template.
 pub(super) struct Template {
     environment: Environment<'static>,
+    source: String,
     bos_token: String,
     eos_token: String,
 }
@@ -40,125 +51,79 @@ impl Template {
         environment.set_debug(false);
         environment.set_undefined_behavior(UndefinedBehavior::Lenient);
         environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
-        environment.add_function("raise_exception", |_why: String| -> Result<Value, Error> {
+        environment.set_formatter(|out: &mut Output, _: &mut State, value: &Value| {
+            out.write_str(&python::text(value)).map_err(Error::from)
+        });
+        environment.add_function("raise_exception", |_why: Value| -> Result<Value, Error> {
             // The template's own words may quote the conversation, so they are not passed on.
             Err(Error::new(
                 ErrorKind::InvalidOperation,
                 "the chat template does not accept this conversation",
             ))
         });
-        environment.add_function("strftime_now", strftime_now);
-        environment.add_filter("tojson", tojson);
-        environment.add_template_owned(NAME, source.to_owned())?;
-        Ok(Self { environment, bos_token, eos_token })
+        environment.add_filter("tojson", python::tojson);
+        environment.add_filter("e", python::escape);
+        environment.add_filter("escape", python::escape);
+        environment.add_filter("string", |value: &Value| python::text(value));
+        environment.add_template_owned(NAME, without_generation(source))?;
+        Ok(Self { environment, source: source.to_owned(), bos_token, eos_token })
+    }
+
+    /// The text of the template itself.
+    pub(super) fn source(&self) -> &str {
+        &self.source
     }
 
     /// The prompt of a conversation, up to where the assistant begins to speak.
-    pub(super) fn render(&self, turns: &[Turn]) -> Result<String, Error> {
+    pub(super) fn render(&self, scene: &Scene) -> Result<String, Error> {
+        self.render_at(scene, jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC))
+    }
+
+    fn render_at(&self, scene: &Scene, now: jiff::Zoned) -> Result<String, Error> {
         let mut environment = self.environment.clone();
-        environment.set_fuel(Some(FUEL + FUEL_PER_MESSAGE * turns.len() as u64));
+        environment.set_fuel(Some(FUEL + FUEL_PER_KILOBYTE * kilobytes(scene)));
         let template = environment.get_template(NAME)?;
-        template.render(minijinja::context! {
-            messages => Serde(turns),
-            add_generation_prompt => true,
+        let own = minijinja::context! {
+            messages => Serde(&scene.messages),
+            add_generation_prompt => !scene.no_answer,
             bos_token => self.bos_token.as_str(),
             eos_token => self.eos_token.as_str(),
-        })
+            tools => if scene.tools.is_empty() { Value::from(()) } else { Value::from(Serde(&scene.tools)) },
+            documents => Value::from(()),
+            strftime_now => Value::from_function(move |format: &str| python::strftime(format, &now)),
+        };
+        template.render(minijinja::context! { ..own, ..Value::from(Serde(&scene.settings)) })
     }
 }
 
-/// Today, in the form of Python's `strftime`; UTC.
-fn strftime_now(format: &str) -> Result<String, Error> {
-    let now = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC);
-    jiff::fmt::strtime::format(format, &now)
-        .map_err(|error| Error::new(ErrorKind::InvalidOperation, error.to_string()))
-}
-
-/// As Python's `json.dumps(value, ensure_ascii=False, indent=...)`: `, ` and `: ` between items, nothing escaped for HTML.
-#[expect(clippy::needless_pass_by_value, reason = "the template engine passes keyword arguments by value")]
-fn tojson(value: &Value, kwargs: Kwargs) -> Result<Value, Error> {
-    let indent: Option<usize> = kwargs.get("indent")?;
-    let _ignored: Option<bool> = kwargs.get("ensure_ascii")?;
-    kwargs.assert_all_used()?;
-    let mut json = vec![];
-    let written = match indent {
-        Some(width) => {
-            let spaces = " ".repeat(width.min(16));
-            let pretty = serde_json::ser::PrettyFormatter::with_indent(spaces.as_bytes());
-            value.serialize(&mut serde_json::Serializer::with_formatter(&mut json, pretty))
+/// Size of what is rendered, roughly and never 0.
+fn kilobytes(scene: &Scene) -> u64 {
+    fn bytes(value: &serde_json::Value) -> usize {
+        use serde_json::Value;
+        8 + match value {
+            Value::String(text) => text.len(),
+            Value::Array(items) => items.iter().map(bytes).sum(),
+            Value::Object(fields) => fields.iter().map(|(key, value)| key.len() + bytes(value)).sum(),
+            Value::Null | Value::Bool(_) | Value::Number(_) => 0,
         }
-        None => value.serialize(&mut serde_json::Serializer::with_formatter(&mut json, Spaced)),
-    };
-    written.map_err(|error| Error::new(ErrorKind::BadSerialization, error.to_string()))?;
-    let text = String::from_utf8(json)
-        .map_err(|error| Error::new(ErrorKind::BadSerialization, error.to_string()))?;
-    Ok(Value::from_safe_string(text))
+    }
+    1 + (scene.messages.iter().chain(&scene.tools).map(bytes).sum::<usize>() / 1024 + scene.messages.len())
+        as u64
 }
 
-/// Python's default separators.
-struct Spaced;
-
-impl serde_json::ser::Formatter for Spaced {
-    fn begin_array_value<W: ?Sized + std::io::Write>(
-        &mut self,
-        writer: &mut W,
-        first: bool,
-    ) -> std::io::Result<()> {
-        if first { Ok(()) } else { writer.write_all(b", ") }
-    }
-
-    fn begin_object_key<W: ?Sized + std::io::Write>(
-        &mut self,
-        writer: &mut W,
-        first: bool,
-    ) -> std::io::Result<()> {
-        if first { Ok(()) } else { writer.write_all(b", ") }
-    }
-
-    fn begin_object_value<W: ?Sized + std::io::Write>(&mut self, writer: &mut W) -> std::io::Result<()> {
-        writer.write_all(b": ")
-    }
+/// The template with tags that do nothing, and trim the same, in place of those around generated text.
+fn without_generation(source: &str) -> String {
+    let Some(tags) = &*GENERATION else { return source.to_owned() };
+    let stand_in = |found: &regex::Captures<'_>| {
+        let (left, right) = (&found[1], &found[3]);
+        if found.get(2).is_some() {
+            format!("{{%{left} endif {right}%}}")
+        } else {
+            format!("{{%{left} if true {right}%}}")
+        }
+    };
+    tags.replace_all(source, stand_in).into_owned()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn turn(role: &'static str, content: &str) -> Turn {
-        Turn { role, content: content.to_owned(), name: None, tool_calls: vec![], tool_call_id: None }
-    }
-
-    fn render(source: &str, turns: &[Turn]) -> Result<String, Error> {
-        Template::new(source, "<s>".to_owned(), "</s>".to_owned()).and_then(|template| template.render(turns))
-    }
-
-    #[test]
-    fn blocks_are_trimmed_as_hugging_face_does() {
-        let source = "{{ bos_token }}\n{% for m in messages %}\n    {% if true %}\n[{{ m['role'] }}] {{ m.content.strip() }}\n    {% endif %}\n{% endfor %}\n{% if add_generation_prompt %}>{% endif %}";
-        assert_eq!(render(source, &[turn("user", " hi ")]).unwrap(), "<s>\n[user] hi\n>");
-    }
-
-    #[test]
-    fn user_text_is_never_a_template() {
-        let text = "{{ 7 * 7 }}{% for x in range(9) %}";
-        assert_eq!(render("{{ messages[0].content }}", &[turn("user", text)]).unwrap(), text);
-    }
-
-    #[test]
-    fn a_refusal_of_the_template_is_an_error_without_its_words() {
-        let error = render("{{ raise_exception('no: ' + messages[0].content) }}", &[turn("user", "secret")]);
-        assert!(!format!("{:?}", error.unwrap_err()).contains("secret"));
-    }
-
-    #[test]
-    fn work_is_bounded() {
-        let source = "{% for a in range(10000) %}{% for b in range(10000) %}{{ a }}{% endfor %}{% endfor %}";
-        assert_eq!(render(source, &[turn("user", "x")]).unwrap_err().kind(), ErrorKind::OutOfFuel);
-    }
-
-    #[test]
-    fn json_and_dates_look_like_pythons() {
-        let source = "{{ {'a': [1, '<é>']} | tojson }} {{ strftime_now('%Y') | length }}";
-        assert_eq!(render(source, &[]).unwrap(), "{\"a\": [1, \"<é>\"]} 4");
-    }
-}
+mod tests;

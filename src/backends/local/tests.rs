@@ -3,6 +3,7 @@
 
 mod folders;
 mod sampling;
+mod tools;
 
 use std::path::PathBuf;
 use std::sync::OnceLock;
@@ -29,6 +30,7 @@ pub(super) fn request(messages: Vec<Message>) -> ChatRequest {
         messages,
         sampling: Sampling { n: 1, ..Sampling::default() },
         tools: Tools::default(),
+        template_settings: serde_json::Map::new(),
         response_format: ResponseFormat::Text,
         cache_salt: None,
         needs: Needs::default(),

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::{Finding, is_live};
 use crate::config::{Config, LedgerConfig, Paths, ServerConfig};
+use crate::hub::Record;
 use crate::ledger::{self, By, Query};
 use crate::onnx::{self, Manifest};
 
@@ -90,6 +91,16 @@ pub(super) fn models(config: &Config, paths: &Paths) -> Vec<Finding> {
                     name.is_some_and(|name| manifest.get(&name).is_some())
                 })
             });
+            match Record::read(&folder).and_then(|record| Record::check(&folder).map(|()| record)) {
+                Ok(None) => {}
+                Ok(Some(record)) => {
+                    let commit = record.commit.get(..12).unwrap_or_default();
+                    let source = format!("{} at {commit}", record.repository);
+                    let text = format!("{}: every file is as pulled from {source}", folder.display());
+                    return Finding::good(subject, text);
+                }
+                Err(error) => return Finding::bad(subject, error.to_string()),
+            }
             match (listed, Manifest::check(&folder)) {
                 (Err(error), _) | (_, Err(error)) => Finding::bad(subject, error.to_string()),
                 (Ok(true), Ok(())) => Finding::good(

@@ -1,6 +1,8 @@
 //! Writes answers in OpenAI's form: stream chunks and whole completions of backends whose bytes are not relayed, and
 //! the error envelope. A backend that speaks the dialect is relayed and never passes here.
 
+mod calls;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -8,6 +10,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use self::calls::Calls;
 use crate::chat::{Chunk, Delta, Event, FinishReason, TokenLogprob, Usage};
 
 /// What OpenAI writes for a token that is as good as impossible.
@@ -149,7 +152,7 @@ struct Choice {
     text: String,
     logprobs: Vec<Value>,
     refusal: Option<String>,
-    tool_calls: Vec<Value>,
+    tool_calls: Calls,
     finish: Option<FinishReason>,
 }
 
@@ -175,8 +178,7 @@ impl Fold {
                     match delta {
                         Delta::Text(text) => choice.text.push_str(&text),
                         Delta::Refusal(text) => choice.refusal.get_or_insert_default().push_str(&text),
-                        Delta::ToolCalls(Value::Array(calls)) => choice.tool_calls.extend(calls),
-                        Delta::ToolCalls(call) => choice.tool_calls.push(call),
+                        Delta::ToolCalls(calls) => choice.tool_calls.push(calls),
                     }
                 }
                 Event::Finish { index, reason } => {
@@ -225,7 +227,7 @@ fn whole_choice(index: u32, choice: Choice) -> Value {
     let content = (!silent).then_some(choice.text);
     let mut message = json!({ "role": "assistant", "content": content, "refusal": choice.refusal });
     if let (false, Some(object)) = (choice.tool_calls.is_empty(), message.as_object_mut()) {
-        object.insert("tool_calls".to_owned(), Value::Array(choice.tool_calls));
+        object.insert("tool_calls".to_owned(), choice.tool_calls.into_value());
     }
     let reason = choice.finish.unwrap_or(FinishReason::Stop);
     let logprobs = (!choice.logprobs.is_empty()).then(|| logprobs_value(choice.logprobs));

@@ -4,6 +4,7 @@
 mod bounds;
 mod format;
 mod messages;
+mod tools;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::chat::{ChatRequest, Controls, Dialect, Needs, Original, ResponseFormat, Sampling, Tools};
+use crate::chat::{ChatRequest, Controls, Dialect, Needs, Original, ResponseFormat, Sampling, ToolChoice};
 use bounds::Field;
 
 /// Longest `prompt_cache_key` or `user`, in bytes; ours.
@@ -96,7 +97,15 @@ struct Fields<'a> {
     #[serde(borrow)]
     tools: Field<'a>,
     #[serde(borrow)]
+    tool_choice: Field<'a>,
+    #[serde(borrow)]
+    parallel_tool_calls: Field<'a>,
+    #[serde(borrow)]
     functions: Field<'a>,
+    #[serde(borrow)]
+    function_call: Field<'a>,
+    #[serde(borrow)]
+    chat_template_kwargs: Field<'a>,
     #[serde(borrow)]
     response_format: Field<'a>,
     #[serde(borrow)]
@@ -148,11 +157,13 @@ pub fn parse_request(body: Bytes) -> Result<ChatRequest, RequestError> {
     let model = fields.model.text("model")?.ok_or_else(|| missing("model"))?;
     let read = messages::read(fields.messages.required("messages")?)?;
     let sampling = sampling(&fields)?;
+    let tools = tools::read(&fields)?;
+    let template_settings = tools::template_settings(fields.chat_template_kwargs)?;
     let response_format = format::read(fields.response_format)?;
     let needs = Needs {
         vision: read.vision,
         audio: read.audio || asks_for_audio(&fields)?,
-        tools: offers_tools(&fields)?,
+        tools: !tools.offered.is_empty() && tools.choice != ToolChoice::Never,
         logprobs: sampling.logprobs.is_some(),
         structured: response_format != ResponseFormat::Text,
         other_sampling: !sampling.logit_bias.is_empty()
@@ -170,7 +181,8 @@ pub fn parse_request(body: Bytes) -> Result<ChatRequest, RequestError> {
         model,
         messages: read.messages,
         sampling,
-        tools: Tools::default(),
+        tools,
+        template_settings,
         response_format,
         cache_salt,
         needs,
@@ -265,10 +277,6 @@ fn cache_salt(fields: &Fields<'_>) -> Result<Option<Arc<str>>, RequestError> {
     let key = fields.prompt_cache_key.short_text("prompt_cache_key", LONGEST_SALT)?;
     let user = fields.user.short_text("user", LONGEST_SALT)?;
     Ok(key.or(user).map(Arc::from))
-}
-
-fn offers_tools(fields: &Fields<'_>) -> Result<bool, RequestError> {
-    Ok(fields.tools.list_len("tools", 1024)? + fields.functions.list_len("functions", 1024)? > 0)
 }
 
 fn asks_for_audio(fields: &Fields<'_>) -> Result<bool, RequestError> {

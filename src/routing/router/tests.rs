@@ -50,6 +50,7 @@ pub(in crate::routing) fn request(text: &str) -> ChatRequest {
         messages: vec![Message::text(Role::User, text)],
         sampling: Sampling { n: 1, ..Sampling::default() },
         tools: Tools::default(),
+        template_settings: serde_json::Map::new(),
         response_format: ResponseFormat::Text,
         cache_salt: None,
         needs: Needs::default(),

@@ -3,6 +3,7 @@
 
 pub(crate) mod fault_proxy;
 pub(crate) mod gateway;
+pub(crate) mod model_hub;
 pub(crate) mod process;
 pub(crate) mod prometheus;
 pub(crate) mod raw_peer;

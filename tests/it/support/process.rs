@@ -88,7 +88,8 @@ impl Setup {
         rows(&self.state().join("ledger.sqlite"))
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    /// The binary with these arguments, ready to be started.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let file = self.folder.path().join("test.toml");
         std::fs::write(&file, &self.toml).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_crossover"));

@@ -9,7 +9,7 @@ use crate::backends::local::queue::End;
 use crate::backends::local::sequence::Ending;
 
 /// Prompt tokens in one run.
-pub(super) const CHUNK: usize = 128;
+pub(in crate::backends::local) const CHUNK: usize = 128;
 
 impl Engine {
     /// Runs one chunk of one prompt; whether there was one.
@@ -63,7 +63,7 @@ impl Engine {
         let from = self.graph.len(row);
         let to = sequence.prompt.len().min((from / CHUNK + 1) * CHUNK);
         let started = Instant::now();
-        self.graph.prefill(row, &sequence.prompt[from..to])?;
+        self.graph.read(row, &sequence.prompt[from..to], to == sequence.prompt.len())?;
         self.rates.prefilled(to - from, started.elapsed());
         self.metrics.local_prefill_tokens_total.inc_by((to - from) as u64);
         self.queue.set_rates(&self.rates);
@@ -99,10 +99,12 @@ impl Engine {
         }
     }
 
-    /// Keeps the chunk that was just computed, if it is a whole one.
+    /// Keeps the chunk that was just computed, if it is a whole one, and one that longer prompts would have too: beside a
+    /// prefill form, a prompt's last token is read by the decoder.
     fn keep(&mut self, at: usize, row: usize, from: usize, to: usize) {
         let sequence = &mut self.sequences[at];
-        if to - from < CHUNK || self.prefixes.is_off() {
+        let is_odd = self.graph.has_reader() && to == sequence.prompt.len();
+        if to - from < CHUNK || is_odd || self.prefixes.is_off() {
             return;
         }
         let Some(link) = &sequence.link else { return };

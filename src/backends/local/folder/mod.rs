@@ -23,6 +23,8 @@ pub(super) struct Folder {
     pub(super) root: PathBuf,
     pub(super) name: String,
     pub(super) graph: PathBuf,
+    /// A form of the graph that only fills the cache, `prefill.onnx` beside it, if it is there.
+    pub(super) prefill: Option<PathBuf>,
     pub(super) tokenizer: PathBuf,
     pub(super) template: String,
     pub(super) bos_token: String,
@@ -169,6 +171,7 @@ impl Folder {
             shortened,
             weights,
             root: root.to_owned(),
+            prefill: Some(declared.graph.with_file_name("prefill.onnx")).filter(|file| file.is_file()),
             graph: declared.graph,
             eos: declared.eos,
             kv_heads: declared.kv_heads,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::{Range, RangeInclusive};
 
 use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::{RequestError, missing, span_in};
@@ -155,12 +156,12 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// The length of a list of at most `most` items.
-    pub(super) fn list_len(self, name: &str, most: usize) -> Result<usize, RequestError> {
-        let items: Vec<&RawValue> = self.read(name, "a list")?.unwrap_or_default();
+    /// A list of at most `most` items.
+    pub(super) fn items(self, name: &str, most: usize) -> Result<Vec<Value>, RequestError> {
+        let items: Vec<Value> = self.read(name, "a list")?.unwrap_or_default();
         if items.len() > most {
             return Err(RequestError::value(name, format!("Invalid '{name}': at most {most} items.")));
         }
-        Ok(items.len())
+        Ok(items)
     }
 }

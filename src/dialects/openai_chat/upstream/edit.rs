@@ -106,6 +106,7 @@ mod tests {
             messages: vec![Message::text(Role::User, "hi")],
             sampling: Sampling::default(),
             tools: Tools::default(),
+            template_settings: serde_json::Map::new(),
             response_format: ResponseFormat::Text,
             cache_salt: None,
             needs: Needs::default(),

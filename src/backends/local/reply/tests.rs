@@ -1,0 +1,150 @@
+//! Tool calls on their way from tokens to chunks, one byte a token, with a scripted engine.
+
+use futures_util::StreamExt;
+use serde_json::Value;
+use tokio::sync::mpsc;
+
+use super::super::sampler::Token;
+use super::super::tool_calls::Form;
+use super::*;
+
+/// What came out of one answer.
+#[derive(Debug, Default, PartialEq)]
+struct Told {
+    text: String,
+    calls: Vec<Value>,
+    finish: Option<FinishReason>,
+}
+
+/// Plays `script`: text is one token a byte; `‹mark›` is one special token.
+async fn play(form: Form, vouched: bool, script: &str, stops: &[&str], end: End) -> Told {
+    let marks: Vec<(u32, &'static str)> = (256..).zip(form.marks()).collect();
+    let words: Vec<Vec<u8>> =
+        (0..=255_u8).map(|byte| vec![byte]).chain(marks.iter().map(|_| vec![])).collect();
+    let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
+    let mut ids = vec![];
+    for (at, part) in script.split(['‹', '›']).enumerate() {
+        if at % 2 == 1 {
+            ids.push(marks.iter().find(|(_, mark)| *mark == part).unwrap().0);
+        } else {
+            ids.extend(part.bytes().map(u32::from));
+        }
+    }
+    let names = ["weather".to_owned(), "now".to_owned()].into();
+    let reading = Reading { form, names, vouched, one: false, marks: marks.into() };
+    let (sender, steps) = mpsc::channel(ids.len() + 1);
+    let tokens = ids.len() as u64;
+    for id in ids {
+        let token = Token { id, confidence: None, logprobs: None, last: false };
+        sender.send(Step::Token { index: 0, token }).await.unwrap();
+    }
+    sender.send(Step::End { index: 0, end, tokens, cached: 0 }).await.unwrap();
+    let stops: Vec<String> = stops.iter().map(ToString::to_string).collect();
+    let vocabulary = Arc::new(Vocabulary::from_words(&words));
+    let enough = [AtomicBool::new(false)].into();
+    let reply = Reply::new(BackendId::new("local"), vocabulary, steps, enough, &stops);
+    let mut reply = reply.with_tools(Some(&reading));
+    let mut told = Told::default();
+    while let Some(chunk) = reply.next().await {
+        for event in chunk.unwrap().events {
+            match event {
+                Event::Delta { delta: Delta::Text(text), .. } => told.text.push_str(&text),
+                Event::Delta { delta: Delta::ToolCalls(pieces), .. } => take(&mut told.calls, &pieces),
+                Event::Finish { reason, .. } => told.finish = Some(reason),
+                _ => {}
+            }
+        }
+    }
+    told
+}
+
+/// Joins pieces as a client does, and holds them to OpenAI's form.
+fn take(calls: &mut Vec<Value>, pieces: &Value) {
+    for piece in pieces.as_array().unwrap() {
+        let index = piece["index"].as_u64().unwrap() as usize;
+        let arguments = piece["function"]["arguments"].as_str().unwrap();
+        if index == calls.len() {
+            assert!(piece["id"].is_string() && piece["function"]["name"].is_string(), "{piece}");
+            assert_eq!((&piece["type"], arguments), (&"function".into(), ""));
+            calls.push(piece["function"].clone());
+            continue;
+        }
+        assert_eq!(index + 1, calls.len(), "pieces of a call come together");
+        let mut joined = calls[index]["arguments"].as_str().unwrap().to_owned();
+        joined.push_str(arguments);
+        calls[index]["arguments"] = joined.into();
+    }
+}
+
+const TOWN: &str = r#"{"town": "Zürich 🦀", "stop": "END"}"#;
+
+#[tokio::test]
+async fn c17_every_family_streams_calls_with_their_finish() {
+    let scripts = [
+        (
+            Form::Hermes,
+            format!(
+                "Hé!\n‹<tool_call>›\n{{\"name\": \"weather\", \"arguments\": {TOWN}}}\n‹</tool_call>›\n‹<tool_call>›{{\"name\": \"now\", \"arguments\": {{}}}}‹</tool_call>›"
+            ),
+        ),
+        (
+            Form::Hermes,
+            format!(
+                "Hé!<tool_call>{{\"name\": \"weather\", \"arguments\": {TOWN}}}</tool_call><tool_call>{{\"name\": \"now\", \"arguments\": {{}}}}</tool_call>"
+            ),
+        ),
+        (Form::MistralArgs, format!("Hé!‹[TOOL_CALLS]›weather‹[ARGS]›{TOWN}‹[TOOL_CALLS]›now‹[ARGS]›{{}}")),
+        (
+            Form::MistralList,
+            format!(
+                "Hé!‹[TOOL_CALLS]› [{{\"name\": \"weather\", \"arguments\": {TOWN}}}, {{\"name\": \"now\", \"arguments\": {{}}}}]"
+            ),
+        ),
+        (
+            Form::Phi4,
+            format!(
+                "Hé!‹<|tool_call|>›[{{\"name\": \"weather\", \"arguments\": {TOWN}}}, {{\"name\": \"now\", \"arguments\": {{}}}}]‹<|/tool_call|>›"
+            ),
+        ),
+        (
+            Form::Llama3,
+            format!(
+                "Hé!‹<|python_tag|>›{{\"name\": \"weather\", \"parameters\": {TOWN}}}; {{\"name\": \"now\", \"parameters\": {{}}}}"
+            ),
+        ),
+    ];
+    for (form, script) in scripts {
+        for vouched in [false, true] {
+            let told = play(form, vouched, &script, &["END"], End::Stop).await;
+            assert_eq!((told.text.as_str(), told.finish), ("Hé!", Some(FinishReason::ToolCalls)), "{form:?}");
+            let wanted = [("weather", TOWN), ("now", "{}")];
+            let calls: Vec<_> = told.calls.iter().map(|call| (&call["name"], &call["arguments"])).collect();
+            let wanted = wanted.map(|(name, arguments)| (Value::from(name), Value::from(arguments)));
+            assert_eq!(calls, wanted.each_ref().map(|(name, arguments)| (name, arguments)), "{form:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn stop_sequences_end_content_and_leave_calls_alone() {
+    let told = play(Form::Hermes, false, "so END<tool_call>", &["END"], End::Stop).await;
+    assert_eq!((told.text.as_str(), told.finish), ("so ", Some(FinishReason::Stop)));
+}
+
+#[tokio::test]
+async fn an_answer_cut_off_says_so() {
+    let cut = "‹<tool_call>›{\"name\": \"weather\", \"arguments\": {\"to";
+    let told = play(Form::Hermes, true, cut, &[], End::Length).await;
+    assert_eq!((told.text.as_str(), &told.finish), ("", &Some(FinishReason::Length)));
+    assert_eq!(told.calls[0]["arguments"], "{\"to");
+    let told = play(Form::Hermes, false, cut, &[], End::Length).await;
+    assert!(told.calls.is_empty() && told.text.contains("weather"), "{told:?}");
+}
+
+#[tokio::test]
+async fn plain_answers_pass_by() {
+    let told = play(Form::Llama3, false, "{\"sum\": 4} is < 5 ", &[], End::Stop).await;
+    assert_eq!((told.text.as_str(), told.finish), ("{\"sum\": 4} is < 5 ", Some(FinishReason::Stop)));
+    let told = play(Form::Hermes, false, "", &[], End::Stop).await;
+    assert_eq!(told, Told { finish: Some(FinishReason::Stop), ..Told::default() });
+}

@@ -1,0 +1,189 @@
+//! What the grammars let through, walked byte by byte through the real compiler.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::super::grammar::{Free, Rules};
+use super::super::*;
+use crate::backends::local::constraint::Grammars;
+use crate::backends::local::detokenize::Vocabulary;
+use crate::chat::{ResponseFormat, ToolChoice, Tools};
+
+const FORMS: [Form; 5] = [Form::Hermes, Form::MistralArgs, Form::MistralList, Form::Phi4, Form::Llama3];
+const EOS: u32 = 255;
+
+/// A token for each byte but one, which ends answers, and for each mark that may be special.
+fn vocabulary() -> (Grammars, Vec<&'static str>) {
+    let mut marks: Vec<&'static str> = FORMS.iter().flat_map(|form| form.marks()).collect();
+    marks.dedup();
+    let words: Vec<Vec<u8>> = (0..=254_u8).map(|byte| vec![byte]).collect();
+    let mut words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
+    words.resize(256 + marks.len(), b"");
+    (Grammars::new(Arc::new(Vocabulary::from_words(&words)), &[EOS]), marks)
+}
+
+fn functions() -> Vec<Value> {
+    let schema = json!({ "type": "object", "required": ["town"], "properties": {
+        "town": { "type": "string", "description": "// no comment # \" at all" }, "days": { "type": "integer" } } });
+    vec![json!({ "name": "weather", "parameters": schema }), json!({ "name": "now" })]
+}
+
+/// A call as `form` writes it.
+fn call(form: Form, name: &str, arguments: &str) -> String {
+    match form {
+        Form::Hermes => {
+            format!("<tool_call>\n{{\"name\": \"{name}\", \"arguments\": {arguments}}}\n</tool_call>")
+        }
+        Form::MistralArgs => format!("[TOOL_CALLS]{name}[ARGS]{arguments}"),
+        Form::MistralList => format!("[TOOL_CALLS] [{{\"name\": \"{name}\", \"arguments\": {arguments}}}]"),
+        Form::Phi4 => {
+            format!("<|tool_call|>[{{\"name\": \"{name}\", \"arguments\": {arguments}}}]<|/tool_call|>")
+        }
+        Form::Llama3 => format!("{{\"name\": \"{name}\", \"parameters\": {arguments}}}"),
+    }
+}
+
+/// Whether the grammar takes `text` and then lets the answer end.
+fn takes(grammars: &Grammars, grammar: &str, text: &str, special: &dyn Fn(&str) -> Option<u32>) -> bool {
+    let grammar: Arc<str> = json!({ "grammars": [{ "lark_grammar": grammar }] }).to_string().into();
+    let mut constraint = grammars.start(&grammar).unwrap_or_else(|error| panic!("{error}: {grammar}"));
+    let marks: Vec<&str> = FORMS.iter().flat_map(|form| form.marks()).collect();
+    let (mut at, mut over) = (0, false);
+    while at < text.len() {
+        let mark = marks
+            .iter()
+            .find_map(|mark| Some((text[at..].starts_with(mark).then(|| special(mark))??, mark.len())));
+        let (id, length) = mark.unwrap_or((text.as_bytes()[at].into(), 1));
+        if over || !constraint.allowed().unwrap().is_allowed(id) {
+            return false;
+        }
+        over = constraint.take(id).unwrap();
+        at += length;
+    }
+    over || constraint.allowed().unwrap().is_allowed(EOS)
+}
+
+/// Runs `check` for every form, with marks as tokens and as text: what the grammar takes.
+fn each(free: &Free, one: bool, check: impl Fn(Form, &dyn Fn(&str) -> bool)) {
+    let (grammars, marks) = vocabulary();
+    let special = |text: &str| (256_u32..).zip(&marks).find(|(_, mark)| **mark == text).map(|(id, _)| id);
+    let none = |_: &str| None;
+    let functions = functions();
+    for special in [&special as &dyn Fn(&str) -> Option<u32>, &none] {
+        for form in FORMS {
+            let functions = functions.iter().collect();
+            let rules = Rules { form, functions, free: free.clone(), one, special };
+            let Some(grammar) = rules.grammar(false) else {
+                assert!(form == Form::Llama3 && matches!(free, Free::Text));
+                continue;
+            };
+            check(form, &|text| takes(&grammars, &grammar, text, special));
+        }
+    }
+}
+
+#[test]
+fn required_calls_are_calls_of_offered_functions_with_their_arguments() {
+    each(&Free::Nothing, false, |form, takes| {
+        assert!(takes(&call(form, "weather", r#"{"town": "B", "days": 3}"#)), "{form:?}");
+        assert!(takes(&call(form, "now", "{}")), "{form:?}");
+        let twice = match form {
+            Form::Hermes => format!("{}\n{}", call(form, "now", "{}"), call(form, "now", "{}")),
+            Form::Llama3 => format!("{}; {}", call(form, "now", "{}"), call(form, "now", "{}")),
+            Form::MistralArgs => call(form, "now", "{}").repeat(2),
+            Form::MistralList => r#"[TOOL_CALLS][{"name": "now", "arguments": {}}, {"name": "now", "arguments": {}}]"#.into(),
+            Form::Phi4 => r#"<|tool_call|>[{"name": "now", "arguments": {}}, {"name": "now", "arguments": {}}]<|/tool_call|>"#.into(),
+        };
+        assert!(takes(&twice), "{form:?}");
+        for wrong in ["", "Hello.", "<tool_call>", "{"] {
+            assert!(!takes(wrong), "{form:?} {wrong}");
+        }
+        for arguments in ["{}", r#"{"town": 3}"#, r#"{"town": "B", "more": 1}"#, "[]", r#""{}""#] {
+            assert!(!takes(&call(form, "weather", arguments)), "{form:?} {arguments}");
+        }
+        assert!(!takes(&call(form, "rm", "{}")), "{form:?}");
+        assert!(!takes(&format!("{} and more", call(form, "now", "{}"))), "{form:?}");
+    });
+}
+
+#[test]
+fn free_text_stays_free_until_it_opens_a_call() {
+    each(&Free::Text, false, |form, takes| {
+        for text in ["", "Hello <tool_calls, {\"a\": 1} [TOOL\n\n", "é🦀"] {
+            assert!(takes(text), "{form:?} {text}");
+        }
+        assert!(takes(&format!("I look.\n{}", call(form, "weather", r#"{"town": "é"}"#))), "{form:?}");
+        assert!(!takes(&format!("I look.\n{}", call(form, "weather", "{}"))), "{form:?}");
+        assert!(!takes(&format!("It is {}.", form.openers()[0])), "{form:?}");
+    });
+}
+
+#[test]
+fn one_call_at_a_time_ends_after_it() {
+    each(&Free::Nothing, true, |form, takes| {
+        assert!(takes(&call(form, "now", "{}")), "{form:?}");
+        assert!(!takes(&format!("{}\n{}", call(form, "now", "{}"), call(form, "now", "{}"))), "{form:?}");
+        assert!(!takes(&call(form, "now", "{}").repeat(2)), "{form:?}");
+    });
+}
+
+#[test]
+fn a_response_format_holds_beside_calls() {
+    let schema = json!({ "type": "object", "required": ["a"], "properties": { "a": { "type": "integer" } } });
+    each(&Free::Json(schema), false, |form, takes| {
+        // Where only a bare object could begin a call, the format comes first.
+        assert_eq!(takes(&call(form, "now", "{}")), form != Form::Llama3, "{form:?}");
+        assert!(takes(r#"{"a": 1}"#), "{form:?}");
+        assert!(!takes("Hello"), "{form:?}");
+        assert!(!takes(r#"{"a": "x"}"#), "{form:?}");
+    });
+}
+
+fn planned(form: Form, tools: &Tools, format: &ResponseFormat) -> Result<Option<Plan>, Unplanned> {
+    let (grammars, _) = vocabulary();
+    plan(form, tools, format, &|_| None, &|grammar| grammars.prepare(grammar).is_ok())
+}
+
+fn offered(function: Value, choice: ToolChoice) -> Tools {
+    let offered = [json!({ "type": "function", "function": function })].into();
+    Tools { offered, choice, one_at_a_time: false }
+}
+
+#[test]
+fn schemas_that_cannot_be_compiled_are_refused_only_where_they_must_hold() {
+    let remote = json!({ "type": "object", "properties": { "a": { "$ref": "http://127.0.0.1:9/x.json" } } });
+    let lax = json!({ "name": "f", "parameters": remote });
+    let strict = json!({ "name": "f", "parameters": remote, "strict": true });
+    for choice in [ToolChoice::Auto, ToolChoice::Required] {
+        let plan = planned(Form::Hermes, &offered(lax.clone(), choice.clone()), &ResponseFormat::Text);
+        assert!(plan.unwrap().unwrap().reading.vouched, "any object will do");
+        let plan = planned(Form::Hermes, &offered(strict.clone(), choice), &ResponseFormat::Text);
+        assert_eq!(plan.unwrap_err(), Unplanned::Schema);
+    }
+    let format = ResponseFormat::JsonSchema { schema: Arc::new(remote), strict: true };
+    let now = offered(json!({ "name": "now" }), ToolChoice::Auto);
+    assert_eq!(planned(Form::Hermes, &now, &format).unwrap_err(), Unplanned::Format);
+}
+
+#[test]
+fn plans_say_what_may_be_called() {
+    let two = [
+        json!({ "type": "function", "function": { "name": "a" } }),
+        json!({ "type": "function", "function": { "name": "b" } }),
+    ];
+    let tools = |choice| Tools { offered: two.clone().into(), choice, one_at_a_time: false };
+    let plan = |choice| planned(Form::Hermes, &tools(choice), &ResponseFormat::Text).unwrap();
+    assert!(plan(ToolChoice::Never).is_none());
+    let auto = plan(ToolChoice::Auto).unwrap();
+    assert_eq!((auto.reading.names.len(), auto.reading.one, auto.grammar.is_some()), (2, false, true));
+    let named = plan(ToolChoice::Function("b".into())).unwrap();
+    assert_eq!((&*named.reading.names, named.reading.one), (&["b".to_owned()][..], true));
+    let llama = planned(Form::Llama3, &tools(ToolChoice::Auto), &ResponseFormat::Text).unwrap().unwrap();
+    assert!(!llama.reading.vouched && llama.grammar.is_none());
+    let custom = Tools {
+        offered: [json!({ "type": "custom", "custom": { "name": "x" } })].into(),
+        ..Tools::default()
+    };
+    assert_eq!(planned(Form::Hermes, &custom, &ResponseFormat::Text).unwrap_err(), Unplanned::NoFunction);
+}

@@ -1,0 +1,140 @@
+//! The models that are here: shipped ones, pulled ones, and folders of one's own; and which settings use them.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+
+use crate::config::{Config, Paths};
+use crate::hub::{Record, Store};
+use crate::onnx::{Listed, Manifest};
+
+/// One model that is here, or that the manifest misses.
+pub(super) struct Model {
+    pub(super) name: String,
+    pub(super) folder: PathBuf,
+    pub(super) origin: Origin,
+}
+
+/// Where a model comes from, and what vouches for its files.
+pub(super) enum Origin {
+    Shipped(Box<Listed>),
+    Pulled(Box<Record>),
+    /// A record that cannot be understood, and why.
+    Broken(String),
+    Own,
+}
+
+impl Model {
+    pub(super) fn from(&self) -> &'static str {
+        match self.origin {
+            Origin::Shipped(_) => "shipped",
+            Origin::Pulled(_) | Origin::Broken(_) => "pulled",
+            Origin::Own => "own",
+        }
+    }
+
+    pub(super) fn licence(&self) -> String {
+        match &self.origin {
+            Origin::Shipped(listed) => listed.licence.clone(),
+            Origin::Pulled(record) => record.licence.clone().unwrap_or_else(|| "unknown".to_owned()),
+            Origin::Broken(_) | Origin::Own => "unknown".to_owned(),
+        }
+    }
+
+    pub(super) fn kind(&self) -> String {
+        match &self.origin {
+            Origin::Shipped(listed) => listed.kind.clone(),
+            _ => guess_kind(&self.folder).to_owned(),
+        }
+    }
+
+    /// Bytes of every file in the folder.
+    pub(super) fn bytes(&self) -> u64 {
+        match &self.origin {
+            Origin::Pulled(record) => record.size(),
+            _ => files(&self.folder)
+                .iter()
+                .filter_map(|file| std::fs::metadata(file).ok())
+                .map(|it| it.len())
+                .sum(),
+        }
+    }
+}
+
+/// Everything that is here, by name; shipped models first.
+pub(super) fn models(paths: &Paths) -> anyhow::Result<Vec<Model>> {
+    let manifest = Manifest::read(&paths.models)?;
+    let mut names: Vec<String> = std::fs::read_dir(&paths.models)
+        .with_context(|| {
+            let folder = paths.models.display();
+            format!("{folder}: the models folder cannot be read; set `models-dir` in the configuration")
+        })?
+        .filter_map(|entry| entry.ok().filter(|entry| entry.path().is_dir()))
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .filter(|name| !name.starts_with('.'))
+        .collect();
+    names.extend(manifest.models.iter().map(|listed| listed.name.clone()));
+    names.sort();
+    names.dedup();
+    let mut found: Vec<Model> = names
+        .into_iter()
+        .map(|name| {
+            let folder = paths.models.join(&name);
+            let listed = manifest.get(&name).cloned();
+            let origin = listed.map_or_else(|| origin(&folder), |listed| Origin::Shipped(Box::new(listed)));
+            Model { name, folder, origin }
+        })
+        .collect();
+    let store = Store::new(&paths.pulled());
+    found.extend(store.names().into_iter().map(|name| {
+        let folder = store.path(&name);
+        Model { origin: origin(&folder), folder, name }
+    }));
+    Ok(found)
+}
+
+fn origin(folder: &Path) -> Origin {
+    match Record::read(folder) {
+        Ok(Some(record)) => Origin::Pulled(Box::new(record)),
+        Ok(None) => Origin::Own,
+        Err(error) => Origin::Broken(error.to_string()),
+    }
+}
+
+/// The settings that name this folder.
+pub(super) fn used(folder: &Path, config: &Config, paths: &Paths) -> String {
+    let named = [
+        ("local.model", config.local.enabled, &config.local.model),
+        ("classifier.model", config.classifier.enabled, &config.classifier.model),
+    ];
+    let uses = named.iter().filter(|(_, enabled, name)| *enabled && paths.model(name) == folder);
+    uses.map(|(key, _, _)| *key).collect::<Vec<_>>().join(", ")
+}
+
+/// Every file below a folder.
+pub(super) fn files(folder: &Path) -> Vec<PathBuf> {
+    let (mut found, mut open) = (vec![], vec![folder.to_path_buf()]);
+    while let Some(folder) = open.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok) {
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() => open.push(entry.path()),
+                Ok(_) => found.push(entry.path()),
+                Err(_) => {}
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// What a folder that nobody describes looks like.
+fn guess_kind(folder: &Path) -> &'static str {
+    let has = |file: &str| folder.join(file).exists();
+    if has("genai_config.json") || has("generation_config.json") || has("onnx") {
+        "language"
+    } else if has("model.onnx") {
+        "classifier"
+    } else {
+        "unknown"
+    }
+}

@@ -1,0 +1,196 @@
+//! Pulls a model: pins the revision, chooses the files, checks the room, fetches one after the other, records, swaps.
+//! Promises: until everything is here and right, the old folder stays as it is; an interrupted pull goes on where it was;
+//! files that are here already are not fetched again.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::choice::{Choice, Chosen, choose};
+use super::client::{Event, Snapshot};
+use super::digest::Digest;
+use super::fetch::Errand;
+use super::record::{Record, Recorded, Standing};
+use super::{Hub, HubError, Lock, Reference, Store};
+
+/// What an unfinished pull is of; in its folder.
+const PLAN: &str = ".crossover-pull.json";
+
+/// What is to be pulled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// The name to keep it under.
+    pub name: String,
+    /// Repository and revision.
+    pub reference: Reference,
+    /// The folder of the repository that becomes the model's; empty: the usual one.
+    pub folder: String,
+    /// Patterns of files; empty: the usual ones.
+    pub files: Vec<String>,
+    /// The licence, where the catalogue knows it.
+    pub licence: Option<String>,
+}
+
+/// How a pull ended.
+#[derive(Debug)]
+pub enum Pulled {
+    /// It was here already, whole.
+    Already(Record),
+    /// It is here now.
+    New(Record),
+}
+
+#[derive(PartialEq, Eq, Deserialize, Serialize)]
+struct Plan {
+    repository: String,
+    commit: String,
+    folder: String,
+}
+
+/// Pulls a model, or finds that it is here already.
+///
+/// # Errors
+/// Whatever kept it from being whole; what has arrived is kept for the next time.
+pub async fn pull(hub: &Hub, store: &Store, wanted: &Wanted) -> Result<Pulled, HubError> {
+    let lock = store.lock(&wanted.name)?;
+    let place = store.path(&wanted.name);
+    let current = Record::read(&place).unwrap_or_default();
+    if place.exists() && current.is_none() && !place.join(Record::FILE).exists() {
+        let why = "is a folder of your own in the store of pulled models; choose another with --name";
+        return Err(HubError::Name { name: wanted.name.clone(), why });
+    }
+    if hub.is_offline() {
+        let here = current.filter(|record| record.is_of(wanted) && record.is_whole(&place));
+        return here.map(Pulled::Already).ok_or_else(|| HubError::Offline { what: wanted.name.clone() });
+    }
+    let snapshot = hub.snapshot(&wanted.reference).await?;
+    let mut choice = choose(&wanted.reference.repository, &snapshot.files, &wanted.folder, &wanted.files)?;
+    for file in &mut choice.files {
+        if file.remote.size.is_none() || file.remote.digest == Digest::Unknown {
+            hub.look_up(&wanted.reference, &snapshot.commit, &mut file.remote).await?;
+        }
+    }
+    let fits = |record: &Record| record.commit == snapshot.commit && record.has(&choice);
+    if let Some(record) = current.clone().filter(|record| fits(record) && record.is_whole(&place)) {
+        return Ok(Pulled::Already(record));
+    }
+    let staging = store.staging(&wanted.name);
+    prepare(&staging, wanted, &snapshot.commit, &choice.folder)?;
+    if let Some(current) = &current {
+        reuse(current, &place, &staging, &choice.files);
+    }
+    let files = fetch(hub, store, wanted, (&snapshot, &choice)).await?;
+    let record = Record {
+        schema_version: 1,
+        hub: hub.origin(),
+        repository: wanted.reference.repository.clone(),
+        revision: wanted.reference.revision.clone(),
+        commit: snapshot.commit,
+        folder: choice.folder,
+        licence: wanted.licence.clone().or(snapshot.licence),
+        pulled_at: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        files,
+    };
+    finish(store, wanted, &record, &lock)?;
+    Ok(Pulled::New(record))
+}
+
+impl Record {
+    /// Whether it is of what is wanted now, as far as that can be told without asking the hub.
+    fn is_of(&self, wanted: &Wanted) -> bool {
+        let revision = wanted.reference.revision.as_str();
+        self.repository == wanted.reference.repository
+            && (self.revision == revision || self.commit == revision)
+    }
+
+    fn is_whole(&self, place: &Path) -> bool {
+        self.verify(place).iter().all(|(_, standing)| *standing == Standing::Verified)
+    }
+
+    fn has(&self, choice: &Choice) -> bool {
+        choice.files.iter().all(|file| self.files.iter().any(|known| known.path == file.path))
+    }
+}
+
+/// An empty folder for this pull, or what an earlier attempt at the same left in it.
+fn prepare(staging: &Path, wanted: &Wanted, commit: &str, folder: &str) -> Result<(), HubError> {
+    let plan = Plan {
+        repository: wanted.reference.repository.clone(),
+        commit: commit.to_owned(),
+        folder: folder.to_owned(),
+    };
+    let file = staging.join(PLAN);
+    let before = std::fs::read(&file).ok().and_then(|text| serde_json::from_slice::<Plan>(&text).ok());
+    if before.as_ref() == Some(&plan) {
+        return Ok(());
+    }
+    let disk = |error: std::io::Error| HubError::disk(staging, &error);
+    if staging.exists() {
+        std::fs::remove_dir_all(staging).map_err(disk)?;
+    }
+    std::fs::create_dir_all(staging).map_err(disk)?;
+    let text = serde_json::to_vec(&plan).map_err(|error| disk(error.into()))?;
+    std::fs::write(file, text).map_err(disk)
+}
+
+/// Links files of the old folder that the new one has too; what cannot be linked is fetched.
+fn reuse(current: &Record, place: &Path, staging: &Path, files: &[Chosen]) {
+    for file in files {
+        let Digest::Sha256(wanted) = &file.remote.digest else { continue };
+        let Some(known) = current.files.iter().find(|known| known.sha256 == *wanted) else { continue };
+        let to = staging.join(&file.path);
+        if to.exists() || to.parent().is_none_or(|parent| std::fs::create_dir_all(parent).is_err()) {
+            continue;
+        }
+        // The digest is checked where the file is found, as of any file of an earlier attempt.
+        let _ = std::fs::hard_link(place.join(&known.path), to);
+    }
+}
+
+async fn fetch(
+    hub: &Hub,
+    store: &Store,
+    wanted: &Wanted,
+    (snapshot, choice): (&Snapshot, &Choice),
+) -> Result<Vec<Recorded>, HubError> {
+    let staging = store.staging(&wanted.name);
+    let places: Vec<_> = choice.files.iter().map(|file| staging.join(&file.path)).collect();
+    let errands: Vec<Errand<'_>> = choice
+        .files
+        .iter()
+        .zip(&places)
+        .map(|(file, to)| Errand {
+            wanted: &wanted.reference,
+            commit: &snapshot.commit,
+            path: &file.remote.path,
+            size: file.remote.size.unwrap_or(0),
+            digest: &file.remote.digest,
+            to,
+        })
+        .collect();
+    let total = errands.iter().map(|errand| errand.size).fold(0, u64::saturating_add);
+    let here: u64 = errands.iter().map(Errand::here).sum();
+    let (needed, free) = (total - here, store.free()?);
+    if needed > free {
+        return Err(HubError::Space { folder: staging, needed, free });
+    }
+    hub.transport().tell(Event::Planned { total, here, files: errands.len() });
+    let mut recorded = vec![];
+    for (errand, file) in errands.iter().zip(&choice.files) {
+        hub.transport().tell(Event::File { path: &file.path });
+        let sha256 = errand.run(hub).await?;
+        recorded.push(Recorded { path: file.path.clone(), size: errand.size, sha256 });
+    }
+    Ok(recorded)
+}
+
+/// Records and swaps. The marks are taken last: dropping the old folder changes those of files that both had.
+fn finish(store: &Store, wanted: &Wanted, record: &Record, lock: &Lock) -> Result<(), HubError> {
+    let staging = store.staging(&wanted.name);
+    let disk = |error: std::io::Error| HubError::disk(&staging, &error);
+    record.write(&staging).map_err(disk)?;
+    std::fs::remove_file(staging.join(PLAN)).map_err(disk)?;
+    let place = store.settle(&wanted.name, lock)?;
+    record.stamp(&place);
+    Ok(())
+}

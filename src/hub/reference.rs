@@ -1,0 +1,107 @@
+//! Names out of a command line or a hub's answer, before anything is made of them: repositories, revisions, model names
+//! and file paths. Promises: what passes here can neither leave a folder nor change a URL's meaning.
+
+use super::HubError;
+
+/// Longest part of a name, in bytes: what usual file systems take.
+const LONGEST: usize = 128;
+
+/// A repository at a revision: `organisation/repository@revision`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reference {
+    /// `organisation/repository`.
+    pub repository: String,
+    /// A branch, a tag or a commit; `main` where none is given.
+    pub revision: String,
+}
+
+impl Reference {
+    /// Reads `organisation/repository[@revision]`.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn parse(text: &str) -> Result<Self, HubError> {
+        let (repository, revision) = text.split_once('@').unwrap_or((text, "main"));
+        let bad = |why| HubError::Name { name: text.to_owned(), why };
+        let parts: Vec<&str> = repository.split('/').collect();
+        if parts.len() != 2 || !parts.iter().all(|part| is_plain(part)) {
+            return Err(bad("a repository is written as organisation/repository"));
+        }
+        if revision.is_empty() || !revision.split('/').all(is_plain) {
+            return Err(bad("after the `@` stands a branch, a tag or a commit"));
+        }
+        Ok(Self { repository: repository.to_owned(), revision: revision.to_owned() })
+    }
+
+    /// The repository's two parts.
+    pub(super) fn parts(&self) -> (&str, &str) {
+        self.repository.split_once('/').unwrap_or((&self.repository, ""))
+    }
+}
+
+/// The name under which a model is kept: letters, digits, `.`, `_` and `-`, no dot first.
+///
+/// # Errors
+/// When it is none.
+pub fn name_of(text: &str) -> Result<String, HubError> {
+    if is_plain(text) {
+        return Ok(text.to_owned());
+    }
+    let why = "a model's name has letters, digits, `.`, `_` and `-` only, and no dot first";
+    Err(HubError::Name { name: text.to_owned(), why })
+}
+
+/// Whether this is a commit's whole id.
+pub(super) fn is_commit(text: &str) -> bool {
+    matches!(text.len(), 40 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// A file's path inside a repository, if it stays inside any folder that it is put below.
+pub(super) fn is_confined(path: &str) -> bool {
+    let fits = |part: &str| {
+        !part.is_empty()
+            && part.len() <= LONGEST
+            && part != "."
+            && part != ".."
+            && !part.contains(|byte: char| byte.is_control() || matches!(byte, '\\' | ':'))
+    };
+    path.split('/').all(fits)
+}
+
+fn is_plain(part: &str) -> bool {
+    let known = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    !part.is_empty() && part.len() <= LONGEST && !part.starts_with('.') && part.bytes().all(known)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reference_has_a_revision() {
+        let reference = Reference::parse("org/repo").unwrap();
+        assert_eq!((reference.repository.as_str(), reference.revision.as_str()), ("org/repo", "main"));
+        assert_eq!(Reference::parse("org/repo@refs/pr/3").unwrap().revision, "refs/pr/3");
+        assert_eq!(reference.parts(), ("org", "repo"));
+        for bad in
+            ["", "repo", "a/b/c", "../b", "a/..", "a/b@", "a/b@..", "a/b@x/../y", "a/b?x", "a /b", "/b"]
+        {
+            assert!(Reference::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn f11_names_and_paths_stay_inside() {
+        for bad in ["", ".", "..", ".hidden", "a/b", "a\\b", "a\0", "é", &"a".repeat(200)] {
+            assert!(name_of(bad).is_err(), "{bad}");
+        }
+        assert_eq!(name_of("Qwen2.5-0.5B_x").unwrap(), "Qwen2.5-0.5B_x");
+        for good in ["a", "onnx/model_q4.onnx", ".gitattributes", "a b"] {
+            assert!(is_confined(good), "{good}");
+        }
+        for bad in ["", "/a", "a/", "a//b", "../a", "a/../b", "./a", "a\\b", "c:a", "a\n"] {
+            assert!(!is_confined(bad), "{bad:?}");
+        }
+        assert!(is_commit(&"a1".repeat(20)) && !is_commit("main"));
+    }
+}
