@@ -2,6 +2,7 @@
 //! Promises: role, text, finish for each answer, then one usage for all; an engine that vanishes is an error.
 //! Dropping it stops the engine's work at the next token.
 
+mod answer;
 mod told;
 
 use std::collections::VecDeque;
@@ -13,27 +14,16 @@ use std::task::{Context, Poll, ready};
 use futures_util::Stream;
 use tokio::sync::mpsc::Receiver;
 
+use self::answer::Answer;
 use self::told::Told;
 use super::detokenize::{Detokenizer, Vocabulary};
 use super::queue::{End, Step};
 use super::refusal;
 use super::sampler::Token;
-use super::stop::{Seen, StopWatch};
-use super::tool_calls::{Reader, Reading, Said};
+use super::stop::StopWatch;
+use super::tool_calls::{Reader, Reading};
 use crate::backends::BackendError;
-use crate::chat::{BackendId, Chunk, Confidence, Delta, Event, FinishReason, TokenLogprob, Usage};
-
-/// One of the `n` answers, as far as it has come.
-struct Answer {
-    detokenizer: Detokenizer,
-    stops: StopWatch,
-    /// Where tools are offered.
-    calls: Option<Reader>,
-    told: Told,
-    tokens: u64,
-    begun: bool,
-    ended: bool,
-}
+use crate::chat::{BackendId, Chunk, Confidence, Event, FinishReason, Usage};
 
 /// The answers to one request.
 pub(super) struct Reply {
@@ -198,102 +188,6 @@ impl Reply {
     fn close(&mut self) {
         self.over = true;
         self.steps.close();
-    }
-}
-
-impl Answer {
-    fn begin(&mut self, index: u32, events: &mut Vec<Event>) {
-        if !self.begun {
-            self.begun = true;
-            events.push(Event::Role { index });
-        }
-    }
-
-    /// Takes new text; gives a reason where the answer ends with it.
-    fn read(&mut self, index: u32, text: String, events: &mut Vec<Event>) -> Option<FinishReason> {
-        let Some(calls) = &mut self.calls else { return self.content(index, text, events) };
-        for said in calls.push(&text) {
-            if let Some(reason) = self.say(index, said, events) {
-                return Some(reason);
-            }
-        }
-        self.calls.as_ref().is_some_and(Reader::is_over).then_some(FinishReason::ToolCalls)
-    }
-
-    fn say(&mut self, index: u32, said: Said, events: &mut Vec<Event>) -> Option<FinishReason> {
-        match said {
-            Said::Text(text) => self.content(index, text, events),
-            Said::Calls(calls) => {
-                show(index, self.stops.finish(), events);
-                events.push(Event::Delta { index, delta: Delta::ToolCalls(calls) });
-                None
-            }
-        }
-    }
-
-    /// Content, up to a stop sequence. Stop sequences are not looked for in tool calls.
-    fn content(&mut self, index: u32, text: String, events: &mut Vec<Event>) -> Option<FinishReason> {
-        match self.stops.push(text) {
-            Seen::Text(text) => {
-                show(index, text, events);
-                None
-            }
-            Seen::Stopped(text) => {
-                show(index, text, events);
-                Some(self.reason())
-            }
-        }
-    }
-
-    /// What was still held; the reason is that of tool calls where the model ended after them.
-    fn finish(&mut self, index: u32, reason: FinishReason, events: &mut Vec<Event>) -> FinishReason {
-        for said in self.calls.as_mut().map(Reader::finish).unwrap_or_default() {
-            if let Some(reason) = self.say(index, said, events) {
-                return reason;
-            }
-        }
-        show(index, self.stops.finish(), events);
-        if reason == FinishReason::Stop { self.reason() } else { reason }
-    }
-
-    /// Why an answer that is not cut off ended.
-    fn reason(&self) -> FinishReason {
-        let called = self.calls.as_ref().is_some_and(Reader::has_called);
-        if called { FinishReason::ToolCalls } else { FinishReason::Stop }
-    }
-
-    /// What the model thought of a token, where that is asked for; before its text is made.
-    fn tell(&self, vocabulary: &Vocabulary, token: &Token) -> Option<TokenLogprob> {
-        let logprobs = token.logprobs.as_ref()?;
-        let name = |id| self.detokenizer.as_shown(vocabulary.name(id)).to_vec();
-        Some(TokenLogprob {
-            bytes: name(token.id),
-            logprob: logprobs.chosen,
-            top: logprobs.top.iter().map(|(id, logprob)| (name(*id), *logprob)).collect(),
-        })
-    }
-
-    /// What is told of the tokens whose text these events show.
-    fn told_of(&mut self, events: &[Event]) -> Vec<TokenLogprob> {
-        let (mut shown, mut calls) = (0, false);
-        for event in events {
-            match event {
-                Event::Delta { delta: Delta::Text(text), .. } => shown += text.len(),
-                Event::Delta { .. } => calls = true,
-                Event::Role { .. } | Event::Finish { .. } | Event::Usage(_) | Event::Whole { .. } => {}
-            }
-        }
-        let told = self.told.show(shown, self.ended);
-        if calls {
-            self.told.close();
-        }
-        told
-    }
-}
-
-fn show(index: u32, text: String, events: &mut Vec<Event>) {
-    if !text.is_empty() {
-        events.push(Event::Delta { index, delta: Delta::Text(text) });
     }
 }
 
