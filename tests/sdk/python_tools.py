@@ -180,7 +180,7 @@ def bad_tools():
     refused("tool_choice.function.name", tool_choice={"type": "function", "function": {"name": "other"}})
     refused("tool_choice", tool_choice="sometimes")
     refused("tools[0].function.parameters", tools=[{"type": "function", "function": {"name": "f", "parameters": []}}])
-    outwards = function("f", {"a": {"$ref": "http://127.0.0.1:9/schema.json"}}, strict=True)
+    outwards = function("f", {"a": {"$ref": "https://schemas.invalid/schema.json"}}, strict=True)
     refused("tools", tools=[outwards], tool_choice="required")
 
 

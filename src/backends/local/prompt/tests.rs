@@ -6,9 +6,13 @@ use super::*;
 use crate::backends::local::tests::{request, starter};
 use crate::chat::Role;
 
+fn load(folder: &Folder) -> Result<(Prompter, Vocabulary), LocalError> {
+    Prompter::load(folder, Prompter::read_tokenizer(folder)?, 0)
+}
+
 fn prompter() -> (Prompter, Vocabulary, Folder) {
     let folder = Folder::read(&starter()).unwrap();
-    let (prompter, vocabulary) = Prompter::load(&folder, 0).unwrap();
+    let (prompter, vocabulary) = load(&folder).unwrap();
     (prompter, vocabulary, folder)
 }
 
@@ -71,7 +75,7 @@ fn with_tools() -> Prompter {
     let mut folder = Folder::read(&starter()).unwrap();
     let templates = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/templates");
     folder.template = std::fs::read_to_string(templates.join("qwen3.jinja")).unwrap();
-    Prompter::load(&folder, 0).unwrap().0
+    load(&folder).unwrap().0
 }
 
 #[test]
@@ -115,7 +119,7 @@ fn with_controls() -> (tempfile::TempDir, Prompter) {
     std::fs::write(&folder.tokenizer, tokenizer.to_string()).unwrap();
     let templates = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/templates");
     folder.template = std::fs::read_to_string(templates.join("qwen3.jinja")).unwrap();
-    (home, Prompter::load(&folder, 0).unwrap().0)
+    (home, load(&folder).unwrap().0)
 }
 
 #[test]
@@ -139,7 +143,7 @@ fn a_template_of_its_own_serves_conversations_with_tools() {
     let mut folder = Folder::read(&starter()).unwrap();
     folder.template = "plain".to_owned();
     folder.tool_template = Some("<tool_call> {{ tools | length }}".to_owned());
-    let prompter = Prompter::load(&folder, 0).unwrap().0;
+    let prompter = load(&folder).unwrap().0;
     assert_eq!(prompter.form(), Some(Form::Hermes));
     let shield = Shield::new(&prompter.specials, &prompter.controls);
     let mut request = request(vec![Message::text(Role::User, "x")]);
@@ -175,7 +179,7 @@ fn a_template_without_a_place_for_instructions_gets_them_before_the_first_words(
     let mut folder = Folder::read(&starter()).unwrap();
     let templates = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/templates");
     folder.template = std::fs::read_to_string(templates.join("gemma2.jinja")).unwrap();
-    let prompter = Prompter::load(&folder, 0).unwrap().0;
+    let prompter = load(&folder).unwrap().0;
     let shield = Shield::new(&prompter.specials, &prompter.controls);
     let render = |messages| prompter.render(&request(messages), &shield);
     let brief = Message::text(Role::Developer, "Be brief.");

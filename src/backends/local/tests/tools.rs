@@ -180,7 +180,7 @@ async fn what_cannot_be_called_is_refused_with_its_field() {
     };
     let custom = json!({ "type": "custom", "custom": { "name": "x" } });
     assert_eq!(refused(vec![custom], ToolChoice::Auto).await, ("tools".into(), Retry::Elsewhere));
-    let mut strict = function("f", &json!({ "$ref": "http://127.0.0.1:9/schema.json" }));
+    let mut strict = function("f", &json!({ "$ref": "https://schemas.invalid/schema.json" }));
     strict["function"]["strict"] = true.into();
     assert_eq!(refused(vec![strict], ToolChoice::Auto).await, ("tools".into(), Retry::Never));
     assert!(!shared().profile().can.tools, "the shipped template offers no tools");

@@ -154,7 +154,8 @@ fn offered(function: &Value, choice: ToolChoice) -> Tools {
 
 #[test]
 fn schemas_that_cannot_be_compiled_are_refused_only_where_they_must_hold() {
-    let remote = json!({ "type": "object", "properties": { "a": { "$ref": "http://127.0.0.1:9/x.json" } } });
+    let remote =
+        json!({ "type": "object", "properties": { "a": { "$ref": "https://schemas.invalid/x.json" } } });
     let lax = json!({ "name": "f", "parameters": remote });
     let strict = json!({ "name": "f", "parameters": remote, "strict": true });
     for choice in [ToolChoice::Auto, ToolChoice::Required] {
