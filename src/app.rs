@@ -62,6 +62,7 @@ impl House {
         if let Some(gate) = &early_gate {
             config.local.watched_tokens = gate.judge.tokens;
         }
+        config.local.worker.log = config.log.clone();
         let metrics = Arc::new(Metrics::new().map_err(|error| one(error.to_string()))?);
         let router =
             keep(&mut problems, routing::open(&config, paths, Arc::clone(&metrics))).map(held_to_golden);

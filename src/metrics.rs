@@ -1,6 +1,7 @@
 //! Every metric, declared once. Labels are closed sets: backend names from the configuration, enums, status codes.
 //! Series are seeded at start, so that a dashboard shows 0 instead of nothing.
 
+mod engine;
 mod seed;
 
 use std::cell::RefCell;
@@ -11,6 +12,7 @@ use prometheus::{
     IntGaugeVec, Opts, Registry, TextEncoder, core::Collector,
 };
 
+pub use engine::EngineFigures;
 pub use seed::ClosedSets;
 
 use crate::chat::SCORE_BINS;
@@ -76,6 +78,9 @@ pub struct Metrics {
     pub local_prefix_bytes: IntGauge,
     /// Tokens generated in the last second by the local engine.
     pub local_tokens_per_second: Gauge,
+    /// Times that the local engine stopped working, by kind: `hung` (a step passed its deadline), `died` (the worker process
+    /// ended), `refused` (a new worker process did not come up).
+    pub local_faults_total: IntCounterVec,
     /// Failed attempts, by backend and kind of failure.
     pub upstream_failures_total: IntCounterVec,
     /// Retries at the same backend, by reason.
@@ -285,6 +290,11 @@ impl Metrics {
             local_tokens_per_second: r.float_gauge(
                 "local_tokens_per_second",
                 "Tokens generated in the last second by the local engine.",
+            )?,
+            local_faults_total: r.counters(
+                "local_faults_total",
+                "Times that the local engine stopped working, by kind: hung (a step passed its deadline), died (the worker process ended), refused (a new worker process did not come up).",
+                &["kind"],
             )?,
             upstream_failures_total: r.counters(
                 "upstream_failures_total",

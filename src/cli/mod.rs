@@ -12,6 +12,7 @@ mod replay;
 mod route;
 mod serve;
 mod table;
+mod worker;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -71,6 +72,9 @@ enum Command {
     Models(models::Args),
     /// Look at this machine and say what is missing and how to mend it
     Doctor(doctor::Args),
+    /// Runs the local model for a gateway that started it
+    #[command(hide = true)]
+    Worker(worker::Args),
     /// Print a page of the reference, out of the code: settings, metrics, the API
     Describe(describe::Args),
 }
@@ -88,6 +92,7 @@ pub fn main() -> ExitCode {
         Command::Replay(args) => replay::run(args, &cli.context),
         Command::Models(args) => models::run(args, &cli.context),
         Command::Doctor(args) => doctor::run(args, &cli.context),
+        Command::Worker(args) => worker::run(args),
         Command::Describe(args) => describe::run(args),
     };
     result.unwrap_or_else(|error| {

@@ -1,8 +1,12 @@
 //! `[local]`: the model in this process, and what its hardware and energy cost.
 
+use std::path::PathBuf;
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::load::Problem;
+use super::log::LogConfig;
 
 /// `[local]`.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -34,6 +38,11 @@ pub struct LocalConfig {
     pub prefix_cache_shared: bool,
     /// Longest generation of one answer, in seconds.
     pub max_seconds: u64,
+    /// Where the model runs: `thread` of the gateway, or a `process` of its own, which may crash or hang without taking the
+    /// gateway with it and is then replaced.
+    pub isolation: Isolation,
+    /// Longest that one step of the model may take before it counts as hung, in seconds.
+    pub step_deadline_seconds: u64,
     /// Price of this machine while it generates, in dollars per hour (purchase or rent spread over its hours).
     pub hourly_hardware_usd: f64,
     /// Power drawn while it generates, in watts.
@@ -43,6 +52,29 @@ pub struct LocalConfig {
     /// First tokens of an answer whose confidence the engine tells; set by the early gate, not by the file.
     #[serde(skip)]
     pub watched_tokens: usize,
+    /// How a worker process is started; set by the gateway, not by the file.
+    #[serde(skip)]
+    pub worker: WorkerConfig,
+}
+
+/// Where the local model runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Isolation {
+    /// On a thread of the gateway.
+    #[default]
+    Thread,
+    /// In a process of its own.
+    Process,
+}
+
+/// How a worker process is started.
+#[derive(Clone, Debug, Default)]
+pub struct WorkerConfig {
+    /// The `crossover` program; `None`: the one that runs.
+    pub program: Option<PathBuf>,
+    /// What it logs.
+    pub log: LogConfig,
 }
 
 impl Default for LocalConfig {
@@ -59,10 +91,13 @@ impl Default for LocalConfig {
             prefix_cache_mib: 256,
             prefix_cache_shared: false,
             max_seconds: 120,
+            isolation: Isolation::Thread,
+            step_deadline_seconds: 60,
             hourly_hardware_usd: 0.05,
             watts: 45.0,
             usd_per_kwh: 0.25,
             watched_tokens: 0,
+            worker: WorkerConfig::default(),
         }
     }
 }
@@ -74,6 +109,7 @@ impl LocalConfig {
             ("local.queue", self.queue, 100_000),
             ("local.kv-cache-mib", self.kv_cache_mib, 1 << 24),
             ("local.max-seconds", self.max_seconds as usize, 86_400),
+            ("local.step-deadline-seconds", self.step_deadline_seconds as usize, 3_600),
         ];
         for (key, value, most) in counts {
             if !(1..=most).contains(&value) {
@@ -103,6 +139,11 @@ impl LocalConfig {
                     .to_owned(),
             ));
         }
+    }
+
+    /// Longest that one step of the model may take.
+    pub fn step_deadline(&self) -> Duration {
+        Duration::from_secs(self.step_deadline_seconds)
     }
 
     /// Dollars per hour of generating: hardware and energy.

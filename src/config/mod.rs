@@ -21,7 +21,7 @@ pub use early_gate::EarlyGateConfig;
 pub use golden::GoldenConfig;
 pub use ledger::LedgerConfig;
 pub use load::{ConfigError, Problem, load};
-pub use local::LocalConfig;
+pub use local::{Isolation, LocalConfig, WorkerConfig};
 pub use log::{LogConfig, LogFormat};
 pub use paths::Paths;
 pub use remote::{RemoteConfig, Secret};

@@ -67,6 +67,9 @@ impl Metrics {
                 }
             }
         }
+        for kind in ["hung", "died", "refused"] {
+            self.local_faults_total.with_label_values(&[kind]);
+        }
         for outcome in ["done", "skipped", "failed"] {
             self.golden_runs_total.with_label_values(&[outcome]);
         }

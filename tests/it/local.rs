@@ -122,9 +122,8 @@ async fn what_the_local_model_cannot_do_is_refused_when_it_may_go_nowhere_else()
     let (gateway, _folder) = house(&upstream).await;
     for fields in [
         json!({ "tools": [{ "type": "function", "function": { "name": "f" } }] }),
-        json!({ "logprobs": true }),
-        json!({ "response_format": { "type": "json_object" } }),
-        json!({ "logit_bias": { "5": 1 } }),
+        json!({ "modalities": ["text", "audio"] }),
+        json!({ "messages": [{ "role": "user", "content": [{ "type": "image_url", "image_url": { "url": "data:," } }] }] }),
     ] {
         assert_eq!(gateway.post(&ask(&fields)).await.code(400), "unsupported", "{fields}");
     }

@@ -24,6 +24,8 @@ mod golden;
 #[cfg(test)]
 mod grading;
 #[cfg(test)]
+mod isolation;
+#[cfg(test)]
 mod ledger;
 #[cfg(test)]
 mod limits;

@@ -20,9 +20,12 @@ mod sampler;
 mod sequence;
 mod shared;
 mod slab;
+mod start;
 mod stop;
 mod template;
 mod tool_calls;
+mod watchdog;
+mod worker;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -35,24 +38,23 @@ use ort::session::RunOptions;
 use tokio::sync::mpsc;
 
 pub use self::refusal::LocalError;
+pub use self::worker::serve_gateway;
 
 use self::constraint::Grammars;
 use self::detokenize::Vocabulary;
-use self::engine::Engine;
 use self::folder::{Defaults, Folder};
-use self::graph::{Graph, Room};
 use self::prompt::Prompter;
 use self::queue::{Job, Queue, Refused, Ticket};
 use self::reply::Reply;
 use self::sampler::Choice;
-use self::sequence::Limits;
+use self::start::{Started, Text, read_folder, start_engine};
 use self::tool_calls::{Plan, Reading};
+use self::watchdog::{Health, Watchdog, Watched};
+use self::worker::Worker;
 use super::{Backend, BackendError, Call, ChunkStream, Load, Profile, Readiness};
 use crate::chat::{BackendId, ChatRequest, Control, Needs, ResponseFormat, Sampling};
-use crate::config::LocalConfig;
-use crate::hub::Record;
+use crate::config::{Isolation, LocalConfig};
 use crate::metrics::Metrics;
-use crate::onnx::{Manifest, SessionSpec};
 
 /// This backend's name.
 const ID: &str = "local";
@@ -60,8 +62,6 @@ const ID: &str = "local";
 const AHEAD: usize = 32;
 /// Longest that a caller waits for the first content before it may be served elsewhere.
 const FIRST_CONTENT: Duration = Duration::from_secs(30);
-/// One run of the graph that takes so long will not end: a chunk of a prompt takes a second or two.
-const HANGS: Duration = Duration::from_secs(60);
 /// What a caller is told to wait when the queue is full, at least and at most.
 const RETRY_AFTER: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(60)];
 
@@ -69,9 +69,15 @@ const RETRY_AFTER: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(
 pub struct Local {
     profile: Profile,
     desk: Arc<Desk>,
-    /// Ends the engine's run under way.
-    brake: Arc<RunOptions>,
-    engine: Option<JoinHandle<()>>,
+    engine: Running,
+}
+
+/// Where the engine runs.
+enum Running {
+    /// On a thread of this process.
+    Thread { engine: Option<JoinHandle<()>>, brake: Arc<RunOptions>, _watchdog: Watchdog },
+    /// In a process of its own.
+    Process(Worker),
 }
 
 /// What turns a call into a ticket; shared by all answers.
@@ -83,6 +89,7 @@ struct Desk {
     vocabulary: Arc<Vocabulary>,
     grammars: Arc<Grammars>,
     queue: Arc<Queue>,
+    health: Arc<Health>,
     defaults: Defaults,
     context: usize,
     longest_wait: Duration,
@@ -114,38 +121,27 @@ impl Local {
         longest: Duration,
         metrics: Arc<Metrics>,
     ) -> Result<Self, LocalError> {
-        let mut files = Folder::read(folder)?;
-        Manifest::check(&files.root)?;
-        Record::check(&files.root)?;
-        if let Some(shortened) = &files.shortened {
-            tracing::warn!(model = files.name, "{shortened}");
-        }
-        files.prefill = files.prefill.filter(|_| config.prefill_form);
-        let threads = cores::threads(config.threads, files.weights());
-        let spec = SessionSpec { intra_threads: threads, spin: config.spin };
-        // One row more than there are answers, so that rows can be exchanged.
-        let room = Room { rows: config.max_streams + 1, bytes: config.kv_cache_mib << 20 };
-        let graph = Graph::open(&files, &spec, room)?;
-        warn_of_cap(&files, &graph, config);
-        files.context = graph.layout.context;
-        let (prompter, vocabulary) = Prompter::load(&files, graph.layout.vocabulary)?;
-        let vocabulary = Arc::new(vocabulary);
-        let grammars = Arc::new(Grammars::new(Arc::clone(&vocabulary), &files.eos));
+        let mut files = read_folder(folder, config)?;
         let queue = Arc::new(Queue::new(config.queue, config.max_streams, Arc::clone(&metrics)));
-        let limits = Limits {
-            slots: config.max_streams,
-            longest,
-            eos: files.eos.clone(),
-            tokens: room.tokens(&graph.layout),
-            prefix_bytes: config.prefix_cache_mib << 20,
-            grammars: Arc::clone(&grammars),
+        let health = Arc::new(Health::new());
+        let (engine, facts, text) = match config.isolation {
+            Isolation::Thread => {
+                let Started { thread, brake, facts, text } =
+                    start_engine(&files, config, longest, &queue, Arc::clone(&metrics))?;
+                let watched = Watched { queue: Arc::clone(&queue), health: Arc::clone(&health), metrics };
+                let dog = Watchdog::start(watched, config.step_deadline(), Some(Arc::clone(&brake)));
+                let _watchdog = dog.map_err(LocalError::Thread)?;
+                (Running::Thread { engine: Some(thread), brake, _watchdog }, facts, text)
+            }
+            Isolation::Process => {
+                let watched = Watched { queue: Arc::clone(&queue), health: Arc::clone(&health), metrics };
+                let (worker, facts) = Worker::start(folder, config, longest, watched)?;
+                let text = Text::load(&files, facts.vocabulary)?;
+                (Running::Process(worker), facts, text)
+            }
         };
-        let brake = graph.brake();
-        let engine = Engine::new(graph, limits, Arc::clone(&queue), metrics);
-        let engine = std::thread::Builder::new()
-            .name("local-engine".to_owned())
-            .spawn(move || engine.run())
-            .map_err(LocalError::Thread)?;
+        files.context = facts.context;
+        let Text { prompter, vocabulary, grammars } = text;
         let can = Needs {
             tools: prompter.form().is_some(),
             logprobs: true,
@@ -162,30 +158,21 @@ impl Local {
             vocabulary,
             grammars,
             queue,
+            health,
             defaults: files.defaults,
             context: files.context,
             longest_wait: longest,
             watched: config.watched_tokens,
             prefix_shared: config.prefix_cache_shared,
         };
-        Ok(Self { profile, desk: Arc::new(desk), brake, engine: Some(engine) })
+        Ok(Self { profile, desk: Arc::new(desk), engine })
     }
 
     fn is_running(&self) -> bool {
-        self.engine.as_ref().is_some_and(|engine| !engine.is_finished())
-    }
-}
-
-/// A context that the cache's budget cuts is said so: answers get shorter, and long prompts go elsewhere.
-fn warn_of_cap(files: &Folder, graph: &Graph, config: &LocalConfig) {
-    if graph.layout.context < files.context {
-        let whole = (files.context * graph.layout.bytes_per_token()).div_ceil(1 << 20);
-        tracing::warn!(
-            context = graph.layout.context,
-            model_context = files.context,
-            "local.kv-cache-mib = {} holds less than the model's context; {whole} would hold all of it",
-            config.kv_cache_mib
-        );
+        match &self.engine {
+            Running::Thread { engine, .. } => engine.as_ref().is_some_and(|engine| !engine.is_finished()),
+            Running::Process(worker) => worker.is_kept(),
+        }
     }
 }
 
@@ -209,11 +196,17 @@ fn profile(files: &Folder, can: Needs, longest: Duration) -> Profile {
 impl Drop for Local {
     fn drop(&mut self) {
         self.desk.queue.close();
-        // A long run is not waited for; where it cannot be ended, it ends by itself.
-        let _ = self.brake.terminate();
-        if let Some(engine) = self.engine.take() {
-            // A panic of the engine was logged where it happened.
-            let _ = engine.join();
+        match &mut self.engine {
+            Running::Thread { engine, brake, .. } => {
+                // A long run is not waited for; where it cannot be ended, it ends by itself.
+                let _ = brake.terminate();
+                // One that hangs would be waited for without end; it goes with the process.
+                if let Some(engine) = engine.take().filter(|_| !self.desk.health.is_fallen()) {
+                    // A panic of the engine was logged where it happened.
+                    let _ = engine.join();
+                }
+            }
+            Running::Process(worker) => worker.finish(),
         }
     }
 }
@@ -228,9 +221,8 @@ impl Backend for Local {
             let why = "the local engine has stopped".to_owned();
             return Readiness::Down { why, retry_after: None };
         }
-        if let Some(time) = self.desk.queue.running_for().filter(|time| *time > HANGS) {
-            let why = format!("the local engine has been in one step for {} s", time.as_secs());
-            return Readiness::Down { why, retry_after: None };
+        if let Some(down) = self.desk.health.down() {
+            return down;
         }
         if self.desk.queue.is_full() {
             return Readiness::Busy { retry_after: self.desk.retry_after() };
@@ -336,7 +328,8 @@ impl Desk {
             &sampling.stop,
         )
         .with_prompt(prompt.len())
-        .with_tools(reading.as_ref());
+        .with_tools(reading.as_ref())
+        .ended_by(self.health.falls());
         let left = self.context - prompt.len();
         let job = Job {
             choice: self.choice(sampling),

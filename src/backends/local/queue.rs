@@ -19,7 +19,7 @@ use crate::backends::Load;
 use crate::metrics::Metrics;
 
 /// Why one answer ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum End {
     /// The model ended it.
     Stop,
@@ -32,7 +32,7 @@ pub(super) enum End {
 }
 
 /// What the engine tells a reply.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) enum Step {
     /// One more token.
     Token { index: u32, token: Token },
@@ -218,6 +218,21 @@ impl Queue {
         self.counts.answer_tokens.store(rates.answer.to_bits(), Relaxed);
     }
 
+    /// What [`Self::set_active_prompt`] said last.
+    pub(super) fn active_prompt(&self) -> usize {
+        self.counts.active_prompt.load(Relaxed)
+    }
+
+    /// What [`Self::set_rates`] said last.
+    pub(super) fn rates(&self) -> Rates {
+        let number = |bits: &AtomicU64| f64::from_bits(bits.load(Relaxed));
+        Rates {
+            prefill: number(&self.counts.prefill_rate),
+            decode: number(&self.counts.decode_rate),
+            answer: number(&self.counts.answer_tokens),
+        }
+    }
+
     /// Says that a run of the graph begins or, with `false`, is over.
     pub(super) fn set_running(&self, running: bool) {
         let now = u64::try_from(self.born.elapsed().as_nanos()).unwrap_or(u64::MAX).max(1);
@@ -234,11 +249,7 @@ impl Queue {
     pub(super) fn load(&self) -> Load {
         let (counts, number) = (&self.counts, |bits: &AtomicU64| f64::from_bits(bits.load(Relaxed)));
         let (active, queued) = (counts.active.load(Relaxed), counts.queued.load(Relaxed));
-        let rates = Rates {
-            prefill: number(&counts.prefill_rate),
-            decode: number(&counts.decode_rate),
-            answer: number(&counts.answer_tokens),
-        };
+        let rates = self.rates();
         let prompt = counts.queued_prompt.load(Relaxed) + counts.active_prompt.load(Relaxed);
         let ahead = (active + queued + 1).saturating_sub(self.slots);
         Load {

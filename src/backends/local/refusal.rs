@@ -38,6 +38,9 @@ pub enum LocalError {
         /// What is wrong.
         why: String,
     },
+    /// The worker process did not come up; says what it said.
+    #[error("the local engine's worker process: {0}")]
+    Worker(String),
     /// The operating system gave no thread.
     #[error("the local engine's thread cannot be started: {0}")]
     Thread(#[source] std::io::Error),
@@ -70,6 +73,7 @@ impl LocalError {
             Self::Onnx { error } => error.label(),
             Self::Manifest(_) | Self::Record(_) => "model_altered",
             Self::Model { .. } => "model_unusable",
+            Self::Worker(_) => "no_worker",
             Self::Thread(_) => "no_thread",
         }
     }

@@ -47,6 +47,8 @@ pub(super) struct Reply {
     /// Told, and not yet handed out with a chunk.
     confidence: Vec<Confidence>,
     ready: VecDeque<Result<Chunk, BackendError>>,
+    /// Ends when the engine hangs or has gone.
+    fall: Pin<Box<dyn Future<Output = ()> + Send>>,
     over: bool,
 }
 
@@ -79,6 +81,7 @@ impl Reply {
             cached_tokens: 0,
             confidence: vec![],
             ready: VecDeque::new(),
+            fall: Box::pin(std::future::pending()),
             over: false,
         }
     }
@@ -94,6 +97,11 @@ impl Reply {
             answer.calls = reading.map(Reader::new);
         }
         self
+    }
+
+    /// The answers end with an error when `fall` ends, whatever the engine does.
+    pub(super) fn ended_by(self, fall: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self { fall: Box::pin(fall), ..self }
     }
 
     fn take(&mut self, step: Option<Step>) {
@@ -301,8 +309,13 @@ impl Stream for Reply {
             if self.over {
                 return Poll::Ready(None);
             }
-            let step = ready!(self.steps.poll_recv(cx));
-            self.take(step);
+            if let Poll::Ready(step) = self.steps.poll_recv(cx) {
+                self.take(step);
+                continue;
+            }
+            ready!(self.fall.as_mut().poll(cx));
+            let down = refusal::down(&self.backend);
+            self.fail(down);
         }
     }
 }

@@ -3,6 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
+
 /// How often the speed is told anew.
 pub(super) const WINDOW: Duration = Duration::from_secs(1);
 /// Weight of the newest figure in a smoothed one.
@@ -42,7 +44,7 @@ impl Speed {
 }
 
 /// Smoothed figures of work done; 0 before anything was.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(in crate::backends::local) struct Rates {
     /// Prompt tokens per second of prefill.
     pub(in crate::backends::local) prefill: f64,

@@ -6,10 +6,10 @@ use futures_util::future::join_all;
 use futures_util::{FutureExt, StreamExt};
 
 use super::*;
-use crate::backends::local::Local;
 use crate::backends::local::tests::{
     Folded, answer, ask, at_most, config, endless_alone, eventually, fold, hot, shared,
 };
+use crate::backends::local::{Local, Running};
 use crate::backends::{Backend, Call, Kind};
 use crate::chat::{FinishReason, Sampling};
 use crate::config::LocalConfig;
@@ -21,6 +21,11 @@ fn d21_a_panic_is_caught_and_so_is_an_error() {
     assert_eq!(guarded::<()>(|| panic!("broken")), None);
 }
 
+fn brake_of(local: &Local) -> &ort::session::RunOptions {
+    let Running::Thread { brake, .. } = &local.engine else { panic!("the engine is on a thread") };
+    brake
+}
+
 #[tokio::test]
 async fn d21_a_run_that_fails_ends_the_answers_it_was_for_and_the_engine_lives_on() {
     let (local, _) = endless_alone(&config());
@@ -30,12 +35,12 @@ async fn d21_a_run_that_fails_ends_the_answers_it_was_for_and_the_engine_lives_o
         chunks.next().await.unwrap().unwrap();
         readers.push(chunks);
     }
-    local.brake.terminate().unwrap();
+    brake_of(&local).terminate().unwrap();
     for chunks in readers {
         let last = chunks.collect::<Vec<_>>().await.pop().unwrap();
         assert_eq!(last.unwrap_err().kind, Kind::Internal);
     }
-    local.brake.unterminate().unwrap();
+    brake_of(&local).unterminate().unwrap();
     assert_eq!(answer(&local, "Hi", at_most(3)).await.ends, [Some(FinishReason::Length)]);
 }
 

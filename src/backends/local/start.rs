@@ -1,0 +1,108 @@
+//! Brings a folder to life: the graph on a thread of its own, the tokenizer for the way in and out, in this process or
+//! in a worker. Promises: every fault of runtime, graph and tokenizer is found here, before the first request.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use ort::session::RunOptions;
+
+use super::constraint::Grammars;
+use super::detokenize::Vocabulary;
+use super::engine::Engine;
+use super::folder::Folder;
+use super::graph::{Graph, Room};
+use super::prompt::Prompter;
+use super::queue::Queue;
+use super::sequence::Limits;
+use super::worker::Facts;
+use super::{LocalError, cores};
+use crate::config::LocalConfig;
+use crate::hub::Record;
+use crate::metrics::Metrics;
+use crate::onnx::{Manifest, SessionSpec};
+
+/// Everything between texts and tokens.
+pub(super) struct Text {
+    pub(super) prompter: Prompter,
+    pub(super) vocabulary: Arc<Vocabulary>,
+    /// What grammars over the vocabulary are compiled with.
+    pub(super) grammars: Arc<Grammars>,
+}
+
+impl Text {
+    /// Loads the folder's tokenizer and template for a graph of so many logits.
+    pub(super) fn load(files: &Folder, vocabulary: usize) -> Result<Self, LocalError> {
+        let (prompter, vocabulary) = Prompter::load(files, vocabulary)?;
+        let vocabulary = Arc::new(vocabulary);
+        let grammars = Arc::new(Grammars::new(Arc::clone(&vocabulary), &files.eos));
+        Ok(Self { prompter, vocabulary, grammars })
+    }
+}
+
+/// Reads a folder, and holds its files against the hashes that are kept of them.
+pub(super) fn read_folder(folder: &Path, config: &LocalConfig) -> Result<Folder, LocalError> {
+    let mut files = Folder::read(folder)?;
+    Manifest::check(&files.root)?;
+    Record::check(&files.root)?;
+    if let Some(shortened) = &files.shortened {
+        tracing::warn!(model = files.name, "{shortened}");
+    }
+    files.prefill = files.prefill.filter(|_| config.prefill_form);
+    Ok(files)
+}
+
+/// An engine at work.
+pub(super) struct Started {
+    /// Ends when the queue is closed.
+    pub(super) thread: JoinHandle<()>,
+    /// Ends the engine's run under way.
+    pub(super) brake: Arc<RunOptions>,
+    pub(super) facts: Facts,
+    pub(super) text: Text,
+}
+
+/// Opens the graph and gives it its thread.
+pub(super) fn start_engine(
+    files: &Folder,
+    config: &LocalConfig,
+    longest: Duration,
+    queue: &Arc<Queue>,
+    metrics: Arc<Metrics>,
+) -> Result<Started, LocalError> {
+    let threads = cores::threads(config.threads, files.weights());
+    let spec = SessionSpec { intra_threads: threads, spin: config.spin };
+    // One row more than there are answers, so that rows can be exchanged.
+    let room = Room { rows: config.max_streams + 1, bytes: config.kv_cache_mib << 20 };
+    let graph = Graph::open(files, &spec, room)?;
+    warn_of_cap(files, &graph, config);
+    let text = Text::load(files, graph.layout.vocabulary)?;
+    let limits = Limits {
+        slots: config.max_streams,
+        longest,
+        eos: files.eos.clone(),
+        tokens: room.tokens(&graph.layout),
+        prefix_bytes: config.prefix_cache_mib << 20,
+        grammars: Arc::clone(&text.grammars),
+    };
+    let facts = Facts { vocabulary: graph.layout.vocabulary, context: graph.layout.context };
+    let brake = graph.brake();
+    let engine = Engine::new(graph, limits, Arc::clone(queue), metrics);
+    let thread = std::thread::Builder::new().name("local-engine".to_owned());
+    let thread = thread.spawn(move || engine.run()).map_err(LocalError::Thread)?;
+    Ok(Started { thread, brake, facts, text })
+}
+
+/// A context that the cache's budget cuts is said so: answers get shorter, and long prompts go elsewhere.
+fn warn_of_cap(files: &Folder, graph: &Graph, config: &LocalConfig) {
+    if graph.layout.context < files.context {
+        let whole = (files.context * graph.layout.bytes_per_token()).div_ceil(1 << 20);
+        tracing::warn!(
+            context = graph.layout.context,
+            model_context = files.context,
+            "local.kv-cache-mib = {} holds less than the model's context; {whole} would hold all of it",
+            config.kv_cache_mib
+        );
+    }
+}

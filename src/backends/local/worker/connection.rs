@@ -1,0 +1,203 @@
+//! One worker process and the socket to it: started, fed, listened to, ended.
+//! Promises: it sees no secret of the gateway's environment; it is reaped, whatever happens; one that is silent or whose
+//! step takes too long is told apart from one that works. Restarts nothing.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use bytes::BytesMut;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
+
+use super::super::watchdog;
+use super::frames::{Facts, Order, Report, put, take};
+use crate::config::{LogConfig, LogFormat};
+
+/// What a worker may know of the gateway's environment.
+const ENVIRONMENT: [&str; 8] =
+    ["PATH", "HOME", "LANG", "TMPDIR", "LD_LIBRARY_PATH", "ORT_DYLIB_PATH", "RUST_BACKTRACE", "NO_COLOR"];
+/// How long a worker may take to end by itself once its gateway has let go of it.
+const GOODBYE: Duration = Duration::from_secs(4);
+
+/// How to start a worker.
+#[derive(Clone, Debug)]
+pub(super) struct Spec {
+    pub(super) program: PathBuf,
+    pub(super) folder: PathBuf,
+    pub(super) settings: String,
+    pub(super) longest: Duration,
+    pub(super) deadline: Duration,
+    pub(super) log: LogConfig,
+}
+
+/// Why a worker does not work, or no more.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Failure {
+    #[error("it cannot be started: {0}")]
+    Start(String),
+    #[error("it does not load the model: {0}")]
+    Refused(String),
+    #[error("it ended: {0}")]
+    Died(String),
+    #[error("it broke off: {0}")]
+    Broken(String),
+    #[error("one step has taken more than {} s", .0.as_secs_f64())]
+    Hung(Duration),
+    #[error("the gateway is closing")]
+    Closing,
+}
+
+/// A worker process.
+pub(super) struct Connection {
+    child: Child,
+    pub(super) from: OwnedReadHalf,
+    pub(super) to: OwnedWriteHalf,
+    pub(super) incoming: BytesMut,
+    pub(super) outgoing: BytesMut,
+    deadline: Duration,
+    pub(super) heard: Instant,
+}
+
+impl Connection {
+    /// Starts a worker and waits until its model is loaded, for as long as it gives signs of life and `closes` says no.
+    pub(super) async fn open(spec: &Spec, closes: impl Fn() -> bool) -> Result<(Self, Facts), Failure> {
+        let mut connection = Self::start(spec)
+            .map_err(|error| Failure::Start(format!("{}: {error}", spec.program.display())))?;
+        match connection.load(spec, closes).await {
+            Ok(facts) => Ok((connection, facts)),
+            Err(Failure::Broken(why)) => Err(connection.end_of(why).await),
+            Err(failure) => {
+                connection.kill().await;
+                Err(failure)
+            }
+        }
+    }
+
+    fn start(spec: &Spec) -> io::Result<Self> {
+        let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
+        ours.set_nonblocking(true)?;
+        let mut command = Command::new(&spec.program);
+        command.arg("worker").arg("--model").arg(&spec.folder);
+        command.arg("--log-level").arg(&spec.log.level).arg("--log-format").arg(match spec.log.format {
+            LogFormat::Text => "text",
+            LogFormat::Json => "json",
+        });
+        command.env_clear();
+        command.envs(ENVIRONMENT.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
+        // A group of its own: an interrupt from the terminal is for the gateway, which lets answers end first.
+        command.process_group(0).kill_on_drop(true);
+        let child = command.stdin(Stdio::from(OwnedFd::from(theirs))).stdout(Stdio::null()).spawn()?;
+        // The command holds the other end; without this the gateway would never see it close.
+        drop(command);
+        let (from, to) = UnixStream::from_std(ours)?.into_split();
+        let (incoming, outgoing) = (BytesMut::with_capacity(64 * 1024), BytesMut::new());
+        Ok(Self { child, from, to, incoming, outgoing, deadline: spec.deadline, heard: Instant::now() })
+    }
+
+    async fn load(&mut self, spec: &Spec, closes: impl Fn() -> bool) -> Result<Facts, Failure> {
+        let broken = |error: &dyn std::fmt::Display| Failure::Broken(error.to_string());
+        let (folder, settings) = (spec.folder.clone(), spec.settings.clone());
+        let order = Order::Load { folder, settings, longest: spec.longest };
+        put(&order, &mut self.outgoing).map_err(|error| broken(&error))?;
+        self.to.write_all_buf(&mut self.outgoing).await.map_err(|error| broken(&error))?;
+        loop {
+            match self.take()? {
+                Some(Report::Ready(facts)) => return Ok(facts),
+                Some(Report::Refused { why }) => return Err(Failure::Refused(why)),
+                Some(_) => {}
+                None => match timeout(self.patience(), read(&mut self.from, &mut self.incoming)).await {
+                    Ok(read) => self.heard = read?,
+                    Err(_) => return Err(Failure::Hung(self.deadline)),
+                },
+            }
+            if closes() {
+                return Err(Failure::Closing);
+            }
+        }
+    }
+
+    /// The next report that was read; an error where a step has passed its deadline.
+    pub(super) fn take(&mut self) -> Result<Option<Report>, Failure> {
+        match take(&mut self.incoming) {
+            Ok(Some(Report::Beat { running: Some(running), .. })) if running >= self.deadline => {
+                Err(Failure::Hung(self.deadline))
+            }
+            Ok(report) => Ok(report),
+            Err(error) => Err(Failure::Broken(error.to_string())),
+        }
+    }
+
+    /// An error where nothing was heard for too long.
+    pub(super) fn check(&self) -> Result<(), Failure> {
+        if self.heard.elapsed() > self.patience() { Err(Failure::Hung(self.deadline)) } else { Ok(()) }
+    }
+
+    /// A worker that works says so several times within the deadline.
+    fn patience(&self) -> Duration {
+        self.deadline + watchdog::period(self.deadline)
+    }
+
+    /// Why a worker whose socket is closed has ended; it ends now, if it has not.
+    pub(super) async fn end_of(mut self, why: String) -> Failure {
+        match timeout(Duration::from_millis(500), self.child.wait()).await {
+            Ok(Ok(status)) => Failure::Died(words(status)),
+            _ => {
+                self.kill().await;
+                Failure::Broken(why)
+            }
+        }
+    }
+
+    /// Ends the process now, and reaps it.
+    pub(super) async fn kill(mut self) {
+        if let Err(error) = self.child.kill().await {
+            tracing::error!(%error, "the local engine's worker process could not be ended");
+        }
+    }
+
+    /// Lets the process end by itself, and ends it where it does not.
+    pub(super) async fn dismiss(mut self) {
+        drop((self.from, self.to));
+        if timeout(GOODBYE, self.child.wait()).await.is_err()
+            && let Err(error) = self.child.kill().await
+        {
+            tracing::error!(%error, "the local engine's worker process could not be ended");
+        }
+    }
+
+    pub(super) fn pid(&self) -> Option<u32> {
+        self.child.id()
+    }
+}
+
+/// Reads what has come, and when it did; may be dropped while it waits.
+pub(super) async fn read(from: &mut OwnedReadHalf, incoming: &mut BytesMut) -> Result<Instant, Failure> {
+    match from.read_buf(incoming).await {
+        Ok(1..) => Ok(Instant::now()),
+        Ok(0) => Err(Failure::Broken("the socket is closed".to_owned())),
+        Err(error) => Err(Failure::Broken(error.to_string())),
+    }
+}
+
+/// An exit status without the number of a signal that nobody knows by heart.
+fn words(status: ExitStatus) -> String {
+    use std::os::unix::process::ExitStatusExt as _;
+    match status.signal() {
+        Some(6) => "aborted".to_owned(),
+        Some(9) => "killed; if nobody did, the system had no memory left".to_owned(),
+        Some(7 | 11) => format!("it crashed in native code ({status})"),
+        _ => status.to_string(),
+    }
+}
+
+/// The program that workers run: this one, even where its file has been replaced meanwhile.
+pub(super) fn own_program() -> PathBuf {
+    let linux = Path::new("/proc/self/exe");
+    if linux.exists() { linux.to_path_buf() } else { std::env::current_exe().unwrap_or_default() }
+}
