@@ -122,9 +122,8 @@ async fn what_the_local_model_cannot_do_is_refused_when_it_may_go_nowhere_else()
     let (gateway, _folder) = house(&upstream).await;
     for fields in [
         json!({ "tools": [{ "type": "function", "function": { "name": "f" } }] }),
-        json!({ "logprobs": true }),
-        json!({ "response_format": { "type": "json_object" } }),
-        json!({ "logit_bias": { "5": 1 } }),
+        json!({ "modalities": ["text", "audio"] }),
+        json!({ "messages": [{ "role": "user", "content": [{ "type": "image_url", "image_url": { "url": "data:," } }] }] }),
     ] {
         assert_eq!(gateway.post(&ask(&fields)).await.code(400), "unsupported", "{fields}");
     }
@@ -166,4 +165,76 @@ async fn tool_calls_come_in_openais_shapes_whole_and_streamed() {
     let ends = [&chunks[0], &chunks[1], &chunks[chunks.len() - 1]].map(|chunk| redacted(chunk.clone()));
     insta::assert_json_snapshot!("tool_calls_streamed", ends);
     assert_eq!(upstream.bytes_received(), 0);
+}
+
+#[tokio::test]
+async fn log_probabilities_are_the_same_whole_and_streamed() {
+    let upstream = ScriptedUpstream::start().await;
+    let (gateway, _folder) = house(&upstream).await;
+    let fields = json!({ "logprobs": true, "top_logprobs": 2 });
+    let whole = gateway.post(&ask(&fields)).await.json();
+    let told = whole["choices"][0]["logprobs"]["content"].as_array().unwrap().clone();
+    assert!(told.len() > 1 && told.iter().all(|token| token["top_logprobs"].as_array().unwrap().len() == 2));
+    let bytes: Vec<u8> = told
+        .iter()
+        .flat_map(|token| token["bytes"].as_array().unwrap())
+        .map(|byte| u8::try_from(byte.as_u64().unwrap()).unwrap())
+        .collect();
+    let text = whole["choices"][0]["message"]["content"].as_str().unwrap();
+    assert!(
+        bytes.starts_with(text.as_bytes()) && bytes.len() < text.len() + 4,
+        "at most half a character more"
+    );
+    let mut fields = fields;
+    fields["stream"] = true.into();
+    let chunks = gateway.post(&ask(&fields)).await.chunks();
+    let streamed: Vec<Value> = chunks
+        .iter()
+        .filter_map(|chunk| chunk["choices"][0]["logprobs"]["content"].as_array())
+        .flatten()
+        .cloned()
+        .collect();
+    assert_eq!(streamed, told);
+    let plain = gateway.post(&ask(&json!({ "logprobs": true }))).await.json();
+    let first = &plain["choices"][0]["logprobs"]["content"][0];
+    assert_eq!(first["top_logprobs"], json!([]));
+    assert_eq!(first["logprob"], told[0]["logprob"]);
+    assert_eq!(upstream.bytes_received(), 0);
+}
+
+#[tokio::test]
+async fn a_schema_is_obeyed_and_a_broken_one_refused_by_name() {
+    let upstream = ScriptedUpstream::start().await;
+    let (gateway, _folder) = house(&upstream).await;
+    let format = |schema: Value| {
+        json!({ "max_tokens": 60, "temperature": 2,
+            "response_format": { "type": "json_schema", "json_schema": { "name": "n", "strict": true, "schema": schema } } })
+    };
+    let schema = json!({ "type": "object", "properties": { "label": { "enum": ["a", "b"] }, "n": { "type": "integer", "minimum": 1, "maximum": 5 } },
+        "required": ["label", "n"], "additionalProperties": false });
+    let answer = gateway.post(&ask(&format(schema))).await;
+    assert_eq!(answer.header("x-crossover-route"), "local");
+    let choice = &answer.json()["choices"][0];
+    assert_eq!(choice["finish_reason"], "stop");
+    let object: Value = serde_json::from_str(choice["message"]["content"].as_str().unwrap()).unwrap();
+    assert!(
+        ["a", "b"].contains(&object["label"].as_str().unwrap())
+            && (1..=5).contains(&object["n"].as_i64().unwrap())
+    );
+    for (broken, code) in [
+        (json!({ "type": "strin" }), "invalid_value"),
+        (json!({ "$ref": "https://example.com/secret.json" }), "invalid_value"),
+        (json!({ "type": "array", "uniqueItems": true }), "unsupported"),
+    ] {
+        let refusal = gateway.post(&ask(&format(broken))).await;
+        assert_eq!(refusal.status, 400, "{refusal:?}");
+        let error = refusal.json()["error"].clone();
+        assert_eq!((error["code"].as_str(), error["param"].as_str()), (Some(code), Some("response_format")));
+        assert!(!error["message"].as_str().unwrap().contains("secret"), "no content of the schema: {error}");
+    }
+    let refusal = gateway.post(&ask(&json!({ "logit_bias": { "4000000000": 1 } }))).await;
+    assert_eq!(
+        (refusal.status, refusal.json()["error"]["param"].as_str().unwrap().to_owned()),
+        (400, "logit_bias".to_owned())
+    );
 }

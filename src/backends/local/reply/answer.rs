@@ -89,11 +89,12 @@ impl Answer {
     /// What the model thought of a token, where that is asked for; before its text is made.
     pub(super) fn tell(&self, vocabulary: &Vocabulary, token: &Token) -> Option<TokenLogprob> {
         let logprobs = token.logprobs.as_ref()?;
-        let name = |id| self.detokenizer.as_shown(vocabulary.name(id)).to_vec();
+        let shown = |bytes| self.detokenizer.as_shown(bytes).to_vec();
         Some(TokenLogprob {
-            bytes: name(token.id),
+            // A special token makes no text, so that all tokens' bytes together are the answer's.
+            bytes: shown(vocabulary.bytes(token.id)),
             logprob: logprobs.chosen,
-            top: logprobs.top.iter().map(|(id, logprob)| (name(*id), *logprob)).collect(),
+            top: logprobs.top.iter().map(|(id, logprob)| (shown(vocabulary.name(*id)), *logprob)).collect(),
         })
     }
 

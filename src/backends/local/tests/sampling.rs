@@ -107,7 +107,9 @@ async fn log_probabilities_are_of_the_text_that_is_shown() {
     let greedy = Sampling { temperature: Some(0.0), logprobs: Some(3), ..at_most(16) };
     let (text, tokens) = told(greedy.clone()).await;
     assert_eq!(text_of(&tokens), text);
-    for token in &tokens {
+    assert!(tokens.len() > 3);
+    // This model has no end token and may go on with a special one, which makes no text.
+    for token in tokens.iter().filter(|token| !token.bytes.is_empty()) {
         assert!(token.logprob <= 0.0 && token.top.len() == 3);
         assert_eq!(token.top[0], (token.bytes.clone(), token.logprob), "greedy takes the likeliest");
         assert!(token.top.is_sorted_by(|a, b| a.1 >= b.1));
