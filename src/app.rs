@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use crate::backends::local::Residents;
+use crate::backends::local::embed::Embedder;
 use crate::backends::remote::Remote;
 use crate::backends::{Backend, Kind, Readiness};
 use crate::config::{Config, ConfigError, Paths, Problem, RemoteConfig, Secret};
@@ -64,22 +65,24 @@ impl House {
         }
         config.local.worker.log = config.log.clone();
         let metrics = Arc::new(Metrics::new().map_err(|error| one(error.to_string()))?);
-        let router =
-            keep(&mut problems, routing::open(&config, paths, Arc::clone(&metrics))).map(held_to_golden);
-        let local =
-            keep(&mut problems, open_local(&config, paths, &metrics).map_err(|problem| vec![problem]));
+        // Side by side: a calibration is held against the hash of every model file, which takes as long as loading them.
+        let (router, local) = std::thread::scope(|scope| {
+            let local = scope.spawn(|| open_local(&config, paths, &metrics));
+            let router = routing::open(&config, paths, Arc::clone(&metrics));
+            (router, local.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        });
+        let router = keep(&mut problems, router).map(held_to_golden);
+        let local = keep(&mut problems, local.map_err(|problem| vec![problem]));
         let remote =
             keep(&mut problems, open_remote(&config.remote, &metrics).map_err(|problem| vec![problem]));
+        let embedder = keep(&mut problems, open_embedder(&config, paths)).flatten();
         let ledger_file = (store == Store::File).then(|| ledger::file(&config.ledger, &paths.state));
         let ledger = keep(&mut problems, open_ledger(&config, ledger_file.as_deref(), metrics));
         let suites = keep(&mut problems, schedule::suites(&config.golden)).unwrap_or_default();
         let backends: Vec<Arc<dyn Backend>> = local.flatten().into_iter().chain(remote).collect();
         // With a backend missing through a problem of its own, names onto it would be false alarms.
         let names = match problems.is_empty() {
-            true => {
-                let policies = router.iter().flat_map(Router::policies);
-                keep(&mut problems, Names::new(&config.policy, policies, &backends, &config.aliases))
-            }
+            true => keep(&mut problems, names(&config, &router, &backends, embedder.as_ref())),
             false => None,
         };
         let (Some(router), Some(ledger), Some(names)) = (router, ledger, names) else {
@@ -97,7 +100,7 @@ impl House {
             config: config.clone(),
         };
         let (shadows, samples) = Shadows::channel();
-        let pipeline = Arc::new(Pipeline::new(parts).with_shadows(shadows));
+        let pipeline = Arc::new(Pipeline::new(parts).with_shadows(shadows).with_embedder(embedder));
         let (samples, paths) = (Mutex::new(Some(samples)), paths.clone());
         Ok(Self { config, pipeline, ledger, ledger_file, samples, suites, paths, calibration })
     }
@@ -167,6 +170,32 @@ fn open_local(
         Err((0, error)) => Err(keyed("local.model", error)),
         Err((_, error)) => Err(keyed("local.models", error)),
     }
+}
+
+fn open_embedder(config: &Config, paths: &Paths) -> Result<Option<Embedder>, Vec<Problem>> {
+    let settings = &config.embeddings;
+    if !settings.enabled {
+        return Ok(None);
+    }
+    let opened = Embedder::open(&paths.model(&settings.model), settings);
+    opened.map(Some).map_err(|error| vec![keyed("embeddings.model", error)])
+}
+
+/// Every name that callers may use; an alias may mean the embedding model too.
+fn names(
+    config: &Config,
+    router: &Option<Router>,
+    backends: &[Arc<dyn Backend>],
+    embedder: Option<&Embedder>,
+) -> Result<Names, Vec<Problem>> {
+    let policies = router.iter().flat_map(Router::policies);
+    let Some(embedder) = embedder else {
+        return Names::new(&config.policy, policies, backends, &config.aliases);
+    };
+    let mut others = config.aliases.clone();
+    others.retain(|_, target| target != embedder.name());
+    let names = Names::new(&config.policy, policies, backends, &others)?;
+    names.with_embedder(embedder.name(), &config.aliases).map_err(|problem| vec![problem])
 }
 
 fn keyed(key: &str, message: impl fmt::Display) -> Problem {

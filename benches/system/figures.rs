@@ -88,6 +88,11 @@ impl Report {
         self.detail = detail;
     }
 
+    /// Prints it.
+    pub(crate) fn show(&self) {
+        print(self);
+    }
+
     /// Writes `target/bench/PART.json`.
     pub(crate) fn write(&self) -> anyhow::Result<()> {
         let file = folder()?.join(format!("{}.json", self.part));

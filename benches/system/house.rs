@@ -37,9 +37,18 @@ pub(crate) fn has_local_model() -> bool {
 impl House {
     /// Starts a gateway whose remote is `upstream`; on one core, where one is named.
     pub(crate) async fn start(upstream: SocketAddr, core: Option<usize>) -> anyhow::Result<Self> {
+        Self::start_with(upstream, core, "").await
+    }
+
+    /// As [`Self::start`], with more settings.
+    pub(crate) async fn start_with(
+        upstream: SocketAddr,
+        core: Option<usize>,
+        settings: &str,
+    ) -> anyhow::Result<Self> {
         let state = tempfile::tempdir()?;
         let file = state.path().join("crossover.toml");
-        std::fs::write(&file, config(upstream))?;
+        std::fs::write(&file, config(upstream) + settings)?;
         let program = program();
         let mut command = match core {
             Some(core) => machine::on_core(core, &program),

@@ -1,4 +1,4 @@
-//! The whole-system benchmark: `cargo bench --bench system -- [relay] [decision] [decode] [batch] [start] [table]`.
+//! The whole-system benchmark: `cargo bench --bench system -- [relay] [decision] [decode] [batch] [start] [table]`; `soak`.
 //! Each part writes `target/bench/NAME.json`; `table` prints what is there. CPU time per unit of work and ratios
 //! taken in one run are what counts: machines are shared and wall times drift. Loopback only, bounded in count and time.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark's output is its purpose")]
@@ -14,6 +14,7 @@ mod process;
 mod prompts;
 mod proxy;
 mod relay;
+mod soak;
 mod start;
 mod upstream;
 
@@ -48,6 +49,7 @@ fn run(name: &str) -> anyhow::Result<()> {
         "decode" => decode::run(),
         "batch" => batch::run(),
         "start" => start::run(),
+        "soak" => soak::run(),
         "table" => figures::print_all(),
         _ => bail!("there is no such part; known: {}", PARTS.join(", ")),
     }

@@ -6,6 +6,7 @@ mod chat;
 mod codes;
 mod controls;
 mod door;
+mod embeddings;
 mod explain;
 mod feedback;
 mod listen;
@@ -67,6 +68,7 @@ impl Front {
 pub fn public(front: Arc<Front>) -> Router {
     Router::new()
         .route("/v1/chat/completions", post(chat::complete))
+        .route("/v1/embeddings", post(embeddings::embed))
         .route("/v1/models", get(models::list))
         .route("/v1/models/{*id}", get(models::retrieve))
         .route("/v1/route", post(explain::explain))

@@ -5,6 +5,7 @@ mod chunk;
 mod ids;
 mod message;
 mod money;
+mod passage;
 mod request;
 mod usage;
 
@@ -12,6 +13,7 @@ pub use chunk::{Chunk, Confidence, Delta, Event, FinishReason, TokenLogprob};
 pub use ids::{BackendId, BoundaryBackendId, RequestId};
 pub use message::{Message, Part, Role};
 pub use money::Micros;
+pub use passage::Passage;
 pub use request::{
     ChatRequest, Control, Controls, Dialect, Needs, Original, ResponseFormat, Sampling, ToolChoice, Tools,
 };

@@ -52,6 +52,7 @@ const SECTIONS: &[(&str, &str, &str)] = &[
     ("remote", "RemoteConfig", include_str!("../config/remote.rs")),
     ("classifier", "ClassifierConfig", include_str!("../config/classifier.rs")),
     ("early-gate", "EarlyGateConfig", include_str!("../config/early_gate.rs")),
+    ("embeddings", "EmbeddingsConfig", include_str!("../config/embeddings.rs")),
     ("ledger", "LedgerConfig", include_str!("../config/ledger.rs")),
     ("golden", "GoldenConfig", include_str!("../config/golden.rs")),
     ("log", "LogConfig", include_str!("../config/log.rs")),

@@ -98,6 +98,7 @@ fn check(config: &Config) -> Vec<Problem> {
     config.remote.check(&mut problems);
     config.classifier.check(&mut problems);
     config.early_gate.check(&mut problems);
+    config.embeddings.check(&mut problems);
     config.ledger.check(&mut problems);
     config.golden.check(&mut problems);
     problems

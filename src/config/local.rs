@@ -30,7 +30,7 @@ pub struct LocalConfig {
     /// several idle cores, slower where others want the same cores.
     pub spin: bool,
     /// Whether prompts are read by the folder's `prefill.onnx`, where it has one: several times faster, for the memory of a
-    /// second form of the weights.
+    /// second form of the weights. On x86 it needs a processor with VNNI.
     pub prefill_form: bool,
     /// Answers generated at the same time.
     pub max_streams: usize,

@@ -3,6 +3,7 @@
 
 mod classifier;
 mod early_gate;
+mod embeddings;
 mod golden;
 mod ledger;
 mod load;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 pub use classifier::ClassifierConfig;
 pub use early_gate::EarlyGateConfig;
+pub use embeddings::{EmbeddingsConfig, Pooling};
 pub use golden::GoldenConfig;
 pub use ledger::LedgerConfig;
 pub use load::{ConfigError, Problem, load};
@@ -54,6 +56,8 @@ pub struct Config {
     pub classifier: ClassifierConfig,
     /// Second thoughts on a local answer, by its first tokens.
     pub early_gate: EarlyGateConfig,
+    /// The model behind `/v1/embeddings`.
+    pub embeddings: EmbeddingsConfig,
     /// Where outcomes and prices are kept.
     pub ledger: LedgerConfig,
     /// Golden sets that the gateway runs by itself.
@@ -75,6 +79,7 @@ impl Default for Config {
             remote: RemoteConfig::default(),
             classifier: ClassifierConfig::default(),
             early_gate: EarlyGateConfig::default(),
+            embeddings: EmbeddingsConfig::default(),
             ledger: LedgerConfig::default(),
             golden: GoldenConfig::default(),
             log: LogConfig::default(),

@@ -1,7 +1,7 @@
 //! Puts a price on an outcome: every billed attempt, and what a remote answer would have cost.
 //! Unknown is `None`, never 0. A remote attempt is billed by its tokens, a local one by its share of the machine's time.
 
-use super::machine::{Machine, Rate};
+use super::machine::{EMBEDDINGS, Machine, Rate};
 use super::prices::Prices;
 use super::{Attempt, IfRemote, Outcome};
 use crate::backends::Kind;
@@ -37,7 +37,8 @@ impl Pricer {
 
     /// A remote answer cost what its own attempt cost; a local one is priced as the configured remote model.
     fn if_remote(&self, outcome: &Outcome) -> Option<IfRemote> {
-        let served_by = outcome.served_by.as_ref()?;
+        // An embedding has no remote rival here.
+        let served_by = outcome.served_by.as_ref().filter(|id| id.as_str() != EMBEDDINGS)?;
         let answer = outcome.attempts.iter().rfind(|attempt| attempt.backend == *served_by)?;
         let model = if answer.busy.is_some() { &self.remote_model } else { &answer.model };
         let cost = self.prices.cost(model, &outcome.usage)?;

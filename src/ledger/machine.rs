@@ -6,11 +6,18 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::chat::Micros;
+use crate::chat::{BackendId, Micros};
 use crate::config::LocalConfig;
 
 /// The configured name of the backend in this process.
 pub(crate) const LOCAL: &str = "local";
+/// The name that embeddings go by.
+pub(crate) const EMBEDDINGS: &str = "embeddings";
+
+/// Whether a backend works on this machine's time.
+pub(crate) fn is_own(backend: &BackendId) -> bool {
+    matches!(backend.as_str(), LOCAL | EMBEDDINGS)
+}
 
 /// A clock that runs at the speed of one request's share: half as fast with two requests, and not at all with none.
 /// A request's share is the difference of two readings (processor sharing's virtual time).

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::oneshot;
 
-use super::machine::{LOCAL, Mark};
+use super::machine::{self, Mark};
 use super::{Attempt, End, Ledger, Origin, Outcome};
 use crate::backends::Kind;
 use crate::chat::{BackendId, Chunk, Delta, Event, RequestId, Usage};
@@ -128,7 +128,7 @@ impl Recorder {
             started,
             usage: None,
             text_bytes: 0,
-            mark: (backend.as_str() == LOCAL).then(|| self.ledger.machine().enter(started)),
+            mark: machine::is_own(backend).then(|| self.ledger.machine().enter(started)),
         });
     }
 

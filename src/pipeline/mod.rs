@@ -5,6 +5,7 @@ mod answer;
 mod attempt;
 mod chance;
 mod early;
+mod embed;
 mod feedback;
 mod names;
 mod retry;
@@ -18,9 +19,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub use answer::Answer;
 pub use early::Gate;
+pub use embed::Embed;
 pub use names::{Destination, Names, UnknownModel};
 pub use view::view_of;
 
+use crate::backends::local::embed::Embedder;
 use crate::backends::{Backend, BackendError, Kind, Readiness, Retry};
 use crate::chat::{BackendId, ChatRequest, RequestId};
 use crate::config::{Config, LocalConfig};
@@ -45,6 +48,7 @@ pub struct Pipeline {
     retries: RetryBudget,
     shadows: Option<Shadows>,
     early_gate: Option<Arc<Gate>>,
+    embedder: Option<Embedder>,
 }
 
 /// Why there is no answer. The record is closed by whoever turns it into a response.
@@ -113,6 +117,7 @@ impl Pipeline {
             retries: RetryBudget::new(),
             shadows: None,
             early_gate: parts.early_gate.map(Arc::new),
+            embedder: None,
         }
     }
 

@@ -24,6 +24,7 @@ enum Meaning {
     Policy(String),
     Backend(BackendId),
     Model(BackendId, String),
+    Embedder,
 }
 
 /// No name of ours.
@@ -99,6 +100,25 @@ impl Names {
         Ok(Self { default_policy: default_policy.to_owned(), meanings })
     }
 
+    /// Adds the embedding model's name, and the aliases for it.
+    ///
+    /// # Errors
+    /// When the name has another meaning already.
+    pub fn with_embedder(mut self, name: &str, aliases: &BTreeMap<String, String>) -> Result<Self, Problem> {
+        if self.contains(name) {
+            let why = format!("`{name}` has another meaning already: give the folder another name");
+            return Err(Problem::key("embeddings.model", why));
+        }
+        let own = aliases.iter().filter(|(_, target)| *target == name).map(|(alias, _)| alias.clone());
+        self.meanings.extend(own.chain([name.to_owned()]).map(|name| (name, Meaning::Embedder)));
+        Ok(self)
+    }
+
+    /// Whether `model` is the embedding model's name, or an alias for it.
+    pub fn is_embedder(&self, model: &str) -> bool {
+        self.meanings.get(model) == Some(&Meaning::Embedder)
+    }
+
     /// All names, sorted.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.meanings.keys().map(String::as_str)
@@ -118,9 +138,11 @@ impl Names {
         let policy = match meaning {
             Meaning::Policy(name) => name.clone(),
             Meaning::Auto | Meaning::Backend(_) | Meaning::Model(..) => self.default_policy.clone(),
+            // It does not chat.
+            Meaning::Embedder => return Err(UnknownModel),
         };
         let (id, exact) = match meaning {
-            Meaning::Auto | Meaning::Policy(_) => (None, None),
+            Meaning::Auto | Meaning::Policy(_) | Meaning::Embedder => (None, None),
             Meaning::Backend(id) => (Some(id), None),
             Meaning::Model(id, name) => (Some(id), Some((id.clone(), name.clone()))),
         };

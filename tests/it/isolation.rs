@@ -178,14 +178,14 @@ async fn a_worker_that_cannot_come_back_is_tried_at_a_bounded_rate_and_said_to_b
     let isolated = Isolated::new(&upstream);
     let gateway = isolated.setup.serve().await;
     let first = worker(&gateway, None).await;
-    let (file, away) = (isolated.model.join("genai_config.json"), isolated.model.join("away"));
+    let (file, away) = (isolated.model.join("model.onnx.data"), isolated.model.join("away"));
     std::fs::rename(&file, &away).unwrap();
     signal(first, "KILL");
     let refused = async { while faults(&gateway, "refused").await < 1.0 {} };
     timeout(PATIENCE, refused).await.expect("the new worker refuses");
     let ready = gateway.admin("/health/ready").await;
     let said = ready.json()["backends"]["local"].as_str().unwrap().to_owned();
-    assert!(said.starts_with("down: ") && said.contains("genai_config.json"), "{said}");
+    assert!(said.starts_with("down: ") && said.contains("model.onnx"), "{said}");
     assert_eq!(ready.status, 200, "the remote is ready");
     assert_served(&gateway.post(&[], &ask("auto", 4, false)).await, "remote", "no_local");
     let only = gateway.post(&[("x-crossover-route", "only-local")], &ask("auto", 4, false)).await;
@@ -236,7 +236,8 @@ async fn a_worker_does_not_outlive_a_gateway_that_was_killed() {
 async fn a_model_that_the_worker_cannot_load_is_refused_by_name_at_start() {
     let upstream = ScriptedUpstream::start().await;
     let isolated = Isolated::new(&upstream);
-    std::fs::write(isolated.model.join("model.onnx"), b"garbage").unwrap();
+    // Only whoever opens the graph misses its weights.
+    std::fs::remove_file(isolated.model.join("model.onnx.data")).unwrap();
     let said = isolated.setup.refuses().await;
     assert!(said.contains("local.model") && said.contains("model.onnx") && said.contains("worker"), "{said}");
 }

@@ -12,6 +12,8 @@ mod doctor;
 #[cfg(test)]
 mod early_gate;
 #[cfg(test)]
+mod embeddings;
+#[cfg(test)]
 mod failures;
 #[cfg(test)]
 mod fallback;

@@ -5,6 +5,7 @@
 mod constraint;
 mod cores;
 mod detokenize;
+pub mod embed;
 mod engine;
 mod folder;
 mod graph;
@@ -49,7 +50,7 @@ use self::prompt::Prompter;
 use self::queue::{Job, Queue, Refused, Ticket};
 use self::reply::Reply;
 use self::sampler::Choice;
-use self::start::{Started, Text, read_folder, start_engine};
+use self::start::{Started, Texts, read_folder, start_engine};
 use self::tool_calls::Plan;
 use self::watchdog::{Health, Watchdog, Watched};
 use self::worker::Worker;
@@ -117,24 +118,24 @@ impl Local {
         let mut files = read_folder(folder, config)?;
         let queue = Arc::new(Queue::new(config.queue, config.max_streams, Arc::clone(&metrics)));
         let health = Arc::new(Health::new());
-        let (engine, facts, text) = match config.isolation {
+        let watched =
+            Watched { queue: Arc::clone(&queue), health: Arc::clone(&health), metrics: Arc::clone(&metrics) };
+        let (engine, texts) = match config.isolation {
             Isolation::Thread => {
-                let Started { thread, brake, facts, text } =
-                    start_engine(&files, config, longest, &queue, Arc::clone(&metrics))?;
-                let watched = Watched { queue: Arc::clone(&queue), health: Arc::clone(&health), metrics };
+                let started = start_engine(&mut files, config, longest, &queue, metrics)?;
+                let Started { thread, brake, texts, .. } = started;
                 let dog = Watchdog::start(watched, config.step_deadline(), Some(Arc::clone(&brake)));
                 let _watchdog = dog.map_err(LocalError::Thread)?;
-                (Running::Thread { engine: Some(thread), brake, _watchdog }, facts, text)
+                (Running::Thread { engine: Some(thread), brake, _watchdog }, texts)
             }
             Isolation::Process => {
-                let watched = Watched { queue: Arc::clone(&queue), health: Arc::clone(&health), metrics };
                 let (worker, facts) = Worker::start(folder, config, longest, watched)?;
-                let text = Text::load(&files, facts.vocabulary)?;
-                (Running::Process(worker), facts, text)
+                files.context = facts.context;
+                let tokenizer = Prompter::read_tokenizer(&files)?;
+                (Running::Process(worker), Texts::load(&files, tokenizer, facts.vocabulary)?)
             }
         };
-        files.context = facts.context;
-        let Text { prompter, vocabulary, grammars } = text;
+        let Texts { prompter, vocabulary, grammars } = texts;
         let can = Needs { tools: prompter.form().is_some(), ..Needs::default() };
         let profile = profile(&files, can, longest);
         let desk = Desk {
@@ -290,8 +291,8 @@ impl Desk {
             &sampling.stop,
         )
         .with_prompt(prompt.len())
-        .with_tools(plan.as_ref().map(|plan| &plan.reading))
-        .ended_by(self.health.falls());
+        .ended_by(self.health.falls())
+        .with_tools(plan.as_ref().map(|plan| &plan.reading));
         let left = self.context - prompt.len();
         let job = Job {
             choice: self.choice(sampling),

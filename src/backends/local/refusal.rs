@@ -37,6 +37,14 @@ pub enum LocalError {
         /// What is wrong.
         why: String,
     },
+    /// A file of an embedding model's folder is missing or makes no sense.
+    #[error("{}: {why}. Mend the folder, or correct `embeddings.model`", file.display())]
+    Embedder {
+        /// The file or folder.
+        file: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
     /// The worker process did not come up; says what it said.
     #[error("the local engine's worker process: {0}")]
     Worker(String),
@@ -66,10 +74,15 @@ impl LocalError {
         Self::Model { file: file.to_path_buf(), why: why.trim_end_matches('.').to_owned() }
     }
 
+    pub(super) fn embedder(file: &Path, why: &str) -> Self {
+        Self::Embedder { file: file.to_path_buf(), why: why.trim_end_matches('.').to_owned() }
+    }
+
     /// A short name of a closed set.
     pub fn label(&self) -> &'static str {
         match self {
             Self::Onnx { error } => error.label(),
+            Self::Embedder { .. } => "embedder_unusable",
             Self::Manifest(_) | Self::Record(_) => "model_altered",
             Self::Model { .. } => "model_unusable",
             Self::Worker(_) => "no_worker",

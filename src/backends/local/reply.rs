@@ -85,17 +85,17 @@ impl Reply {
         Self { prompt_tokens: tokens as u64, ..self }
     }
 
+    /// The answers end with an error when `fall` ends, whatever the engine does.
+    pub(super) fn ended_by(self, fall: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self { fall: Box::pin(fall), ..self }
+    }
+
     /// Looks for tool calls in the answers.
     pub(super) fn with_tools(mut self, reading: Option<&Reading>) -> Self {
         for answer in &mut self.answers {
             answer.calls = reading.map(Reader::new);
         }
         self
-    }
-
-    /// The answers end with an error when `fall` ends, whatever the engine does.
-    pub(super) fn ended_by(self, fall: impl Future<Output = ()> + Send + 'static) -> Self {
-        Self { fall: Box::pin(fall), ..self }
     }
 
     fn take(&mut self, step: Option<Step>) {

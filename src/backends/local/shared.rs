@@ -173,7 +173,7 @@ impl Shared {
         if count == 0 || longest > layout.context {
             return Err(ort::Error::new("a row is longer than the context, or nothing is fed"));
         }
-        self.fit_width(longest);
+        self.fit_width(longest, layout.context);
         let step = &mut self.step;
         for (at, (own, id)) in self.slab.get_mut(step.ids).iter_mut().zip(ids).enumerate() {
             *own = i64::from(*id);
@@ -311,9 +311,10 @@ impl Shared {
         }
     }
 
-    /// The mask as wide as the next power of two: seldom anew, and not much wider than needed for long.
-    fn fit_width(&mut self, longest: usize) {
-        let wanted = longest.next_power_of_two().max(NARROWEST);
+    /// The mask as wide as the next power of two: seldom anew, and not much wider than needed for long. Never wider than
+    /// the context: some graphs choose their rotary factors by the width.
+    fn fit_width(&mut self, longest: usize, context: usize) {
+        let wanted = longest.next_power_of_two().max(NARROWEST).min(context);
         if wanted > self.step.width || wanted * 4 <= self.step.width {
             self.step.width = wanted;
             self.slab.get_mut(self.step.mask)[..wanted * self.rows.len()].fill(0);

@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use ort::session::RunOptions;
+use tokenizers::Tokenizer;
 
 use super::constraint::Grammars;
 use super::detokenize::Vocabulary;
@@ -23,25 +24,7 @@ use crate::hub::Record;
 use crate::metrics::Metrics;
 use crate::onnx::{Manifest, SessionSpec};
 
-/// Everything between texts and tokens.
-pub(super) struct Text {
-    pub(super) prompter: Prompter,
-    pub(super) vocabulary: Arc<Vocabulary>,
-    /// What grammars over the vocabulary are compiled with.
-    pub(super) grammars: Arc<Grammars>,
-}
-
-impl Text {
-    /// Loads the folder's tokenizer and template for a graph of so many logits.
-    pub(super) fn load(files: &Folder, vocabulary: usize) -> Result<Self, LocalError> {
-        let (prompter, vocabulary) = Prompter::load(files, vocabulary)?;
-        let vocabulary = Arc::new(vocabulary);
-        let grammars = Arc::new(Grammars::new(Arc::clone(&vocabulary), &files.eos));
-        Ok(Self { prompter, vocabulary, grammars })
-    }
-}
-
-/// Reads a folder, and holds its files against the hashes that are kept of them.
+/// Reads a model's folder and holds it to what is known of its files.
 pub(super) fn read_folder(folder: &Path, config: &LocalConfig) -> Result<Folder, LocalError> {
     let mut files = Folder::read(folder)?;
     Manifest::check(&files.root)?;
@@ -49,8 +32,26 @@ pub(super) fn read_folder(folder: &Path, config: &LocalConfig) -> Result<Folder,
     if let Some(shortened) = &files.shortened {
         tracing::warn!(model = files.name, "{shortened}");
     }
-    files.prefill = files.prefill.filter(|_| config.prefill_form);
+    files.prefill = files.prefill.filter(|_| config.prefill_form && cores::multiply_int8());
     Ok(files)
+}
+
+/// What stands between texts and tokens.
+pub(super) struct Texts {
+    pub(super) prompter: Prompter,
+    pub(super) vocabulary: Arc<Vocabulary>,
+    /// What grammars over the vocabulary are compiled with.
+    pub(super) grammars: Arc<Grammars>,
+}
+
+impl Texts {
+    /// Loads the folder's tokenizer and template for a graph of so many logits.
+    pub(super) fn load(files: &Folder, tokenizer: Tokenizer, vocabulary: usize) -> Result<Self, LocalError> {
+        let (prompter, vocabulary) = Prompter::load(files, tokenizer, vocabulary)?;
+        let vocabulary = Arc::new(vocabulary);
+        let grammars = Arc::new(Grammars::new(Arc::clone(&vocabulary), &files.eos));
+        Ok(Self { prompter, vocabulary, grammars })
+    }
 }
 
 /// An engine at work.
@@ -60,12 +61,12 @@ pub(super) struct Started {
     /// Ends the engine's run under way.
     pub(super) brake: Arc<RunOptions>,
     pub(super) facts: Facts,
-    pub(super) text: Text,
+    pub(super) texts: Texts,
 }
 
-/// Opens the graph and gives it its thread.
+/// Opens the graph and gives it its thread. `files` learns how long a context the cache has room for.
 pub(super) fn start_engine(
-    files: &Folder,
+    files: &mut Folder,
     config: &LocalConfig,
     longest: Duration,
     queue: &Arc<Queue>,
@@ -75,23 +76,34 @@ pub(super) fn start_engine(
     let spec = SessionSpec { intra_threads: threads, spin: config.spin };
     // One row more than there are answers, so that rows can be exchanged.
     let room = Room { rows: config.max_streams + 1, bytes: config.kv_cache_mib << 20 };
-    let graph = Graph::open(files, &spec, room)?;
+    let (graph, tokenizer) = open_both(files, &spec, room)?;
     warn_of_cap(files, &graph, config);
-    let text = Text::load(files, graph.layout.vocabulary)?;
+    files.context = graph.layout.context;
+    let texts = Texts::load(files, tokenizer, graph.layout.vocabulary)?;
     let limits = Limits {
         slots: config.max_streams,
         longest,
         eos: files.eos.clone(),
         tokens: room.tokens(&graph.layout),
         prefix_bytes: config.prefix_cache_mib << 20,
-        grammars: Arc::clone(&text.grammars),
+        grammars: Arc::clone(&texts.grammars),
     };
     let facts = Facts { vocabulary: graph.layout.vocabulary, context: graph.layout.context };
     let brake = graph.brake();
     let engine = Engine::new(graph, limits, Arc::clone(queue), metrics);
     let thread = std::thread::Builder::new().name("local-engine".to_owned());
     let thread = thread.spawn(move || engine.run()).map_err(LocalError::Thread)?;
-    Ok(Started { thread, brake, facts, text })
+    Ok(Started { thread, brake, facts, texts })
+}
+
+/// Opens the graph and reads the tokenizer at the same time; a large tokenizer takes as long as a small graph.
+fn open_both(files: &Folder, spec: &SessionSpec, room: Room) -> Result<(Graph, Tokenizer), LocalError> {
+    std::thread::scope(|scope| {
+        let tokenizer = scope.spawn(|| Prompter::read_tokenizer(files));
+        let graph = Graph::open(files, spec, room)?;
+        let broken = |_| Err(LocalError::model(&files.tokenizer, "the tokenizer's reader panicked"));
+        Ok((graph, tokenizer.join().unwrap_or_else(broken)?))
+    })
 }
 
 /// A context that the cache's budget cuts is said so: answers get shorter, and long prompts go elsewhere.

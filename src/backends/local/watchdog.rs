@@ -4,7 +4,7 @@
 //! It asks the runtime to end the run; native code that does not listen keeps its thread until the process ends.
 
 use std::sync::Arc;
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
 use ort::session::RunOptions;
@@ -95,7 +95,7 @@ pub(super) struct Watched {
 
 /// Watches the engine thread of this process. Dropping it ends the watch.
 pub(super) struct Watchdog {
-    _stop: Sender<()>,
+    _stop: SyncSender<()>,
 }
 
 /// How often it looks: a fraction of the deadline, at least once a second.
@@ -113,7 +113,7 @@ impl Watchdog {
         deadline: Duration,
         brake: Option<Arc<RunOptions>>,
     ) -> std::io::Result<Self> {
-        let (stop, stopped) = channel::<()>();
+        let (stop, stopped) = sync_channel::<()>(0);
         let watch = move || {
             while stopped.recv_timeout(period(deadline)) == Err(RecvTimeoutError::Timeout) {
                 look(&watched, deadline, brake.as_deref());
@@ -186,15 +186,15 @@ mod tests {
         drop(dog);
     }
 
-    #[test]
-    fn short_steps_and_idleness_are_no_fault() {
+    #[tokio::test]
+    async fn short_steps_and_idleness_are_no_fault() {
         let watched = parts();
         look(&watched, DEADLINE, None);
         watched.queue.set_running(true);
         look(&watched, Duration::from_secs(60), None);
         assert!(!watched.health.is_fallen());
         watched.queue.set_running(false);
-        std::thread::sleep(DEADLINE * 2);
+        tokio::time::sleep(DEADLINE * 2).await;
         look(&watched, DEADLINE, None);
         assert!(!watched.health.is_fallen(), "nothing runs");
         assert_eq!(hangs(&watched), 0);

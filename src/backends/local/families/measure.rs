@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 use tokenizers::Tokenizer;
 
-use super::{CONTEXT, FORMS, Family, Form, Prompt, assemble, fixtures, prompts, reference};
+use super::{FORMS, Family, Form, Prompt, assemble, fixtures, prompts, reference};
 use crate::backends::local::Local;
 use crate::backends::local::tests::{fold, request};
 use crate::backends::{Backend, Call};
@@ -13,8 +13,8 @@ use crate::chat::{Message, Role, Sampling};
 use crate::config::LocalConfig;
 use crate::metrics::Metrics;
 
-/// Tokens of each answer.
-pub(super) const TOKENS: u32 = 64;
+/// Fewest tokens of each answer.
+pub(super) const TOKENS: usize = 64;
 
 /// What came of one form.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,59 +42,73 @@ pub(super) async fn measure(family: &Family) -> Vec<Outcome> {
     outcomes
 }
 
-async fn check(family: &Family, form: Form, expected: &[Vec<u32>]) -> Result<(), String> {
+pub(super) async fn check(family: &Family, form: Form, expected: &[Vec<u32>]) -> Result<(), String> {
     let home = assemble(family.folder, form);
     let config = LocalConfig { threads: 1, max_streams: 4, ..LocalConfig::default() };
     let metrics = Arc::new(Metrics::new().unwrap());
     let local =
         Local::open(&home.path().join(family.folder), &config, metrics).map_err(|error| error.to_string())?;
     let context = local.profile().context_tokens;
-    if context != family.capped.unwrap_or(CONTEXT) {
+    if context != family.context(form) {
         return Err(format!("the context is {context}"));
     }
     let tokenizer = Tokenizer::from_file(fixtures().join("tokenizer/tokenizer.json")).unwrap();
-    let asked: Vec<(Prompt, String)> = prompts()
+    let asked: Vec<Question> = prompts()
         .into_iter()
         .zip(expected)
-        .map(|(prompt, ids)| (prompt, tokenizer.decode(ids, true).unwrap()))
+        .map(|(prompt, ids)| Question::new(prompt, ids, context, &tokenizer))
         .collect();
-    for (prompt, expected) in &asked {
-        answer(&local, prompt, expected, "alone", false).await?;
+    for question in &asked {
+        answer(&local, question, "alone", false).await?;
     }
-    // Twice as many as there are slots, so that requests join while others are in the middle of their answers.
-    let twice = asked.iter().chain(asked.iter().rev());
-    let together = twice.map(|(prompt, expected)| answer(&local, prompt, expected, "together", false));
-    join_all(together).await.into_iter().collect::<Result<(), String>>()?;
-    for round in ["first of its scope", "with a cached prefix"] {
-        for (prompt, expected) in &asked {
-            answer(&local, prompt, expected, round, true).await?;
-        }
+    // More than there are slots, so that requests join while others are in the middle of their answers.
+    let more = asked.iter().rev().chain(&asked[..2]);
+    join_all(more.map(|question| answer(&local, question, "together", false)))
+        .await
+        .into_iter()
+        .collect::<Result<Vec<_>, String>>()?;
+    let longest = asked.last().ok_or("nothing to ask")?;
+    let cached = answer(&local, longest, "first of its scope", true).await?;
+    let again = answer(&local, longest, "with a cached prefix", true).await?;
+    if cached != 0 || again == 0 {
+        return Err(format!("{cached} and {again} tokens came from the cache"));
     }
     Ok(())
 }
 
-/// Asks and compares; with `scoped`, under a key, so that prefixes may be shared.
-async fn answer(
-    local: &Local,
-    prompt: &Prompt,
-    expected: &str,
-    how: &str,
-    scoped: bool,
-) -> Result<(), String> {
+/// A prompt and the text that must follow.
+struct Question {
+    prompt: Prompt,
+    tokens: usize,
+    expected: String,
+}
+
+impl Question {
+    /// As many of the reference's tokens as the context has room for.
+    fn new(prompt: Prompt, ids: &[u32], context: u32, tokenizer: &Tokenizer) -> Self {
+        let tokens = ids.len().min(context as usize - prompt.ids.len());
+        assert!(tokens >= TOKENS, "the reference is too short");
+        Self { prompt, tokens, expected: tokenizer.decode(&ids[..tokens], true).unwrap() }
+    }
+}
+
+/// Asks and compares, under a key where prefixes may be shared; gives how many tokens came from the cache.
+async fn answer(local: &Local, question: &Question, how: &str, scoped: bool) -> Result<u64, String> {
+    let Question { prompt, tokens, expected } = question;
     let mut request = request(vec![Message::text(Role::User, &prompt.text)]);
-    request.sampling =
-        Sampling { n: 1, max_tokens: Some(TOKENS), temperature: Some(0.0), ..Sampling::default() };
+    let most = u32::try_from(*tokens).ok();
+    request.sampling = Sampling { n: 1, max_tokens: most, temperature: Some(0.0), ..Sampling::default() };
     request.controls.key = scoped.then(|| "tester".into());
     let call = Call { request: Arc::new(request), model: "local".to_owned() };
     let folded = fold(local.answer(call)).await.map_err(|error| format!("{how}: {}", error.message))?;
     let usage = folded.usage.ok_or("no usage")?;
-    let tokens = prompt.ids.len();
-    if usage.prompt != tokens as u64 {
-        return Err(format!("a prompt of {tokens} tokens became {}", usage.prompt));
+    let length = prompt.ids.len();
+    if usage.prompt != length as u64 {
+        return Err(format!("a prompt of {length} tokens became {}", usage.prompt));
     }
-    if folded.texts[0] != expected || usage.completion != u64::from(TOKENS) {
+    if folded.texts[0] != *expected || usage.completion != *tokens as u64 {
         let same = folded.texts[0].bytes().zip(expected.bytes()).take_while(|(a, b)| a == b).count();
-        return Err(format!("{how}: differs after {same} bytes, with a prompt of {tokens} tokens"));
+        return Err(format!("{how}: differs after {same} bytes, with a prompt of {length} tokens"));
     }
-    Ok(())
+    Ok(usage.cached_prompt)
 }

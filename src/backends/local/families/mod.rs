@@ -17,19 +17,40 @@ pub(super) struct Family {
     pub(super) folder: &'static str,
     pub(super) title: &'static str,
     pub(super) about: &'static str,
-    /// Tokens that the engine may use of the model's context, where that is less.
-    pub(super) capped: Option<u32>,
+    /// In which forms the engine uses less than the model's context.
+    pub(super) capped: Capped,
     /// Whether attention of some layers has a window that the longer prompts pass.
     pub(super) windowed: bool,
+}
+
+/// Where a graph is wrong past some length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Capped {
+    Never,
+    /// Fused attention was exported without the model's window.
+    WhereFused,
+    Always,
+}
+
+impl Family {
+    /// The context that the engine must find.
+    pub(super) fn context(&self, form: Form) -> u32 {
+        let fused = !matches!(form, Form::HfF32 | Form::HfQ4 | Form::HfInt8);
+        match self.capped {
+            Capped::Always => CAP,
+            Capped::WhereFused if fused => CAP,
+            _ => CONTEXT,
+        }
+    }
 }
 
 /// The context of every fixture.
 pub(super) const CONTEXT: u32 = 384;
 /// Where uniform windows and longer rotary factors begin.
-const CAP: Option<u32> = Some(352);
+const CAP: u32 = 352;
 
 const fn family(folder: &'static str, title: &'static str, about: &'static str) -> Family {
-    Family { folder, title, about, capped: None, windowed: false }
+    Family { folder, title, about, capped: Capped::Never, windowed: false }
 }
 
 /// All families, in the order of the page.
@@ -38,7 +59,10 @@ pub(super) const FAMILIES: [Family; 12] = [
     family("tinyllama", "TinyLlama", "grouped heads, an output layer of its own"),
     family("smollm2", "SmolLM2", "three heads for one, tied embeddings"),
     family("mistral", "Mistral 7B (v0.2, v0.3)", "grouped heads, no window"),
-    Family { capped: CAP, ..family("mistral-0.1", "Mistral 7B (v0.1)", "a sliding window in every layer") },
+    Family {
+        capped: Capped::WhereFused,
+        ..family("mistral-0.1", "Mistral 7B (v0.1)", "a sliding window in every layer")
+    },
     family("qwen2.5", "Qwen2.5", "biases in attention, tied embeddings"),
     family("qwen3", "Qwen3", "normalised queries and keys, heads wider than their share"),
     Family {
@@ -58,15 +82,15 @@ pub(super) const FAMILIES: [Family; 12] = [
         )
     },
     Family {
-        capped: CAP,
+        capped: Capped::WhereFused,
         ..family("phi-3", "Phi-3-mini (4k)", "joined projections, a sliding window in every layer")
     },
     Family {
-        capped: CAP,
+        capped: Capped::Always,
         ..family("phi-3.5", "Phi-3.5-mini, Phi-3-mini (128k)", "two sets of rotary factors")
     },
     Family {
-        capped: CAP,
+        capped: Capped::Always,
         ..family(
             "phi-4",
             "Phi-4-mini",
@@ -87,6 +111,8 @@ pub(super) enum Form {
     HfF32,
     HfQ4,
     HfInt8,
+    /// One operator, and eight-bit activations with one scale for a run; of one family only.
+    HfGqaInt8,
 }
 
 /// All forms, in the order of the page's columns.
@@ -103,6 +129,7 @@ impl Form {
             Self::HfF32 => "HF float32",
             Self::HfQ4 => "HF q4",
             Self::HfInt8 => "HF int8",
+            Self::HfGqaInt8 => "HF int8, fused attention",
         }
     }
 
@@ -132,6 +159,7 @@ impl Form {
             Self::HfF32 => &[("hf/model.onnx", "onnx/model.onnx")],
             Self::HfQ4 => &[("hf/model_q4.onnx", "onnx/model_q4.onnx")],
             Self::HfInt8 => &[("hf/model_quantized.onnx", "onnx/model_quantized.onnx")],
+            Self::HfGqaInt8 => &[("hf-gqa-f32/model_quantized.onnx", "onnx/model_quantized.onnx")],
         }
     }
 
@@ -184,6 +212,7 @@ pub(super) fn reference(family: &str, form: Form) -> Option<Vec<Vec<u32>>> {
         // One scale for all activations of a run: the reference prefilled in the engine's chunks.
         Form::HfQ4 => &all["hf-q4"][super::engine::PREFILL_CHUNK.to_string()],
         Form::HfInt8 => &all["hf-int8"][super::engine::PREFILL_CHUNK.to_string()],
+        Form::HfGqaInt8 => &all["hf-gqa-int8"][super::engine::PREFILL_CHUNK.to_string()],
     };
     serde_json::from_value(said.clone()).ok()
 }

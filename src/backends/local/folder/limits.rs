@@ -25,7 +25,7 @@ pub(super) fn context(declared: &Declared, found: &Operators) -> (usize, Option<
 }
 
 /// Whether the graph keeps the window itself: some attention operator has it, or, where attention is plain operators,
-/// the number stands in the graph, as it must to draw the mask. One more or one less is the same window, compared
+/// something is added to or compared with the number, as must be to draw the mask. One more or one less is the same window, compared
 /// otherwise.
 fn knows(found: &Operators, window: usize) -> bool {
     if found.windows.is_empty() {

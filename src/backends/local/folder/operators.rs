@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
-use std::io::{BufReader, Error, ErrorKind, Read, Result, Seek};
+use std::io::{BufReader, Error, ErrorKind, Read, Result};
 use std::path::Path;
 
 /// A message longer than this is a tensor with its numbers, or holds one.
@@ -21,7 +21,7 @@ pub(super) struct Operators {
     pub(super) windows: Vec<i64>,
     /// Files with weights, as the graph names them.
     pub(super) external: BTreeSet<String>,
-    /// Whole numbers that stand in the graph as constants.
+    /// Constant whole numbers that something is compared with, added to or subtracted from: a mask's window is one.
     pub(super) numbers: BTreeSet<i64>,
     /// The length at which an `If` of the outer graph takes its other branch.
     pub(super) boundary: Option<i64>,
@@ -147,6 +147,8 @@ struct Finds {
     comparisons: HashMap<String, Vec<String>>,
     /// What each `If` of the outer graph asks.
     conditions: Vec<String>,
+    /// What goes into sums, differences and comparisons.
+    operands: Vec<String>,
 }
 
 impl Finds {
@@ -155,7 +157,7 @@ impl Finds {
             let inputs = self.comparisons.get(condition)?;
             inputs.iter().find_map(|input| self.scalars.get(input).copied())
         });
-        self.all.numbers.extend(self.scalars.values());
+        self.all.numbers.extend(self.operands.iter().filter_map(|name| self.scalars.get(name)));
         self.all
     }
 
@@ -178,7 +180,9 @@ impl Finds {
         }
         match kind.as_str() {
             "GroupQueryAttention" => self.all.windows.push(window),
+            "Add" | "Sub" => self.operands.extend(inputs),
             "Greater" | "GreaterOrEqual" | "Less" | "LessOrEqual" => {
+                self.operands.extend(inputs.iter().cloned());
                 self.comparisons.extend(outputs.into_iter().next().map(|output| (output, inputs)));
             }
             "If" if depth == 0 => self.conditions.extend(inputs.into_iter().next()),

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::backends::local::families::{Form, read};
+use crate::backends::local::kv::Kv;
 use crate::backends::local::layout;
 use crate::onnx::{self, SessionSpec};
 
@@ -28,28 +29,12 @@ fn pieces_and_single_steps_agree_with_one_run() {
     cache.prefill((&mut session, &options), &layout, 1, &IDS[..7]).unwrap();
     cache.prefill((&mut session, &options), &layout, 1, &IDS[7..]).unwrap();
     for id in IDS {
-        cache.decode((&mut session, &options), &layout, &[id]).unwrap();
+        cache.prefill((&mut session, &options), &layout, 0, &[id]).unwrap();
     }
     assert_eq!((cache.len(0), cache.len(1), cache.len(2)), (12, 12, 12));
     assert_eq!(cache.logits(0).len(), layout.vocabulary);
     close(cache.logits(1), cache.logits(2));
     close(cache.logits(0), cache.logits(2));
-}
-
-#[test]
-fn rows_of_one_step_know_nothing_of_each_other() {
-    let ((mut session, layout), options) = (llama(), RunOptions::new().unwrap());
-    let mut cache = Growing::new(&layout, 2);
-    cache.prefill((&mut session, &options), &layout, 0, &IDS[..5]).unwrap();
-    cache.prefill((&mut session, &options), &layout, 1, &IDS[..9]).unwrap();
-    cache.decode((&mut session, &options), &layout, &[7, 9]).unwrap();
-    let together = [cache.logits(0).to_vec(), cache.logits(1).to_vec()];
-    for (row, (len, id)) in [(5, 7), (9, 9)].into_iter().enumerate() {
-        let mut alone = Growing::new(&layout, 1);
-        alone.prefill((&mut session, &options), &layout, 0, &IDS[..len]).unwrap();
-        alone.decode((&mut session, &options), &layout, &[id]).unwrap();
-        assert_eq!(alone.logits(0), together[row]);
-    }
 }
 
 #[test]
@@ -74,7 +59,9 @@ fn what_is_read_written_copied_and_cut_goes_on_as_if_nothing_had_been() {
     assert_eq!(read(&cache, 2, 0..9), read(&cache, 0, 0..9));
     cache.copy_row(0, 2, 10);
     assert_eq!(cache.logits(2), cache.logits(0));
-    cache.decode((&mut session, &options), &layout, &[55, 55, 55]).unwrap();
+    for row in 0..3 {
+        cache.prefill((&mut session, &options), &layout, row, &[55]).unwrap();
+    }
     assert_eq!(cache.logits(1), cache.logits(0));
     assert_eq!(cache.logits(2), cache.logits(0));
     cache.truncate(2, 0);
@@ -82,7 +69,7 @@ fn what_is_read_written_copied_and_cut_goes_on_as_if_nothing_had_been() {
 }
 
 #[test]
-fn a_row_past_the_context_is_an_error_and_all_rows_stay_as_they_were() {
+fn a_row_past_the_context_is_an_error_and_the_row_stays_as_it_was() {
     let ((mut session, mut layout), options) = (llama(), RunOptions::new().unwrap());
     layout.context = IDS.len();
     let mut cache = Growing::new(&layout, 2);
@@ -91,6 +78,23 @@ fn a_row_past_the_context_is_an_error_and_all_rows_stay_as_they_were() {
     let before = cache.logits(1).to_vec();
     assert!(cache.prefill((&mut session, &options), &layout, 0, &[5; 10]).is_err());
     assert!(cache.prefill((&mut session, &options), &layout, 0, &[]).is_err());
-    assert!(cache.decode((&mut session, &options), &layout, &[1, 1]).is_err());
     assert_eq!((cache.len(0), cache.len(1), cache.logits(1)), (3, 12, before.as_slice()));
+}
+
+#[test]
+fn rows_of_one_step_know_nothing_of_each_other_and_stay_as_they_were_where_one_fails() {
+    let ((mut session, mut layout), options) = (llama(), RunOptions::new().unwrap());
+    layout.context = 10;
+    let mut cache = Kv::new(&layout, 2).unwrap();
+    cache.prefill((&mut session, &options), &layout, 0, &IDS[..5]).unwrap();
+    cache.prefill((&mut session, &options), &layout, 1, &IDS[..9]).unwrap();
+    cache.decode((&mut session, &options), &layout, &[7, 9]).unwrap();
+    for (row, (len, id)) in [(5, 7), (9, 9)].into_iter().enumerate() {
+        let mut alone = Growing::new(&layout, 1);
+        alone.prefill((&mut session, &options), &layout, 0, &IDS[..len]).unwrap();
+        alone.prefill((&mut session, &options), &layout, 0, &[id]).unwrap();
+        assert_eq!(alone.logits(0), cache.logits(&layout, row));
+    }
+    assert!(cache.decode((&mut session, &options), &layout, &[1, 1]).is_err(), "the second row is full");
+    assert_eq!((cache.len(0), cache.len(1)), (6, 10));
 }

@@ -42,10 +42,13 @@ pub fn serve_gateway() -> io::Result<()> {
     let socket = socket()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let worker = Worker::default();
-    let served = runtime.block_on(serve(socket, &worker));
+    let served = runtime.block_on(async {
+        let served = serve(socket, &worker).await;
+        worker.leave().await;
+        served
+    });
     // A model that is still being loaded is not waited for.
     runtime.shutdown_background();
-    worker.leave();
     served
 }
 
@@ -161,11 +164,11 @@ impl Worker {
     fn load(&self, folder: &std::path::Path, config: &LocalConfig, longest: Duration) -> Report {
         let slots = config.max_streams;
         let open = || -> Result<_, LocalError> {
-            let files = read_folder(folder, config)?;
+            let mut files = read_folder(folder, config)?;
             let metrics = Arc::new(Metrics::new().map_err(|error| LocalError::Worker(error.to_string()))?);
             // The gateway's own queue is the one that counts: it sends no more than can run.
             let queue = Arc::new(Queue::new(2 * slots, slots, Arc::clone(&metrics)));
-            let started = start_engine(&files, config, longest, &queue, Arc::clone(&metrics))?;
+            let started = start_engine(&mut files, config, longest, &queue, Arc::clone(&metrics))?;
             Ok((Engine { queue, metrics, thread: started.thread }, started.facts))
         };
         match open() {
@@ -202,7 +205,7 @@ impl Worker {
     }
 
     /// Ends the engine after its step, or else the process at once: native code that hangs cannot be asked.
-    fn leave(&self) {
+    async fn leave(&self) {
         let Some(engine) = self.engine.get() else { return };
         engine.queue.close();
         let until = Instant::now() + LAST_STEP;
@@ -210,7 +213,7 @@ impl Worker {
             if Instant::now() > until {
                 std::process::abort();
             }
-            std::thread::sleep(Duration::from_millis(5));
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
 }

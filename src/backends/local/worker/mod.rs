@@ -64,7 +64,7 @@ impl Worker {
             deadline: config.step_deadline(),
             log: config.worker.log.clone(),
         };
-        let (wanted, wants) = blocking::channel();
+        let (wanted, wants) = blocking::sync_channel(1);
         let (forward, tickets) = mpsc::channel(1);
         let (told, first) = blocking::sync_channel(1);
         let queue = Arc::clone(&shared.queue);
@@ -118,7 +118,7 @@ struct Keeper {
     /// Answers that the worker runs at the same time; more stay in the queue, where they can still go elsewhere.
     slots: usize,
     shared: Watched,
-    wanted: blocking::Sender<()>,
+    wanted: blocking::SyncSender<()>,
     /// A ticket is on its way.
     asked: bool,
     tickets: mpsc::Receiver<Ticket>,
@@ -245,7 +245,7 @@ impl Keeper {
     async fn turn(&mut self, link: &mut Connection, relay: &mut Relay, at: Instant) -> Result<bool, Failure> {
         if !self.asked && relay.answers() < self.slots {
             // A thread that passes nothing on any more has seen the queue close.
-            self.asked = self.wanted.send(()).is_ok();
+            self.asked = self.wanted.try_send(()).is_ok();
         }
         let has_words = !link.outgoing.is_empty();
         tokio::select! {

@@ -1,0 +1,206 @@
+//! Embeddings from a model in this process: texts in, vectors out. Promises: nothing leaves the process; a text that is too
+//! long is refused, never cut; a full queue says so at once; dropping a request stops its work before the next batch.
+
+mod folder;
+mod model;
+mod work;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, sync_channel};
+
+use tokenizers::Tokenizer;
+use tokio::sync::{Semaphore, oneshot};
+
+use self::folder::Folder;
+use self::model::{Model, normalise};
+use self::work::{Job, work};
+use super::{LocalError, cores, refusal};
+use crate::backends::{BackendError, Fault, Kind, Retry};
+use crate::chat::{BackendId, Passage};
+use crate::config::EmbeddingsConfig;
+use crate::onnx::{Manifest, SessionSpec};
+
+/// This backend's name.
+const ID: &str = "embeddings";
+/// Most tokens of one request, as OpenAI has it.
+const MOST_TOKENS: usize = 300_000;
+
+/// Texts' vectors, and what they took.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Embedded {
+    /// One for each text, in the order of the request.
+    pub vectors: Vec<Vec<f32>>,
+    /// Tokens of all texts, special ones included.
+    pub tokens: u64,
+}
+
+/// An embedding model with its thread, which ends when this is dropped.
+pub struct Embedder {
+    id: BackendId,
+    name: String,
+    width: usize,
+    desk: Arc<Desk>,
+    places: Arc<Semaphore>,
+    jobs: SyncSender<Job>,
+}
+
+/// What turns texts into tokens.
+struct Desk {
+    id: BackendId,
+    tokenizer: Tokenizer,
+    vocabulary: usize,
+    longest: usize,
+    prompt: String,
+}
+
+impl Embedder {
+    /// Loads the folder and starts the thread.
+    ///
+    /// # Errors
+    /// Every fault of runtime, folder, manifest, graph and tokenizer.
+    pub fn open(folder: &Path, config: &EmbeddingsConfig) -> Result<Self, LocalError> {
+        let files = Folder::read(folder, config.pooling)?;
+        Manifest::check(folder)?;
+        let weights = std::fs::metadata(&files.graph).map_or(0, |data| data.len());
+        let threads = cores::threads(config.threads, weights);
+        let model = Model::open(&files, &SessionSpec { intra_threads: threads, spin: false })?;
+        let tokenizer = open_tokenizer(&files.tokenizer)?;
+        let (width, most) = (model.width, config.max_batch_tokens);
+        // Who has a place has room here too.
+        let (jobs, queue) = sync_channel(config.queue);
+        let thread = std::thread::Builder::new().name("embedder".to_owned());
+        thread.spawn(move || work(model, &queue, most)).map_err(LocalError::Thread)?;
+        let id = BackendId::new(ID);
+        let vocabulary = tokenizer.get_vocab_size(true);
+        let desk =
+            Desk { id: id.clone(), tokenizer, vocabulary, longest: files.longest, prompt: files.prompt };
+        let places = Arc::new(Semaphore::new(config.queue));
+        Ok(Self { id, name: files.name, width, desk: Arc::new(desk), places, jobs })
+    }
+
+    /// The backend's name, for records.
+    pub fn id(&self) -> &BackendId {
+        &self.id
+    }
+
+    /// The model's name: its folder's.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Embeds texts. With `dimensions`, only so many numbers of each vector are kept, brought to unit length again.
+    ///
+    /// # Errors
+    /// A full queue, texts that are too long, ids that are no tokens, more dimensions than there are, a failing model.
+    pub async fn embed(
+        &self,
+        passages: Vec<Passage>,
+        dimensions: Option<usize>,
+    ) -> Result<Embedded, BackendError> {
+        if let Some(wished) = dimensions.filter(|wished| *wished > self.width) {
+            let why =
+                format!("This model's vectors have {} dimensions; {wished} were asked for.", self.width);
+            return Err(wrong(&self.id, "dimensions", why));
+        }
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+            let message = "The embedding model has too many requests to answer.";
+            return Err(BackendError::new(&self.id, Kind::Busy, Fault::Us, Retry::Never, message));
+        };
+        let desk = Arc::clone(&self.desk);
+        let texts = tokio::task::spawn_blocking(move || desk.encode(passages)).await;
+        let texts = texts.unwrap_or_else(|_| Err(refusal::internal(&self.id)))?;
+        let tokens = texts.iter().map(|text| text.len() as u64).sum();
+        let (reply, answer) = oneshot::channel();
+        let sent = self.jobs.try_send(Job::new(texts, reply, place));
+        let vectors = match (sent, answer.await) {
+            (Ok(()), Ok(Ok(vectors))) => vectors,
+            (Ok(()), Ok(Err(_))) => return Err(failed(&self.id)),
+            (Err(_), _) | (_, Err(_)) => return Err(refusal::down(&self.id)),
+        };
+        let vectors = match dimensions {
+            Some(kept) if kept < self.width => vectors.into_iter().map(|vector| cut(vector, kept)).collect(),
+            _ => vectors,
+        };
+        Ok(Embedded { vectors, tokens })
+    }
+}
+
+/// The first numbers of a vector, brought to unit length.
+fn cut(mut vector: Vec<f32>, kept: usize) -> Vec<f32> {
+    vector.truncate(kept);
+    normalise(&mut vector);
+    vector
+}
+
+impl Desk {
+    fn encode(&self, passages: Vec<Passage>) -> Result<Vec<Vec<u32>>, BackendError> {
+        let mut texts = Vec::with_capacity(passages.len());
+        let mut tokens = 0;
+        for (at, passage) in passages.into_iter().enumerate() {
+            let ids = self.tokens(at, passage)?;
+            tokens += ids.len();
+            if tokens > MOST_TOKENS {
+                let why =
+                    format!("All inputs together have more than {MOST_TOKENS} tokens. Send fewer at once.");
+                return Err(wrong(&self.id, "input", why));
+            }
+            texts.push(ids);
+        }
+        Ok(texts)
+    }
+
+    fn tokens(&self, at: usize, passage: Passage) -> Result<Vec<u32>, BackendError> {
+        let ids = match passage {
+            Passage::Tokens(ids) => match ids.iter().find(|id| **id as usize >= self.vocabulary) {
+                Some(_) => {
+                    let why = format!(
+                        "input[{at}] holds an id that is no token of this model's: it has {}. Send texts.",
+                        self.vocabulary
+                    );
+                    return Err(wrong(&self.id, "input", why));
+                }
+                None => ids,
+            },
+            Passage::Text(text) => {
+                let text = if self.prompt.is_empty() { text } else { format!("{}{text}", self.prompt) };
+                let encoding = self.tokenizer.encode_fast(text, true);
+                encoding.map_err(|_| failed(&self.id))?.get_ids().to_vec()
+            }
+        };
+        if ids.len() <= self.longest {
+            return Ok(ids);
+        }
+        let why = format!(
+            "This model's maximum context length is {} tokens. However, input[{at}] has {} tokens. Please reduce it.",
+            self.longest,
+            ids.len()
+        );
+        let kind = Kind::ContextLengthExceeded;
+        let error = BackendError::new(&self.id, kind, Fault::Caller, Retry::Never, why);
+        Err(BackendError { param: Some("input".to_owned()), ..error })
+    }
+}
+
+/// The caller's mistake in one field.
+fn wrong(id: &BackendId, param: &str, why: String) -> BackendError {
+    let error = BackendError::new(id, Kind::Rejected, Fault::Caller, Retry::Never, why);
+    BackendError { code: Some("invalid_value".to_owned()), param: Some(param.to_owned()), ..error }
+}
+
+fn failed(id: &BackendId) -> BackendError {
+    let message = "The embedding model failed on this request.";
+    BackendError::new(id, Kind::Internal, Fault::Us, Retry::Never, message)
+}
+
+/// Without the cutting and padding that folders bring along: what is too long is refused instead.
+fn open_tokenizer(file: &Path) -> Result<Tokenizer, LocalError> {
+    let blame = |why: String| LocalError::embedder(file, &why);
+    let mut tokenizer = Tokenizer::from_file(file).map_err(|error| blame(error.to_string()))?;
+    tokenizer.with_padding(None);
+    tokenizer.with_truncation(None).map_err(|error| blame(error.to_string()))?;
+    Ok(tokenizer)
+}
+
+#[cfg(test)]
+mod tests;

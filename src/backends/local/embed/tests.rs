@@ -1,0 +1,165 @@
+//! The tiny model of `tests/fixtures/embedder` against what torch made of the same texts.
+
+use std::path::PathBuf;
+
+use futures_util::FutureExt as _;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::*;
+use crate::config::Pooling;
+
+fn fixture() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/embedder")
+}
+
+fn config() -> EmbeddingsConfig {
+    EmbeddingsConfig { threads: 1, ..EmbeddingsConfig::default() }
+}
+
+fn open(pooling: Pooling, max_batch_tokens: usize) -> Embedder {
+    Embedder::open(&fixture(), &EmbeddingsConfig { pooling, max_batch_tokens, ..config() }).unwrap()
+}
+
+/// A copy of the fixture with one file changed or, with `None`, gone.
+fn changed(file: &str, content: Option<&str>) -> TempDir {
+    let copy = tempfile::tempdir().unwrap();
+    let files = ["onnx/model.onnx", "tokenizer.json", "config.json", "modules.json", "1_Pooling/config.json"];
+    for name in files.iter().chain(&["sentence_bert_config.json"]) {
+        let to = copy.path().join(name);
+        std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+        std::fs::copy(fixture().join(name), to).unwrap();
+    }
+    let to = copy.path().join(file);
+    match content {
+        Some(content) => std::fs::write(to, content).unwrap(),
+        None => std::fs::remove_file(to).unwrap(),
+    }
+    copy
+}
+
+fn reference() -> Vec<Value> {
+    serde_json::from_slice(&std::fs::read(fixture().join("reference.json")).unwrap()).unwrap()
+}
+
+fn numbers(value: &Value) -> Vec<f32> {
+    value.as_array().unwrap().iter().map(|number| number.as_f64().unwrap() as f32).collect()
+}
+
+fn assert_close(one: &[f32], other: &[f32], what: &str) {
+    assert_eq!(one.len(), other.len(), "{what}");
+    let apart = one.iter().zip(other).map(|(one, other)| (one - other).abs()).fold(0.0, f32::max);
+    assert!(apart < 1e-5, "{what}: {apart} apart");
+}
+
+fn texts(rows: &[Value]) -> Vec<Passage> {
+    rows.iter().map(|row| Passage::Text(row["text"].as_str().unwrap().to_owned())).collect()
+}
+
+#[tokio::test]
+async fn vectors_are_those_of_the_reference_however_they_are_pooled_cut_and_batched() {
+    let rows = reference();
+    for (pooling, name) in [(Pooling::Auto, "mean"), (Pooling::Cls, "cls")] {
+        for most in [1, 4096] {
+            let embedder = open(pooling, most);
+            let whole = embedder.embed(texts(&rows), None).await.unwrap();
+            let eight = embedder.embed(texts(&rows), Some(8)).await.unwrap();
+            for (at, row) in rows.iter().enumerate() {
+                let what = format!("{name} of text {at}");
+                assert_close(&whole.vectors[at], &numbers(&row[name]["unit"]), &what);
+                assert_close(&eight.vectors[at], &numbers(&row[name]["eight"]), &what);
+            }
+            let tokens: usize = rows.iter().map(|row| row["ids"].as_array().unwrap().len()).sum();
+            assert_eq!(whole.tokens, tokens as u64);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_folder_without_normalising_gives_plain_vectors() {
+    let modules = std::fs::read_to_string(fixture().join("modules.json")).unwrap();
+    let mut modules: Vec<Value> = serde_json::from_str(&modules).unwrap();
+    modules.pop();
+    let folder = changed("modules.json", Some(&json!(modules).to_string()));
+    let embedder = Embedder::open(folder.path(), &config()).unwrap();
+    let rows = reference();
+    let plain = embedder.embed(texts(&rows[..2]), None).await.unwrap();
+    assert_close(&plain.vectors[1], &numbers(&rows[1]["mean"]["plain"]), "plain");
+}
+
+#[tokio::test]
+async fn token_ids_are_used_as_they_are() {
+    let rows = reference();
+    let ids =
+        rows[1]["ids"].as_array().unwrap().iter().map(|id| u32::try_from(id.as_u64().unwrap()).unwrap());
+    let embedder = open(Pooling::Auto, 4096);
+    let embedded = embedder.embed(vec![Passage::Tokens(ids.collect())], None).await.unwrap();
+    assert_close(&embedded.vectors[0], &numbers(&rows[1]["mean"]["unit"]), "ids");
+    let error = embedder.embed(vec![Passage::Tokens(vec![2, 999_999])], None).await.unwrap_err();
+    assert_eq!((error.kind, error.param.as_deref()), (Kind::Rejected, Some("input")), "{error}");
+}
+
+#[tokio::test]
+async fn what_is_too_long_is_refused_and_not_cut() {
+    let embedder = open(Pooling::Auto, 4096);
+    let fits = Passage::Text("a ".repeat(46));
+    assert_eq!(embedder.embed(vec![fits.clone()], None).await.unwrap().tokens, 48);
+    let long = Passage::Text("a ".repeat(47));
+    let error = embedder.embed(vec![fits, long], None).await.unwrap_err();
+    assert_eq!((error.kind, error.fault), (Kind::ContextLengthExceeded, Fault::Caller));
+    assert!(error.message.contains("48") && error.message.contains("input[1] has 49"), "{error}");
+    let many = vec![Passage::Tokens(vec![5; 48]); MOST_TOKENS / 48 + 1];
+    assert!(embedder.embed(many, None).await.unwrap_err().message.contains("300000"));
+    let error = embedder.embed(vec![Passage::Text("a".to_owned())], Some(33)).await.unwrap_err();
+    assert!(error.message.contains("32 dimensions"), "{error}");
+}
+
+#[tokio::test]
+async fn a_full_queue_refuses_and_a_dropped_request_gives_its_place_back() {
+    let embedder =
+        Embedder::open(&fixture(), &EmbeddingsConfig { queue: 1, max_batch_tokens: 1, ..config() }).unwrap();
+    let many = vec![Passage::Tokens(vec![5; 48]); 2048];
+    let mut first = Box::pin(embedder.embed(many, None));
+    assert!((&mut first).now_or_never().is_none(), "it is under way");
+    let one = || vec![Passage::Text("hello".to_owned())];
+    let error = embedder.embed(one(), None).await.unwrap_err();
+    assert_eq!(error.kind, Kind::Busy);
+    drop(first);
+    while embedder.places.available_permits() == 0 {
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    }
+    assert_eq!(embedder.embed(one(), None).await.unwrap().vectors.len(), 1);
+}
+
+#[test]
+fn folders_that_say_too_little_or_something_unknown_are_refused_by_file() {
+    let two = r#"{"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": true}"#;
+    let dense = r#"[{"type": "sentence_transformers.models.Dense", "path": "2_Dense"}]"#;
+    for (file, content, said) in [
+        ("1_Pooling/config.json", None, "embeddings.pooling"),
+        ("1_Pooling/config.json", Some(two), "one only"),
+        ("1_Pooling/config.json", Some(r#"{"pooling_mode_weightedmean_tokens": true}"#), "weightedmean"),
+        ("modules.json", Some(dense), "Dense"),
+        ("tokenizer.json", None, "tokenizer.json"),
+        ("tokenizer.json", Some("{}"), "tokenizer.json"),
+        ("onnx/model.onnx", None, "onnx/model.onnx"),
+        ("onnx/model.onnx", Some("garbage"), "onnx/model.onnx"),
+    ] {
+        let folder = changed(file, content);
+        let error = Embedder::open(folder.path(), &config()).err().expect("must be refused").to_string();
+        assert!(error.contains(said), "{file}: {error}");
+        assert!(error.contains(folder.path().to_str().unwrap()), "{file}: {error}");
+    }
+}
+
+#[test]
+fn the_longest_text_is_the_least_that_any_file_allows() {
+    let folder = changed("sentence_bert_config.json", None);
+    assert_eq!(Folder::read(folder.path(), Pooling::Auto).unwrap().longest, 64);
+    let endless = r#"{"model_max_length": 1000000000000000019884624838656}"#;
+    std::fs::write(folder.path().join("tokenizer_config.json"), endless).unwrap();
+    assert_eq!(Folder::read(folder.path(), Pooling::Auto).unwrap().longest, 64);
+    let roberta = r#"{"model_type": "xlm-roberta", "max_position_embeddings": 514, "pad_token_id": 1}"#;
+    std::fs::write(folder.path().join("config.json"), roberta).unwrap();
+    assert_eq!(Folder::read(folder.path(), Pooling::Auto).unwrap().longest, 512);
+}

@@ -1,0 +1,123 @@
+//! The one thread that owns an embedding model. It takes one batch of each request in turn, so that a long list holds up
+//! nobody for longer than a batch. Promises: a request whose caller has left is dropped before its next batch; a batch
+//! that fails, even by a panic, ends its request and nothing else.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::Receiver;
+
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+use super::model::Model;
+
+/// The model failed; the log says more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Failed;
+
+/// One request under way.
+pub(super) struct Job {
+    texts: Vec<Vec<u32>>,
+    /// Places in `texts`, short ones first: texts of one length stand together.
+    order: Vec<usize>,
+    /// How many of `order` are done.
+    done: usize,
+    vectors: Vec<Vec<f32>>,
+    reply: oneshot::Sender<Result<Vec<Vec<f32>>, Failed>>,
+    /// Its place among the requests that may be at work or wait.
+    _place: OwnedSemaphorePermit,
+}
+
+impl Job {
+    pub(super) fn new(
+        texts: Vec<Vec<u32>>,
+        reply: oneshot::Sender<Result<Vec<Vec<f32>>, Failed>>,
+        place: OwnedSemaphorePermit,
+    ) -> Self {
+        let mut order: Vec<usize> = (0..texts.len()).collect();
+        order.sort_by_key(|at| texts[*at].len());
+        let vectors = vec![vec![]; texts.len()];
+        Self { texts, order, done: 0, vectors, reply, _place: place }
+    }
+
+    /// The places of the next batch: texts of one length, and no more tokens than `most`, but one text at least.
+    fn batch(&self, most: usize) -> &[usize] {
+        let left = &self.order[self.done..];
+        let length = left.first().map_or(1, |at| self.texts[*at].len());
+        let same = left.iter().take_while(|at| self.texts[**at].len() == length).count();
+        &left[..same.min((most / length.max(1)).max(1))]
+    }
+
+    fn step(&mut self, model: &mut Model, most: usize) -> Result<(), Failed> {
+        let places = self.batch(most).to_vec();
+        let texts: Vec<&[u32]> = places.iter().map(|at| self.texts[*at].as_slice()).collect();
+        let vectors = match catch_unwind(AssertUnwindSafe(|| model.run(&texts))) {
+            Ok(Ok(vectors)) if vectors.len() == places.len() => vectors,
+            Ok(Ok(_)) => return Err(failed("it gave another number of vectors")),
+            Ok(Err(error)) => {
+                tracing::error!(code = ?error.code(), "the embedding model failed on one batch");
+                return Err(Failed);
+            }
+            Err(_) => return Err(failed("it panicked")),
+        };
+        for (at, vector) in places.iter().zip(vectors) {
+            self.vectors[*at] = vector;
+        }
+        self.done += places.len();
+        Ok(())
+    }
+}
+
+fn failed(why: &str) -> Failed {
+    tracing::error!("the embedding model failed on one batch: {why}");
+    Failed
+}
+
+/// Works until nobody can send jobs any more.
+pub(super) fn work(mut model: Model, jobs: &Receiver<Job>, most: usize) {
+    let mut under_way = VecDeque::new();
+    loop {
+        if under_way.is_empty() {
+            match jobs.recv() {
+                Ok(job) => under_way.push_back(job),
+                Err(_) => return,
+            }
+        }
+        under_way.extend(jobs.try_iter());
+        let Some(mut job) = under_way.pop_front() else { continue };
+        if job.reply.is_closed() {
+            continue;
+        }
+        match job.step(&mut model, most) {
+            Ok(()) if job.done < job.order.len() => under_way.push_back(job),
+            // Nobody waits any more: nothing to do.
+            Ok(()) => drop(job.reply.send(Ok(job.vectors))),
+            Err(failed) => drop(job.reply.send(Err(failed))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::sync::Semaphore;
+
+    use super::*;
+
+    fn job(lengths: &[usize]) -> Job {
+        let place = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+        Job::new(lengths.iter().map(|length| vec![0; *length]).collect(), oneshot::channel().0, place)
+    }
+
+    #[test]
+    fn batches_hold_texts_of_one_length_and_no_more_tokens_than_allowed() {
+        let mut job = job(&[5, 2, 5, 2, 2, 9]);
+        let mut batches = vec![];
+        while job.done < job.order.len() {
+            let batch = job.batch(5).to_vec();
+            job.done += batch.len();
+            batches.push(batch);
+        }
+        assert_eq!(batches, [vec![1, 3], vec![4], vec![0], vec![2], vec![5]]);
+    }
+}

@@ -1,0 +1,54 @@
+//! One embedding request between the wire and the model: no policy decides, for it may go to the model in this process
+//! and nowhere else.
+
+use super::{Pipeline, UnknownModel, Why};
+use crate::backends::local::embed::{Embedded, Embedder};
+use crate::chat::{Chunk, Control, Event, Passage, Usage};
+use crate::ledger::Recorder;
+use crate::routing::Reason;
+
+/// What is asked.
+pub struct Embed {
+    /// The model's name, or an alias for it.
+    pub model: String,
+    /// The texts.
+    pub passages: Vec<Passage>,
+    /// Numbers to keep of each vector.
+    pub dimensions: Option<usize>,
+    /// Where the caller wants the request to go.
+    pub route: Control,
+}
+
+impl Pipeline {
+    /// Lets requests be embedded.
+    pub fn with_embedder(self, embedder: Option<Embedder>) -> Self {
+        Self { embedder, ..self }
+    }
+
+    /// Embeds texts, and tells the name of the model that did. The record stays open: whoever answers closes it.
+    ///
+    /// # Errors
+    /// When there is no such model, it may not be asked, or it fails.
+    pub async fn embed(&self, asked: Embed, recorder: &mut Recorder) -> Result<(Embedded, &str), Why> {
+        let Ok(_permit) = self.in_flight.try_acquire() else { return Err(Why::Overloaded) };
+        let embedder = self.embedder.as_ref().filter(|_| self.names.is_embedder(&asked.model));
+        let embedder = embedder.ok_or(Why::UnknownModel(UnknownModel))?;
+        if asked.route == Control::OnlyRemote {
+            return Err(Why::Routing(Reason::Capability, None));
+        }
+        recorder.reason(Reason::Requested);
+        recorder.call(embedder.id(), embedder.name());
+        match embedder.embed(asked.passages, asked.dimensions).await {
+            Ok(embedded) => {
+                let usage = Usage { prompt: embedded.tokens, ..Usage::default() };
+                recorder.chunk(&Chunk::of(Event::Usage(usage)));
+                recorder.committed();
+                Ok((embedded, embedder.name()))
+            }
+            Err(error) => {
+                recorder.failed(error.kind);
+                Err(Why::Backend(error))
+            }
+        }
+    }
+}

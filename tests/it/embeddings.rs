@@ -1,0 +1,167 @@
+//! The promise of `/v1/embeddings`: OpenAI's shapes, from a model that never leaves the machine, on the record like the rest.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::support::gateway::Gateway;
+use crate::support::reply::Reply;
+use crate::support::scripted_upstream::ScriptedUpstream;
+use crate::support::tools::{Served, finish, folder, root, said, skip, tool};
+
+fn model() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/embedder")
+}
+
+async fn house(upstream: &ScriptedUpstream) -> Gateway {
+    Gateway::with(&upstream.base_url(), |config| {
+        config.embeddings.enabled = true;
+        config.embeddings.threads = 1;
+        config.embeddings.model = model().display().to_string();
+        config.aliases.insert("text-embedding-3-small".to_owned(), "embedder".to_owned());
+    })
+    .await
+}
+
+async fn embed(gateway: &Gateway, headers: &[(&str, &str)], body: &Value) -> Reply {
+    let mut request = gateway.client().post(gateway.url("/v1/embeddings")).body(body.to_string());
+    request = request.header("content-type", "application/json");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    Reply::read(request.send().await.unwrap()).await
+}
+
+fn reference() -> Vec<Value> {
+    serde_json::from_slice(&std::fs::read(model().join("reference.json")).unwrap()).unwrap()
+}
+
+fn numbers(value: &Value) -> Vec<f64> {
+    value.as_array().unwrap().iter().map(|number| number.as_f64().unwrap()).collect()
+}
+
+fn assert_close(one: &Value, other: &Value) {
+    let (one, other) = (numbers(one), numbers(other));
+    assert_eq!(one.len(), other.len());
+    assert!(one.iter().zip(&other).all(|(one, other)| (one - other).abs() < 1e-5), "{one:?} {other:?}");
+}
+
+#[tokio::test]
+async fn texts_become_vectors_in_order_and_on_the_record() {
+    let upstream = ScriptedUpstream::start().await;
+    let gateway = house(&upstream).await;
+    let rows = reference();
+    let texts: Vec<&Value> = rows[..4].iter().map(|row| &row["text"]).collect();
+    let reply = embed(&gateway, &[], &json!({ "model": "text-embedding-3-small", "input": texts })).await;
+    let body = reply.json();
+    assert_eq!((reply.status, &body["object"], &body["model"]), (200, &json!("list"), &json!("embedder")));
+    assert_eq!(reply.header("x-crossover-route"), "local");
+    assert_eq!(reply.header("x-crossover-model"), "embedder");
+    for (at, row) in rows[..4].iter().enumerate() {
+        assert_eq!(
+            (&body["data"][at]["object"], &body["data"][at]["index"]),
+            (&json!("embedding"), &json!(at))
+        );
+        assert_close(&body["data"][at]["embedding"], &row["mean"]["unit"]);
+    }
+    let tokens: usize = rows[..4].iter().map(|row| row["ids"].as_array().unwrap().len()).sum();
+    assert_eq!(body["usage"], json!({ "prompt_tokens": tokens, "total_tokens": tokens }));
+    let row = gateway.row();
+    assert_eq!(row["id"], reply.header("x-request-id"));
+    assert_eq!((&row["served_by"], &row["model"]), (&json!("embeddings"), &json!("embedder")));
+    assert_eq!(
+        (&row["status"], &row["error"], &row["prompt_tokens"]),
+        (&json!(200), &json!("none"), &json!(tokens))
+    );
+    assert!(row["cost_micros"].is_i64() && row["if_remote_micros"].is_null(), "it saves nothing: {row}");
+    let labels = [("backend", "embeddings"), ("kind", "prompt")];
+    assert_eq!(gateway.sum("tokens_total", &labels).await, tokens as f64);
+    assert_eq!(gateway.sum("requests_total", &[("backend", "embeddings"), ("status", "200")]).await, 1.0);
+    assert_eq!(upstream.bytes_received(), 0);
+}
+
+#[tokio::test]
+async fn every_form_of_request_is_answered() {
+    let upstream = ScriptedUpstream::start().await;
+    let gateway = house(&upstream).await;
+    let row = &reference()[1];
+    for input in [row["text"].clone(), row["ids"].clone(), json!([row["ids"]])] {
+        let body = json!({ "model": "embedder", "input": input, "dimensions": 8, "user": "u" });
+        assert_close(
+            &embed(&gateway, &[], &body).await.json()["data"][0]["embedding"],
+            &row["mean"]["eight"],
+        );
+    }
+    let body = json!({ "model": "embedder", "input": row["text"], "encoding_format": "base64" });
+    let coded = embed(&gateway, &[], &body).await.json()["data"][0]["embedding"].clone();
+    // 32 numbers of four bytes are 128 bytes, which are 172 letters, the last of them a filler.
+    let coded = coded.as_str().unwrap();
+    assert!(coded.len() == 172 && coded.ends_with('='), "{coded}");
+}
+
+#[tokio::test]
+async fn mistakes_are_refused_in_openai_s_envelope() {
+    let upstream = ScriptedUpstream::start().await;
+    let gateway = house(&upstream).await;
+    let long = "a ".repeat(60);
+    let many = vec!["a"; 2049];
+    for (body, status, code, param) in [
+        (json!({ "model": "no-such", "input": "a" }), 404, "model_not_found", "model"),
+        (json!({ "model": "auto", "input": "a" }), 404, "model_not_found", "model"),
+        (json!({ "model": "embedder", "input": long }), 400, "context_length_exceeded", "input"),
+        (json!({ "model": "embedder", "input": many }), 400, "invalid_value", "input"),
+        (json!({ "model": "embedder", "input": "a", "dimensions": 33 }), 400, "invalid_value", "dimensions"),
+        (json!({ "model": "embedder", "input": [999_999] }), 400, "invalid_value", "input"),
+        (json!({ "model": "embedder", "input": [] }), 400, "empty_array", "input"),
+    ] {
+        let error = embed(&gateway, &[], &body).await.error(status);
+        assert_eq!((&error["code"], &error["param"]), (&json!(code), &json!(param)), "{error}");
+    }
+    let body = json!({ "model": "embedder", "input": "a" });
+    let only = embed(&gateway, &[("x-crossover-route", "only-remote")], &body).await;
+    assert_eq!(only.code(400), "unsupported");
+    assert_eq!(embed(&gateway, &[("x-crossover-nonsense", "1")], &body).await.code(400), "invalid_header");
+    let chat = gateway.ask("embedder").await;
+    assert_eq!(chat.code(404), "model_not_found", "it does not chat");
+    assert_eq!(gateway.rows().len(), 10);
+    assert_eq!(upstream.bytes_received(), 0);
+}
+
+#[tokio::test]
+async fn the_model_is_listed_where_there_is_one() {
+    let upstream = ScriptedUpstream::start().await;
+    let gateway = house(&upstream).await;
+    let models = gateway.client().get(gateway.url("/v1/models")).send().await.unwrap();
+    let models = Reply::read(models).await.json();
+    let names: Vec<&str> =
+        models["data"].as_array().unwrap().iter().map(|model| model["id"].as_str().unwrap()).collect();
+    assert!(names.contains(&"embedder") && names.contains(&"text-embedding-3-small"), "{names:?}");
+    let without = Gateway::start(&upstream.base_url()).await;
+    let body = json!({ "model": "embedder", "input": "a" });
+    assert_eq!(embed(&without, &[], &body).await.code(404), "model_not_found");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_official_sdk_reads_its_vectors() {
+    let test = "the_official_sdk_reads_its_vectors";
+    let Some(python) = tool("CROSSOVER_TEST_PYTHON") else {
+        return skip(
+            test,
+            "CROSSOVER_TEST_PYTHON is not set: run `make test-setup`, then see .local/missing",
+        );
+    };
+    let state = folder();
+    let model = model().display().to_string();
+    let env = [
+        ("CROSSOVER__EMBEDDINGS__ENABLED", "true"),
+        ("CROSSOVER__EMBEDDINGS__MODEL", model.as_str()),
+        ("CROSSOVER__LOCAL__ENABLED", "false"),
+    ];
+    let served = Served::start(state.path(), &env).await;
+    let mut command = tokio::process::Command::new(python);
+    command.arg(root().join("tests/sdk/python_embeddings.py")).env("BASE_URL", &served.base_url);
+    command.env("REFERENCE", Path::new(&model).join("reference.json"));
+    let output = finish(&mut command).await;
+    let said = said(&output);
+    assert!(output.status.success() && said.contains("5 passed, 0 failed"), "{said}");
+}
