@@ -23,13 +23,22 @@ def median(values) -> float:
     return statistics.median(values) if values else float("nan")
 
 
+def read_per_token(folder: Path) -> int:
+    """Bytes of weights that a decode step reads: all but the table of rotations."""
+    model = json.loads((folder / "genai_config.json").read_text())["model"]
+    table = model["context_length"] * model["decoder"]["head_size"] * 4
+    return sum(file.stat().st_size for file in folder.glob("model.onnx*")) - table
+
+
 class Race:
     """One model's runs, by (subject, case)."""
 
     def __init__(self, name: str, wanted):
         self.name, self.wanted, self.runs, self.bandwidth = name, wanted, {}, []
         folder = wanted.models / f"{name}-b128"
-        self.folder, self.weights = folder, sum(file.stat().st_size for file in folder.glob("model.onnx*"))
+        if not (folder / "genai_config.json").exists():
+            raise SystemExit(f"{folder} is not there; make it with `python benches/big_models.py --out {wanted.models}`")
+        self.weights = read_per_token(folder)
         self.subjects = {"crossover": Gateway(wanted.program, folder, wanted.threads)}
         if (folder / "prefill.onnx").exists() and wanted.plain:
             self.subjects["crossover, one form"] = Gateway(wanted.program, folder, wanted.threads, prefill_form=False)

@@ -79,7 +79,7 @@ class Gateway:
         command = [program, "serve", "--config", config, "--state", self.state.name]
         started = time.perf_counter()
         self.process = subprocess.Popen(command, cwd=HERE.parent, env=environment, text=True, stdin=subprocess.DEVNULL,
-                                        stdout=subprocess.PIPE, stderr=sys.stderr)
+                                        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         self.port, admin = None, None
         for line in self.process.stdout:
             if "listens on" in line:
@@ -88,7 +88,7 @@ class Gateway:
                 admin = int(line.split("127.0.0.1:", 1)[1].split("/")[0])
                 break
         if admin is None:
-            raise SystemExit("the gateway did not start")
+            raise SystemExit(f"the gateway did not start; `crossover check --config {config}` may say why")
         while not healthy(admin):
             time.sleep(0.002)
         ready = time.perf_counter() - started

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Measures the whole system and prints one table; every part leaves target/bench/NAME.json. How and why stands in
-# docs/BENCHMARKS.md. Arguments name parts: start relay decision decode batch table (default: all).
+# docs/BENCHMARKS.md. Arguments name parts: start relay decision decode batch table (default: all); `engine`, which comes
+# alone and hands its own arguments on, races full-size models that benches/big_models.py has made.
 # Promises: the gateway measured is the release build that `make run` starts; nothing leaves the machine but the
 # fetching of nginx and onnxruntime-genai into .local/, and where either cannot be had its comparison is left out and
 # said so.
@@ -55,4 +56,9 @@ cargo build --quiet --release --locked
 # Building the benchmark builds the program again, with what tests ask of some crates; the shipped one is measured.
 cp "$target/release/crossover" target/bench/crossover
 export CROSSOVER_BENCH_PROGRAM="$ROOT/target/bench/crossover"
+if [ "${1:-}" = engine ]; then
+    shift
+    [ -x "$LOCAL/bench/bin/python" ] || fail "onnxruntime-genai is not to be had" "See .local/bench.log."
+    exec "$LOCAL/bench/bin/python" benches/engine.py --program "$CROSSOVER_BENCH_PROGRAM" "$@"
+fi
 cargo bench --quiet --locked --bench system -- "$@"

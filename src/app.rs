@@ -10,7 +10,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use crate::backends::local::Local;
+use crate::backends::local::Residents;
 use crate::backends::remote::Remote;
 use crate::backends::{Backend, Kind, Readiness};
 use crate::config::{Config, ConfigError, Paths, Problem, RemoteConfig, Secret};
@@ -64,10 +64,14 @@ impl House {
         }
         config.local.worker.log = config.log.clone();
         let metrics = Arc::new(Metrics::new().map_err(|error| one(error.to_string()))?);
-        let router =
-            keep(&mut problems, routing::open(&config, paths, Arc::clone(&metrics))).map(held_to_golden);
-        let local =
-            keep(&mut problems, open_local(&config, paths, &metrics).map_err(|problem| vec![problem]));
+        // Side by side: a calibration is held against the hash of every model file, which takes as long as loading them.
+        let (router, local) = std::thread::scope(|scope| {
+            let local = scope.spawn(|| open_local(&config, paths, &metrics));
+            let router = routing::open(&config, paths, Arc::clone(&metrics));
+            (router, local.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        });
+        let router = keep(&mut problems, router).map(held_to_golden);
+        let local = keep(&mut problems, local.map_err(|problem| vec![problem]));
         let remote =
             keep(&mut problems, open_remote(&config.remote, &metrics).map_err(|problem| vec![problem]));
         let ledger_file = (store == Store::File).then(|| ledger::file(&config.ledger, &paths.state));
@@ -161,10 +165,11 @@ fn open_local(
     if !config.local.enabled {
         return Ok(None);
     }
-    let folder = paths.model(&config.local.model);
-    match Local::open(&folder, &config.local, Arc::clone(metrics)) {
-        Ok(local) => Ok(Some(Arc::new(local))),
-        Err(error) => Err(keyed("local.model", error)),
+    let folders: Vec<PathBuf> = config.local.all().map(|name| paths.model(name)).collect();
+    match Residents::open(&folders, &config.local, metrics) {
+        Ok(models) => Ok(Some(Arc::new(models))),
+        Err((0, error)) => Err(keyed("local.model", error)),
+        Err((_, error)) => Err(keyed("local.models", error)),
     }
 }
 

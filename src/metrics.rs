@@ -78,6 +78,15 @@ pub struct Metrics {
     pub local_prefix_bytes: IntGauge,
     /// Tokens generated in the last second by the local engine.
     pub local_tokens_per_second: Gauge,
+    /// Memory of the local models that are loaded, in bytes, by model: weights, and the most that their caches may take; 0
+    /// for one that is not loaded.
+    pub local_model_bytes: IntGaugeVec,
+    /// Loads of local models, by model and outcome: `start` and `request` say what it was loaded for, `failed` that it was not.
+    pub local_model_loads_total: IntCounterVec,
+    /// Unloads of local models, by model and reason: `memory` (another one needed the room), `stopped` (its engine did).
+    pub local_model_unloads_total: IntCounterVec,
+    /// Time to load a local model, checks of its files included, in seconds.
+    pub local_model_load_seconds: Histogram,
     /// Times that the local engine stopped working, by kind: `hung` (a step passed its deadline), `died` (the worker process
     /// ended), `refused` (a new worker process did not come up).
     pub local_faults_total: IntCounterVec,
@@ -290,6 +299,28 @@ impl Metrics {
             local_tokens_per_second: r.float_gauge(
                 "local_tokens_per_second",
                 "Tokens generated in the last second by the local engine.",
+            )?,
+            local_model_bytes: r.gauges(
+                "local_model_bytes",
+                "Memory of the local models that are loaded, in bytes, by model: weights, and the most that their caches may \
+                 take; 0 for one that is not loaded.",
+                &["model"],
+            )?,
+            local_model_loads_total: r.counters(
+                "local_model_loads_total",
+                "Loads of local models, by model and outcome: start and request say what it was loaded for, failed that it was \
+                 not.",
+                &["model", "outcome"],
+            )?,
+            local_model_unloads_total: r.counters(
+                "local_model_unloads_total",
+                "Unloads of local models, by model and reason: memory (another one needed the room), stopped (its engine did).",
+                &["model", "reason"],
+            )?,
+            local_model_load_seconds: r.histogram(
+                "local_model_load_seconds",
+                "Time to load a local model, checks of its files included, in seconds.",
+                LONG.to_vec(),
             )?,
             local_faults_total: r.counters(
                 "local_faults_total",

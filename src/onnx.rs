@@ -23,7 +23,7 @@ const VARIABLE: &str = "ORT_DYLIB_PATH";
 
 /// Longest that a pool thread spins: longer than the gaps between the operators of a step, far shorter than a sleep that
 /// would be worth it.
-pub const SPIN_MICROSECONDS: u32 = 100;
+pub const SPIN_MICROSECONDS: u32 = 20;
 /// Constants larger than this are left as they are: a reshaped copy of a token table costs memory and saves nothing.
 const FOLDED_BYTES: u32 = 1 << 20;
 
@@ -139,8 +139,6 @@ fn session(environment: &Environment, model: &Path, spec: &SessionSpec) -> ort::
         ("session.intra_op.spin_duration_us", spin.as_str()),
         ("session.force_spinning_stop", "1"),
         ("optimization.constant_folding_max_output_size_in_bytes", folded.as_str()),
-        // Older x86 kernels add pairs of int8 products in 16 bits, which overflow; there, slower ones are taken.
-        ("session.x64quantprecision", "1"),
     ];
     // Prepacking stays on, its default: without it int4 kernels fall to a hundredth of their speed.
     let builder = Session::builder(environment)?

@@ -97,8 +97,20 @@ pub trait Backend: Send + Sync {
     /// What it is.
     fn profile(&self) -> &Profile;
 
-    /// Whether it takes requests now.
+    /// What it is when this one of its models answers: limits and abilities may differ.
+    fn profile_of(&self, model: &str) -> &Profile {
+        let _ = model;
+        self.profile()
+    }
+
+    /// Whether it takes requests now, for the model that answers when the caller names none.
     fn readiness(&self) -> Readiness;
+
+    /// Whether it takes requests now for this one of its models.
+    fn readiness_of(&self, model: &str) -> Readiness {
+        let _ = model;
+        self.readiness()
+    }
 
     /// How busy it is now.
     fn load(&self) -> Load;

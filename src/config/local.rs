@@ -14,15 +14,23 @@ use super::log::LogConfig;
 pub struct LocalConfig {
     /// Whether a local model is loaded at all.
     pub enabled: bool,
-    /// A folder below the models folder, or a path.
+    /// The default model: a folder below the models folder, a pulled model, or a path. Loaded at start.
     pub model: String,
+    /// More models that callers may name, written likewise; each is loaded when it is first asked for. A model is called as
+    /// its folder is.
+    pub models: Vec<String>,
+    /// Those of `models` that are loaded at start.
+    pub warm: Vec<String>,
+    /// Memory that all loaded models may take, caches included, in MiB; the longest unused one leaves when another needs
+    /// the room. 0: no limit.
+    pub memory_mib: usize,
     /// Threads of the decode pool; 0 means one per physical core, fewer for a model too small to share.
     pub threads: usize,
     /// Whether threads of the decode pool look for work for a moment between two operators before they sleep: faster on
     /// several idle cores, slower where others want the same cores.
     pub spin: bool,
     /// Whether prompts are read by the folder's `prefill.onnx`, where it has one: several times faster, for the memory of a
-    /// second form of the weights.
+    /// second form of the weights. On x86 it needs a processor with VNNI.
     pub prefill_form: bool,
     /// Answers generated at the same time.
     pub max_streams: usize,
@@ -82,6 +90,9 @@ impl Default for LocalConfig {
         Self {
             enabled: true,
             model: "starter".to_owned(),
+            models: vec![],
+            warm: vec![],
+            memory_mib: 0,
             threads: 0,
             spin: true,
             prefill_form: true,
@@ -119,6 +130,7 @@ impl LocalConfig {
         if self.prefix_cache_mib > 1 << 24 {
             problems.push(Problem::key("local.prefix-cache-mib", "must be at most 16777216".to_owned()));
         }
+        self.check_models(problems);
         if self.threads > 256 {
             problems.push(Problem::key("local.threads", "must be at most 256".to_owned()));
         }
@@ -141,6 +153,30 @@ impl LocalConfig {
         }
     }
 
+    fn check_models(&self, problems: &mut Vec<Problem>) {
+        let called: Vec<&str> = self.all().map(name_of).collect();
+        for (at, name) in called.iter().enumerate().skip(1) {
+            if called[..at].contains(name) {
+                let message = format!("`{name}` is named twice, with local.model");
+                problems.push(Problem::key("local.models", message));
+            }
+        }
+        for name in self.warm.iter().filter(|name| !called.contains(&name.as_str())) {
+            let message = format!("`{name}` is not among local.models");
+            problems.push(Problem::key("local.warm", message));
+        }
+    }
+
+    /// Every model as it is written, the default first.
+    pub fn all(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.model.as_str()).chain(self.models.iter().map(String::as_str))
+    }
+
+    /// Whether the model at this place of [`Self::all`] is loaded at start.
+    pub fn is_warm(&self, at: usize) -> bool {
+        at == 0 || self.all().nth(at).is_some_and(|model| self.warm.iter().any(|warm| warm == name_of(model)))
+    }
+
     /// Longest that one step of the model may take.
     pub fn step_deadline(&self) -> Duration {
         Duration::from_secs(self.step_deadline_seconds)
@@ -149,5 +185,29 @@ impl LocalConfig {
     /// Dollars per hour of generating: hardware and energy.
     pub fn hourly_usd(&self) -> f64 {
         self.hourly_hardware_usd + self.watts / 1000.0 * self.usd_per_kwh
+    }
+}
+
+/// What a model that is written as a name or path is called.
+fn name_of(model: &str) -> &str {
+    model.trim_end_matches('/').rsplit('/').next().unwrap_or(model)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_model_has_a_name_of_its_own_and_warm_ones_are_known() {
+        let list = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let problems = |models: &[&str], warm: &[&str]| {
+            let config = LocalConfig { models: list(models), warm: list(warm), ..LocalConfig::default() };
+            let mut problems = vec![];
+            config.check(&mut problems);
+            problems.into_iter().filter_map(|problem| problem.key).collect::<Vec<_>>()
+        };
+        assert!(problems(&["tiny", "/elsewhere/big/"], &["big", "starter"]).is_empty());
+        assert_eq!(problems(&["tiny", "x/tiny"], &[]), ["local.models"]);
+        assert_eq!(problems(&["./starter"], &["tiny"]), ["local.models", "local.warm"]);
     }
 }

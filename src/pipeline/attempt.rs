@@ -56,7 +56,7 @@ impl Pipeline {
         is_last: bool,
     ) -> Result<Opened, BackendError> {
         let profile = backend.profile();
-        if let Readiness::Down { why, retry_after } = backend.readiness() {
+        if let Readiness::Down { why, retry_after } = backend.readiness_of(&call.model) {
             return Err(down(profile, &why, retry_after));
         }
         let model = call.model.clone();

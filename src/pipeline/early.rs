@@ -42,8 +42,16 @@ impl Backend for Gated {
         self.inner.profile()
     }
 
+    fn profile_of(&self, model: &str) -> &Profile {
+        self.inner.profile_of(model)
+    }
+
     fn readiness(&self) -> Readiness {
         self.inner.readiness()
+    }
+
+    fn readiness_of(&self, model: &str) -> Readiness {
+        self.inner.readiness_of(model)
     }
 
     fn load(&self) -> Load {

@@ -11,12 +11,14 @@ pub fn view_of(backends: &[Arc<dyn Backend>], destination: &Destination) -> View
     let fits = |backend: &&Arc<dyn Backend>| {
         destination.exact.as_ref().is_none_or(|(id, _)| *id == backend.profile().id)
     };
-    View { seats: backends.iter().filter(fits).map(|backend| seat(backend.as_ref())).collect() }
+    let model = destination.exact.as_ref().map(|(_, model)| model.as_str());
+    View { seats: backends.iter().filter(fits).map(|backend| seat(backend.as_ref(), model)).collect() }
 }
 
-fn seat(backend: &dyn Backend) -> Seat {
-    let profile = backend.profile();
-    let presence = match backend.readiness() {
+fn seat(backend: &dyn Backend, model: Option<&str>) -> Seat {
+    let model = model.unwrap_or(&backend.profile().model);
+    let profile = backend.profile_of(model);
+    let presence = match backend.readiness_of(model) {
         Readiness::Ready => Presence::Ready,
         Readiness::Busy { .. } => Presence::Busy,
         Readiness::Down { .. } => Presence::Down,

@@ -383,3 +383,31 @@ async fn a_pulled_model_answers_and_an_altered_one_is_refused() {
     assert_done(&pull(&setup).await);
     assert_done(&setup.run(&["check"]).await);
 }
+
+#[tokio::test]
+async fn every_configured_model_can_be_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let models = copies(folder.path(), &["starter"]);
+    std::fs::rename(models.join("starter"), models.join("second")).unwrap();
+    let sections = format!(
+        "[local]\nmodels = [{:?}]\nmemory-mib = 400\nprefix-cache-mib = 16\n[classifier]\nenabled = false\n[aliases]\n\
+         gpt-4o-mini = \"second\"\n",
+        models.join("second")
+    );
+    let gateway = Setup::new(NOBODY, &sections).serve().await;
+    for (model, answers) in
+        [("second", "second"), ("starter", "starter"), ("local", "starter"), ("gpt-4o-mini", "second")]
+    {
+        let reply = gateway.post(&[], &chat(model, false)).await;
+        assert_eq!((reply.status, reply.header("x-crossover-model")), (200, answers), "{}", reply.string());
+    }
+    let metrics = gateway.admin("/metrics").await.string();
+    for line in [
+        "crossover_local_model_loads_total{model=\"second\",outcome=\"request\"} 1",
+        "crossover_local_model_loads_total{model=\"starter\",outcome=\"start\"} 1",
+        "crossover_local_model_load_seconds_count 2",
+        "crossover_local_active 0",
+    ] {
+        assert!(metrics.contains(line), "{line} is missing in\n{metrics}");
+    }
+}

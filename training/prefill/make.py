@@ -22,7 +22,7 @@ def dequantised(node, tensors) -> np.ndarray:
     numbers = {a.name: a.i for a in node.attribute}
     inputs, columns, block, bits = (numbers[name] for name in ("K", "N", "block_size", "bits"))
     if bits not in (4, 8) or (len(node.input) > 4 and node.input[4]):
-        raise SystemExit(f"{node.name}: only 4 and 8 bits without reordering are supported")
+        raise SystemExit(f"{node.output[0]}: only 4 and 8 bits without reordering are supported")
 
     def unpack(packed: np.ndarray) -> np.ndarray:
         packed = packed.reshape(columns, -1)
@@ -45,7 +45,9 @@ def product(node, weights: np.ndarray, rounded: set[str]):
     scales = np.abs(weights).max(axis=1) / 127
     scales[scales == 0] = 1
     values = np.clip(np.rint(weights / scales[:, None]), -127, 127).astype(np.int8).T
-    name, source, target = node.name, node.input[0], node.output[0]
+    # Nodes need not have names; tensors do.
+    source, target = node.input[0], node.output[0]
+    name = target
     tensors = [numpy_helper.from_array(np.ascontiguousarray(values), f"{name}.q8"),
                numpy_helper.from_array(scales.astype(np.float32), f"{name}.scale")]
     nodes, row = [], f"{source}.row"

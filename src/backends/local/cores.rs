@@ -20,6 +20,15 @@ pub(super) fn threads(configured: usize, weights: u64) -> usize {
     cores.min(busy).max(1)
 }
 
+/// Whether this processor adds up int8 products exactly and fast, as a prefill form needs: on older x86 the kernels add
+/// pairs in 16 bits, which overflow, or are slower than the decoder's own.
+pub(super) fn multiply_int8() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return std::is_x86_feature_detected!("avx512vnni") || std::is_x86_feature_detected!("avxvnni");
+    #[cfg(not(target_arch = "x86_64"))]
+    true
+}
+
 /// Sibling threads share their `core_cpus_list`; distinct lists are cores.
 fn physical(root: &Path) -> Option<usize> {
     let cores: HashSet<String> = std::fs::read_dir(root)

@@ -46,7 +46,7 @@ impl Graph {
         if !folder.graph.is_file() {
             return Err(LocalError::model(&folder.graph, "there is no such file"));
         }
-        let session = onnx::open(&folder.graph, spec)?;
+        let (session, reader) = open_both(folder, spec)?;
         let mut layout = layout::read(folder, &session)?;
         layout.context = layout.context.min(room.tokens(&layout));
         let fails = |error: ort::Error| {
@@ -64,8 +64,8 @@ impl Graph {
         let options = Arc::new(RunOptions::new().map_err(fails)?);
         let mut graph = Self { session, reader: None, layout, kv, options };
         graph.try_out().map_err(fails)?;
+        graph.reader = reader;
         if let Some(file) = &folder.prefill {
-            graph.reader = Some(onnx::open(file, spec)?);
             let why = |error: ort::Error| format!("the prefill form does not run: {}", error.message());
             graph.try_out().map_err(|error| LocalError::model(file, &why(error)))?;
         }
@@ -142,6 +142,19 @@ impl Graph {
     pub(super) fn kv(&mut self) -> &mut Kv {
         &mut self.kv
     }
+}
+
+/// Opens the decoder and, where there is one, its prefill form at the same time.
+fn open_both(folder: &Folder, spec: &SessionSpec) -> Result<(Session, Option<Session>), LocalError> {
+    let Some(file) = &folder.prefill else {
+        return Ok((onnx::open(&folder.graph, spec)?, None));
+    };
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| onnx::open(file, spec));
+        let session = onnx::open(&folder.graph, spec)?;
+        let reader = reader.join().map_err(|_| LocalError::model(file, "opening it panicked"))?;
+        Ok((session, Some(reader?)))
+    })
 }
 
 /// Contexts shorter than this are refused.

@@ -16,6 +16,7 @@ mod prompt;
 mod queue;
 mod refusal;
 mod reply;
+mod residents;
 mod sampler;
 mod sequence;
 mod shared;
@@ -38,6 +39,7 @@ use ort::session::RunOptions;
 use tokio::sync::mpsc;
 
 pub use self::refusal::LocalError;
+pub use self::residents::Residents;
 pub use self::worker::serve_gateway;
 
 use self::constraint::Grammars;
@@ -127,7 +129,7 @@ impl Local {
             Isolation::Process => {
                 let watched = Watched { queue: Arc::clone(&queue), health: Arc::clone(&health), metrics };
                 let (worker, facts) = Worker::start(folder, config, longest, watched)?;
-                let text = Text::load(&files, facts.vocabulary)?;
+                let text = Text::load(&files, Prompter::read_tokenizer(&files)?, facts.vocabulary)?;
                 (Running::Process(worker), facts, text)
             }
         };

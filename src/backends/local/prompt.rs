@@ -45,13 +45,23 @@ pub(super) enum PromptError {
 }
 
 impl Prompter {
-    /// Loads tokenizer and template; also gives the table for the way back.
-    pub(super) fn load(folder: &Folder, vocabulary: usize) -> Result<(Self, Vocabulary), LocalError> {
+    /// Reads the tokenizer's file: the slow part of [`Self::load`].
+    pub(super) fn read_tokenizer(folder: &Folder) -> Result<Tokenizer, LocalError> {
         let file = &folder.tokenizer;
-        let broken = |why: &str| LocalError::model(file, &format!("the tokenizer cannot be used: {why}"));
         let text = std::fs::read(file)
             .map_err(|error| LocalError::model(file, &format!("cannot be read: {error}")))?;
-        let mut tokenizer = Tokenizer::from_bytes(text).map_err(|error| broken(&error.to_string()))?;
+        Tokenizer::from_bytes(text)
+            .map_err(|error| LocalError::model(file, &format!("the tokenizer cannot be used: {error}")))
+    }
+
+    /// Makes a prompter of tokenizer and template; also gives the table for the way back.
+    pub(super) fn load(
+        folder: &Folder,
+        mut tokenizer: Tokenizer,
+        vocabulary: usize,
+    ) -> Result<(Self, Vocabulary), LocalError> {
+        let file = &folder.tokenizer;
+        let broken = |why: &str| LocalError::model(file, &format!("the tokenizer cannot be used: {why}"));
         tokenizer.set_encode_special_tokens(true);
         tokenizer.with_truncation(None).map_err(|error| broken(&error.to_string()))?;
         tokenizer.with_padding(None);

@@ -196,8 +196,8 @@ impl Queue {
 
     /// Publishes how many answers run.
     pub(super) fn set_active(&self, active: usize) {
-        self.counts.active.store(active, Relaxed);
-        self.metrics.local_active.set(i64::try_from(active).unwrap_or(i64::MAX));
+        let before = self.counts.active.swap(active, Relaxed);
+        self.metrics.local_active.add(change(before, active));
     }
 
     /// Publishes the prompt tokens of running answers that are not in the cache yet.
@@ -207,8 +207,8 @@ impl Queue {
 
     /// Publishes the speed.
     pub(super) fn set_speed(&self, tokens_per_second: f64) {
-        self.counts.tokens_per_second.store(tokens_per_second.to_bits(), Relaxed);
-        self.metrics.local_tokens_per_second.set(tokens_per_second);
+        let before = self.counts.tokens_per_second.swap(tokens_per_second.to_bits(), Relaxed);
+        self.metrics.local_tokens_per_second.add(tokens_per_second - f64::from_bits(before));
     }
 
     /// Publishes what waits are estimated by.
@@ -261,9 +261,9 @@ impl Queue {
     }
 
     fn count(&self, waiting: &Lanes) {
-        self.counts.queued.store(waiting.len(), Relaxed);
+        let before = self.counts.queued.swap(waiting.len(), Relaxed);
         self.counts.queued_prompt.store(waiting.prompt_tokens(), Relaxed);
-        self.metrics.local_queue_depth.set(i64::try_from(waiting.len()).unwrap_or(i64::MAX));
+        self.metrics.local_queue_depth.add(change(before, waiting.len()));
     }
 
     fn lock(&self) -> MutexGuard<'_, Lanes> {
@@ -277,6 +277,21 @@ impl Queue {
             }
             None => self.arrived.wait(waiting).unwrap_or_else(PoisonError::into_inner),
         }
+    }
+}
+
+/// Several models share the gauges: each adds how its own counts change, and takes them back when it goes.
+fn change(before: usize, now: usize) -> i64 {
+    let number = |count| i64::try_from(count).unwrap_or(i64::MAX);
+    number(now) - number(before)
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        self.set_active(0);
+        self.set_speed(0.0);
+        let queued = self.counts.queued.swap(0, Relaxed);
+        self.metrics.local_queue_depth.add(change(queued, 0));
     }
 }
 

@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use ort::session::RunOptions;
+use tokenizers::Tokenizer;
 
 use super::constraint::Grammars;
 use super::detokenize::Vocabulary;
@@ -32,9 +33,9 @@ pub(super) struct Text {
 }
 
 impl Text {
-    /// Loads the folder's tokenizer and template for a graph of so many logits.
-    pub(super) fn load(files: &Folder, vocabulary: usize) -> Result<Self, LocalError> {
-        let (prompter, vocabulary) = Prompter::load(files, vocabulary)?;
+    /// Loads the folder's template and table of tokens for a graph of so many logits.
+    pub(super) fn load(files: &Folder, tokenizer: Tokenizer, vocabulary: usize) -> Result<Self, LocalError> {
+        let (prompter, vocabulary) = Prompter::load(files, tokenizer, vocabulary)?;
         let vocabulary = Arc::new(vocabulary);
         let grammars = Arc::new(Grammars::new(Arc::clone(&vocabulary), &files.eos));
         Ok(Self { prompter, vocabulary, grammars })
@@ -49,7 +50,7 @@ pub(super) fn read_folder(folder: &Path, config: &LocalConfig) -> Result<Folder,
     if let Some(shortened) = &files.shortened {
         tracing::warn!(model = files.name, "{shortened}");
     }
-    files.prefill = files.prefill.filter(|_| config.prefill_form);
+    files.prefill = files.prefill.filter(|_| config.prefill_form && cores::multiply_int8());
     Ok(files)
 }
 
@@ -75,9 +76,9 @@ pub(super) fn start_engine(
     let spec = SessionSpec { intra_threads: threads, spin: config.spin };
     // One row more than there are answers, so that rows can be exchanged.
     let room = Room { rows: config.max_streams + 1, bytes: config.kv_cache_mib << 20 };
-    let graph = Graph::open(files, &spec, room)?;
+    let (graph, tokenizer) = open_both(files, &spec, room)?;
     warn_of_cap(files, &graph, config);
-    let text = Text::load(files, graph.layout.vocabulary)?;
+    let text = Text::load(files, tokenizer, graph.layout.vocabulary)?;
     let limits = Limits {
         slots: config.max_streams,
         longest,
@@ -92,6 +93,16 @@ pub(super) fn start_engine(
     let thread = std::thread::Builder::new().name("local-engine".to_owned());
     let thread = thread.spawn(move || engine.run()).map_err(LocalError::Thread)?;
     Ok(Started { thread, brake, facts, text })
+}
+
+/// Opens the graph and reads the tokenizer at the same time; a large tokenizer takes as long as a small graph.
+fn open_both(files: &Folder, spec: &SessionSpec, room: Room) -> Result<(Graph, Tokenizer), LocalError> {
+    std::thread::scope(|scope| {
+        let tokenizer = scope.spawn(|| Prompter::read_tokenizer(files));
+        let graph = Graph::open(files, spec, room)?;
+        let broken = |_| Err(LocalError::model(&files.tokenizer, "the tokenizer's reader panicked"));
+        Ok((graph, tokenizer.join().unwrap_or_else(broken)?))
+    })
 }
 
 /// A context that the cache's budget cuts is said so: answers get shorter, and long prompts go elsewhere.

@@ -75,11 +75,10 @@ pub(super) fn runtime() -> Finding {
 
 /// The files of the models in use, against the manifest.
 pub(super) fn models(config: &Config, paths: &Paths) -> Vec<Finding> {
-    let used = [
-        ("local model", config.local.enabled, &config.local.model),
-        ("classifier", config.classifier.enabled, &config.classifier.model),
-    ];
-    used.into_iter()
+    let local = config.local.all().map(|name| ("local model", config.local.enabled, name));
+    let classifier = ("classifier", config.classifier.enabled, config.classifier.model.as_str());
+    local
+        .chain([classifier])
         .map(|(subject, enabled, name)| {
             let folder = paths.model(name);
             if !enabled {

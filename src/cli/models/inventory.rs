@@ -103,12 +103,12 @@ fn origin(folder: &Path) -> Origin {
 
 /// The settings that name this folder.
 pub(super) fn used(folder: &Path, config: &Config, paths: &Paths) -> String {
-    let named = [
-        ("local.model", config.local.enabled, &config.local.model),
-        ("classifier.model", config.classifier.enabled, &config.classifier.model),
-    ];
-    let uses = named.iter().filter(|(_, enabled, name)| *enabled && paths.model(name) == folder);
-    uses.map(|(key, _, _)| *key).collect::<Vec<_>>().join(", ")
+    let local = config.local.all().enumerate().filter(|_| config.local.enabled);
+    let local = local.map(|(at, name)| (if at == 0 { "local.model" } else { "local.models" }, name));
+    let classifier =
+        config.classifier.enabled.then_some(("classifier.model", config.classifier.model.as_str()));
+    let uses = local.chain(classifier).filter(|(_, name)| paths.model(name) == folder);
+    uses.map(|(key, _)| key).collect::<Vec<_>>().join(", ")
 }
 
 /// Every file below a folder.

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::GOLD;
 use crate::config::{Config, Paths};
+use crate::hub::Record;
 use crate::onnx::sha256;
 
 /// Everything that a threshold depends on.
@@ -121,26 +122,46 @@ impl Bound {
     }
 }
 
-/// One hash of a model folder's files, names included; cards (`*.md`) and hidden files do not count. `None` where the
-/// folder or a file cannot be read.
+/// One hash of a model folder's files, names included; cards (`*.md`), hidden files and the record of a pull do not
+/// count. Files that were pulled and not touched since are not read again. `None` where the folder or a file cannot be
+/// read.
 pub fn folder_hash(folder: &Path) -> Option<String> {
-    let mut names = vec![];
-    for entry in std::fs::read_dir(folder).ok()? {
-        let entry = entry.ok()?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if entry.path().is_file() && !name.starts_with('.') && !name.ends_with(".md") {
-            names.push(name);
-        }
-    }
+    let mut names = files_below(folder)?;
+    names.retain(|name| !name.ends_with(".md") && name != Record::FILE);
     names.sort();
-    files_hash(folder, &names)
+    let pulled = Record::read(folder).ok().flatten().filter(|_| Record::check(folder).is_ok());
+    let known = |name: &str| {
+        let files = pulled.as_ref().map(|record| record.files.as_slice()).unwrap_or_default();
+        files.iter().find(|file| file.path == name).map(|file| file.sha256.clone())
+    };
+    hash_of(&names, |name| known(name).or_else(|| sha256(&folder.join(name)).ok()))
 }
 
-fn files_hash<S: AsRef<str>>(folder: &Path, names: &[S]) -> Option<String> {
+/// Every file that is not hidden, by its path below `folder`.
+fn files_below(folder: &Path) -> Option<Vec<String>> {
+    let (mut names, mut open) = (vec![], vec![String::new()]);
+    while let Some(below) = open.pop() {
+        for entry in std::fs::read_dir(folder.join(&below)).ok()? {
+            let entry = entry.ok()?;
+            let name = format!("{below}{}", entry.file_name().to_string_lossy());
+            if entry.file_name().to_string_lossy().starts_with('.') {
+                continue;
+            }
+            if entry.path().is_dir() { open.push(format!("{name}/")) } else { names.push(name) }
+        }
+    }
+    Some(names)
+}
+
+fn files_hash(folder: &Path, names: &[&str]) -> Option<String> {
+    hash_of(names, |name| sha256(&folder.join(name)).ok())
+}
+
+fn hash_of<S: AsRef<str>>(names: &[S], digest: impl Fn(&str) -> Option<String>) -> Option<String> {
     let mut all = Sha256::new();
     for name in names {
         let name = name.as_ref();
-        all.update(format!("{} {name}\n", sha256(&folder.join(name)).ok()?));
+        all.update(format!("{} {name}\n", digest(name)?));
     }
     (!names.is_empty()).then(|| all.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }

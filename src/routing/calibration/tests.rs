@@ -221,4 +221,10 @@ fn a_folder_s_hash_follows_names_and_contents_but_not_the_card() {
     write("model.onnx.data", "other weights");
     let three = folder_hash(folder.path()).unwrap();
     assert!(one != two && two != three);
+    std::fs::create_dir(folder.path().join("onnx")).unwrap();
+    write("onnx/model_q4.onnx", "graph");
+    let four = folder_hash(folder.path()).unwrap();
+    assert_ne!(three, four, "graphs may lie deeper");
+    write(".crossover-verified.json", "{}");
+    assert_eq!(folder_hash(folder.path()).unwrap(), four);
 }

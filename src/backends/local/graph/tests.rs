@@ -197,3 +197,77 @@ fn rows_that_are_empty_again_give_their_memory_back() {
     graph.kv().trim(0);
     assert!(resident() < filled - (18 << 20));
 }
+
+/// A tiny model in a folder of its own, with its prefill form or without.
+fn tiny(form: bool) -> (tempfile::TempDir, Graph) {
+    let folder = tempfile::tempdir().unwrap();
+    let fixture = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/prefill");
+    for entry in std::fs::read_dir(fixture).unwrap().flatten() {
+        if form || !entry.file_name().to_string_lossy().starts_with("prefill") {
+            std::fs::copy(entry.path(), folder.path().join(entry.file_name())).unwrap();
+        }
+    }
+    std::fs::write(folder.path().join("tokenizer_config.json"), "{}").unwrap();
+    std::fs::write(folder.path().join("chat_template.jinja"), "").unwrap();
+    let spec = SessionSpec { intra_threads: 1, spin: false };
+    let files = Folder::read(folder.path()).unwrap();
+    let graph = Graph::open(&files, &spec, Room { rows: ROWS, bytes: 64 << 20 }).unwrap();
+    assert_eq!(graph.has_reader(), form);
+    (folder, graph)
+}
+
+/// A prompt for the tiny model's vocabulary.
+fn few(length: u32) -> Vec<u32> {
+    (0..length).map(|n| 3 + n * 37 % 200).collect()
+}
+
+#[test]
+fn the_prefill_form_gives_the_same_bits_however_a_prompt_is_cut() {
+    let (_folder, mut graph) = tiny(true);
+    let ids = few(150);
+    graph.read(0, &ids, true).unwrap();
+    let whole = graph.logits(0).to_vec();
+    for pieces in [&[128, 22][..], &[64, 64, 22], &[149, 1], &[1, 149]] {
+        let mut at = 0;
+        for size in pieces {
+            graph.read(1, &ids[at..at + size], at + size == ids.len()).unwrap();
+            at += size;
+        }
+        assert!(graph.logits(1) == whole, "{pieces:?}");
+        graph.clear(1);
+    }
+    // The decoder goes on from the form's cache, in a batch as alone.
+    graph.read(1, &few(9), true).unwrap();
+    graph.decode(&[5, 6]).unwrap();
+    let together = graph.logits(0).to_vec();
+    graph.read(2, &ids, true).unwrap();
+    graph.prefill(2, &[5]).unwrap();
+    assert!(graph.logits(2) == together);
+}
+
+#[test]
+fn the_prefill_form_says_nearly_what_the_decoder_says() {
+    let ((_with, mut form), (_without, mut plain)) = (tiny(true), tiny(false));
+    for length in [1, 2, 40, 200] {
+        form.read(0, &few(length), true).unwrap();
+        plain.read(0, &few(length), true).unwrap();
+        let (near, exact) = (form.logits(0), plain.logits(0));
+        let scale = exact.iter().fold(0.0_f32, |most, logit| most.max(logit.abs()));
+        let worst = near.iter().zip(exact).fold(0.0_f32, |most, (a, b)| most.max((a - b).abs()));
+        assert!(worst <= scale * 0.15, "{length}: off by {worst} of {scale}");
+        assert_eq!(worst > 0.0, length > 1, "{length}: one token alone is the decoder's");
+        form.clear(0);
+        plain.clear(0);
+    }
+}
+
+#[test]
+fn a_broken_prefill_form_is_refused_by_name() {
+    let (folder, graph) = tiny(true);
+    drop(graph);
+    std::fs::write(folder.path().join("prefill.onnx"), b"garbage").unwrap();
+    let files = Folder::read(folder.path()).unwrap();
+    let spec = SessionSpec { intra_threads: 1, spin: false };
+    let error = Graph::open(&files, &spec, Room { rows: 1, bytes: 64 << 20 }).err().unwrap().to_string();
+    assert!(error.contains("prefill.onnx"), "{error}");
+}

@@ -6,9 +6,13 @@ use super::*;
 use crate::backends::local::tests::{request, starter};
 use crate::chat::Role;
 
+fn load(folder: &Folder) -> Result<(Prompter, Vocabulary), LocalError> {
+    Prompter::load(folder, Prompter::read_tokenizer(folder)?, 0)
+}
+
 fn prompter() -> (Prompter, Vocabulary, Folder) {
     let folder = Folder::read(&starter()).unwrap();
-    let (prompter, vocabulary) = Prompter::load(&folder, 0).unwrap();
+    let (prompter, vocabulary) = load(&folder).unwrap();
     (prompter, vocabulary, folder)
 }
 
@@ -71,7 +75,7 @@ fn with_tools() -> Prompter {
     let mut folder = Folder::read(&starter()).unwrap();
     let templates = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/templates");
     folder.template = std::fs::read_to_string(templates.join("qwen3.jinja")).unwrap();
-    Prompter::load(&folder, 0).unwrap().0
+    load(&folder).unwrap().0
 }
 
 #[test]
@@ -125,7 +129,7 @@ fn a_template_without_a_place_for_instructions_gets_them_before_the_first_words(
     let mut folder = Folder::read(&starter()).unwrap();
     let templates = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/templates");
     folder.template = std::fs::read_to_string(templates.join("gemma2.jinja")).unwrap();
-    let prompter = Prompter::load(&folder, 0).unwrap().0;
+    let prompter = load(&folder).unwrap().0;
     let shield = Shield::new(&prompter.specials);
     let render = |messages| prompter.render(&request(messages), &shield);
     let brief = Message::text(Role::Developer, "Be brief.");
