@@ -174,7 +174,8 @@ impl Refusal {
                 StatusCode::BAD_REQUEST,
                 CALLER,
                 "No permitted model can do what the request asks for (images, audio, tools, log probabilities, \
-                 response_format, penalties).",
+                 response_format, penalties). The local model reads and writes text only, and calls tools where its \
+                 chat template offers them.",
             ),
             _ => (StatusCode::SERVICE_UNAVAILABLE, OURS, "No backend can take the request."),
         };

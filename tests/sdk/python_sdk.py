@@ -6,11 +6,14 @@ Prints `ok NAME` for each check and `N passed, 0 failed` at the end; stops at th
 """
 
 import asyncio
+import json
 import os
 import sys
 import traceback
+import typing
 
 import openai
+import pydantic
 from openai import AsyncOpenAI, OpenAI
 
 BASE_URL = os.environ["BASE_URL"]
@@ -111,6 +114,89 @@ def streamed_answer():
     expect(list(text) == [0] and finish[0] in ("stop", "length"), f"{text} {finish}")
     if LOCAL:
         expect(text[0] == whole(ask()), "streamed and whole answer differ at temperature 0")
+
+
+@check
+def log_probabilities():
+    if not LOCAL:
+        return
+    answer = ask(logprobs=True, top_logprobs=2, max_tokens=8)
+    content = answer.choices[0].logprobs.content
+    text = b"".join(bytes(token.bytes) for token in content).decode()
+    expect(text == answer.choices[0].message.content, f"tokens spell {text!r}")
+    for token in content:
+        expect(token.logprob <= 0 and len(token.top_logprobs) == 2, f"{token}")
+        expect(token.top_logprobs[0].logprob == token.logprob, f"not the likeliest at temperature 0: {token}")
+    streamed = [
+        token
+        for chunk in ask(logprobs=True, top_logprobs=2, max_tokens=8, stream=True)
+        for choice in chunk.choices
+        if choice.logprobs
+        for token in choice.logprobs.content
+    ]
+    expect(streamed == content, "streamed and whole log probabilities differ")
+    expect(ask(max_tokens=2).choices[0].logprobs is None, "log probabilities came unasked")
+    error = refused(openai.BadRequestError, lambda: ask(top_logprobs=2))
+    expect(error.param == "top_logprobs", f"param is {error.param!r}")
+
+
+@check
+def json_object():
+    if not LOCAL:
+        return
+    answer = ask(response_format={"type": "json_object"}, max_tokens=200, temperature=1, seed=1)
+    if answer.choices[0].finish_reason == "stop":
+        expect(isinstance(json.loads(answer.choices[0].message.content), dict), f"{answer}")
+
+
+@check
+def parsed_into_a_pydantic_model():
+    if not LOCAL:
+        return
+
+    class Place(pydantic.BaseModel):
+        kind: typing.Literal["home", "work"]
+        floor: typing.Annotated[int, pydantic.Field(ge=0, le=99)]
+        lift: typing.Optional[bool]
+
+    class Message(pydantic.BaseModel):
+        label: typing.Literal["greeting", "question", "complaint"]
+        places: typing.Annotated[list[Place], pydantic.Field(max_length=2)]
+
+    for seed in range(5):
+        completion = client.chat.completions.parse(
+            model=MODEL, messages=user(), response_format=Message, max_tokens=200, temperature=2, seed=seed
+        )
+        expect(isinstance(completion.choices[0].message.parsed, Message), f"{completion}")
+    with client.chat.completions.stream(
+        model=MODEL, messages=user(), response_format=Message, max_tokens=200, temperature=2, seed=4
+    ) as stream:
+        final = stream.get_final_completion()
+    expect(final.choices[0].message.parsed == completion.choices[0].message.parsed, "streamed and whole differ")
+
+
+@check
+def schemas_that_cannot_be_used():
+    if not LOCAL:
+        return
+    for schema in ({"type": "strin"}, {"$ref": "http://127.0.0.1:1/x"}):
+        asked = {"type": "json_schema", "json_schema": {"name": "n", "strict": True, "schema": schema}}
+        error = refused(openai.BadRequestError, lambda: ask(response_format=asked))
+        expect(error.param == "response_format", f"param is {error.param!r}")
+
+
+@check
+def penalties_and_biases():
+    if not LOCAL:
+        return
+    whole(ask(frequency_penalty=2, presence_penalty=-2, extra_body={"min_p": 0.1, "repetition_penalty": 1.2, "top_k": 5}))
+    forced = ask(logit_bias={"65": 100}, logprobs=True, max_tokens=3)
+    tokens = [token.token for token in forced.choices[0].logprobs.content]
+    expect(len(tokens) == 3 and len(set(tokens)) == 1, f"one token was forced, {tokens} came")
+    banned = ask(logit_bias={"65": -100}, logprobs=True, max_tokens=3)
+    expect(tokens[0] not in [token.token for token in banned.choices[0].logprobs.content], f"{banned}")
+    error = refused(openai.BadRequestError, lambda: ask(logit_bias={"99999999": 1}))
+    expect(error.param == "logit_bias", f"param is {error.param!r}")
 
 
 @check

@@ -1,6 +1,8 @@
 //! Grammars over tokens: which tokens may come next so that an answer obeys a JSON schema, a regular expression or a
 //! context-free grammar. The `llguidance` crate does the work; here are its limits and what is shared.
-//! Promises: compile time, grammar size and work per token are bounded; nothing is fetched; no schema text in errors.
+//! Promises: compile time, grammar size and work per token are bounded; nothing is fetched; errors quote no schema.
+
+mod schema;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -12,7 +14,10 @@ use llguidance::toktrie::{
 };
 use llguidance::{Matcher, ParserFactory};
 
+pub(super) use self::schema::{json_schema, with_options};
+
 use super::detokenize::Vocabulary;
+use crate::chat::ResponseFormat;
 
 /// Compiled grammars that are kept for the next request with the same one.
 const KEPT: usize = 16;
@@ -20,11 +25,19 @@ const KEPT: usize = 16;
 const STACK: usize = 64 << 20;
 
 /// Why a grammar cannot be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum ConstraintError {
-    /// The grammar is not one, or asks for what cannot be enforced.
-    #[error("the grammar cannot be compiled")]
-    Grammar,
+    /// No JSON Schema; says where in it, as a JSON pointer.
+    #[error("it breaks the rules of JSON Schema at `{at}`")]
+    Invalid { at: String },
+    /// A reference out of the schema; says where.
+    #[error(
+        "the reference at `{at}` leads out of the schema; only `#/...` is followed and nothing is fetched"
+    )]
+    Reference { at: String },
+    /// A grammar, but one that cannot be enforced.
+    #[error("{0}")]
+    Unsupported(&'static str),
     /// The tokenizer's vocabulary cannot be used for grammars.
     #[error("the vocabulary cannot be used for grammars")]
     Vocabulary,
@@ -59,6 +72,25 @@ impl Grammars {
         self.compiled(grammar).map(drop)
     }
 
+    /// The compiled grammar of a response format; none for free text. Takes as long as [`Self::prepare`].
+    ///
+    /// A strict schema is enforced or refused. Of another one, what can be enforced is; where nothing of it can, the
+    /// answer is still JSON.
+    pub(super) fn of_format(&self, format: &ResponseFormat) -> Result<Option<Arc<str>>, ConstraintError> {
+        let grammar = match format {
+            ResponseFormat::Text => return Ok(None),
+            ResponseFormat::JsonObject => schema::any_object(),
+            ResponseFormat::JsonSchema { schema, strict } => {
+                let grammar = json_schema(schema, *strict)?;
+                match self.prepare(&grammar) {
+                    Err(ConstraintError::Unsupported(_)) if !strict => schema::any_json(),
+                    other => return other.map(|()| Some(grammar)),
+                }
+            }
+        };
+        self.prepare(&grammar).map(|()| Some(grammar))
+    }
+
     /// Begins an answer under `grammar`; quick after [`Self::prepare`].
     pub(super) fn start(&self, grammar: &Arc<str>) -> Result<Constraint, ConstraintError> {
         Ok(Constraint { matcher: self.compiled(grammar)? })
@@ -83,15 +115,43 @@ impl Grammars {
             let factory = self.factory.get_or_init(|| factory(&self.vocabulary, &self.eos));
             let factory = factory.as_ref().ok_or(ConstraintError::Vocabulary)?;
             let grammar: TopLevelGrammar =
-                serde_json::from_str(grammar).map_err(|_| ConstraintError::Grammar)?;
+                serde_json::from_str(grammar).map_err(|_| ConstraintError::Unsupported(NO_GRAMMAR))?;
             let matcher = Matcher::new(factory.create_parser(grammar));
-            if matcher.is_error() { Err(ConstraintError::Grammar) } else { Ok(matcher) }
+            if let Some(error) = matcher.get_error() {
+                return Err(ConstraintError::Unsupported(reason(&error)));
+            }
+            // A grammar that allows not even a first token is found here and not by the engine.
+            match matcher.deep_clone().compute_mask() {
+                Ok(_) => Ok(matcher),
+                Err(error) => Err(ConstraintError::Unsupported(reason(&error.to_string()))),
+            }
         };
         std::thread::scope(|scope| {
             let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, compile);
-            thread.ok().and_then(|thread| thread.join().ok()).unwrap_or(Err(ConstraintError::Grammar))
+            let compiled = thread.ok().and_then(|thread| thread.join().ok());
+            compiled.unwrap_or(Err(ConstraintError::Unsupported(NO_GRAMMAR)))
         })
     }
+}
+
+const NO_GRAMMAR: &str = "it cannot be compiled";
+
+/// Why a grammar was refused, in words of ours: those of the crate may quote the caller's schema.
+fn reason(error: &str) -> &'static str {
+    let reasons = [
+        (&["oneOf"][..], "it has a `oneOf` whose options may overlap: use `anyOf`"),
+        (&["Unknown format"], "it has a `format` that cannot be enforced"),
+        (&["Unimplemented keys"], "it has a keyword that cannot be enforced"),
+        (&["Unsatisfiable", "Regex is empty", "is empty", "NoExtension"], "nothing satisfies it"),
+        (
+            &["too large", "too complex", "too many", "limit", "fuel", "exceeded", "too big"],
+            "it is too large or too complex",
+        ),
+        (&["ref", "Reference"], "it has a reference that cannot be followed"),
+        (&["regex", "Regex"], "it has a `pattern` that cannot be enforced"),
+    ];
+    let found = reasons.iter().find(|(words, _)| words.iter().any(|word| error.contains(word)));
+    found.map_or(NO_GRAMMAR, |(_, reason)| *reason)
 }
 
 /// The table over all tokens' bytes. Special tokens have none, so that no grammar over text allows them.
@@ -133,3 +193,6 @@ impl Constraint {
         Ok(self.matcher.is_stopped())
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests;

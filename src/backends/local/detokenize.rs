@@ -2,6 +2,8 @@
 //! Promises: never half a character, never a replacement character of our own making: bytes that can begin or
 //! continue no character are dropped. Reads byte-level and SentencePiece-like tokenizers; refuses others at load.
 
+use std::collections::HashMap;
+
 use serde_json::Value;
 use tokenizers::Tokenizer;
 
@@ -10,6 +12,8 @@ pub(super) struct Vocabulary {
     bytes: Vec<u8>,
     /// Token `id` is `bytes[starts[id]..starts[id + 1]]`.
     starts: Vec<u32>,
+    /// Texts of special tokens, for telling of them only.
+    specials: HashMap<u32, String>,
     longest: usize,
     leading_space_dropped: bool,
 }
@@ -33,6 +37,7 @@ impl Vocabulary {
         let mut table = Self {
             bytes: vec![],
             starts: Vec::with_capacity(count + 1),
+            specials: HashMap::new(),
             longest: 1,
             leading_space_dropped: spelling == Spelling::SentencePiece,
         };
@@ -40,7 +45,9 @@ impl Vocabulary {
         for id in 0..u32::try_from(count).map_err(|error| error.to_string())? {
             let before = table.bytes.len();
             match added.get(&id) {
-                Some(token) if token.special => {}
+                Some(token) if token.special => {
+                    table.specials.insert(id, token.content.clone());
+                }
                 Some(token) => table.bytes.extend_from_slice(token.content.as_bytes()),
                 None => {
                     if let Some(token) = tokenizer.id_to_token(id) {
@@ -73,9 +80,15 @@ impl Vocabulary {
         Self {
             bytes: words.concat(),
             starts: std::iter::once(0).chain(ends).collect(),
+            specials: HashMap::new(),
             longest: words.iter().map(|word| word.len()).max().unwrap_or(1),
             leading_space_dropped: false,
         }
+    }
+
+    /// A token's bytes, or a special token's text: what to call it.
+    pub(super) fn name(&self, id: u32) -> &[u8] {
+        self.specials.get(&id).map_or_else(|| self.bytes(id), |text| text.as_bytes())
     }
 
     /// How many tokens there are, special and unused ones included.
@@ -148,12 +161,17 @@ impl Detokenizer {
         Self { held: vec![], leading_space_dropped: vocabulary.leading_space_dropped }
     }
 
+    /// The part of the next token's bytes that becomes text.
+    pub(super) fn as_shown<'b>(&self, bytes: &'b [u8]) -> &'b [u8] {
+        if self.leading_space_dropped { bytes.strip_prefix(b" ").unwrap_or(bytes) } else { bytes }
+    }
+
     /// Takes a token's bytes and gives every character that is whole now. What is still held when the answer ends is
     /// half a character, and is never given.
     pub(super) fn push(&mut self, mut bytes: &[u8]) -> String {
-        if self.leading_space_dropped && !bytes.is_empty() {
+        if !bytes.is_empty() {
+            bytes = self.as_shown(bytes);
             self.leading_space_dropped = false;
-            bytes = bytes.strip_prefix(b" ").unwrap_or(bytes);
         }
         self.held.extend_from_slice(bytes);
         let mut text = String::with_capacity(self.held.len());

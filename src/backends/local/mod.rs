@@ -1,6 +1,6 @@
 //! The model in this process: a folder of ONNX and JSON files, one engine thread, and streams that feed from it.
 //! Promises: nothing leaves the process; a full queue says so at once; a broken model is refused at load, by file.
-//! Reads GenAI-style folders whose graph shares its KV cache; sees no images, enforces no schema.
+//! Reads GenAI-style folders whose graph shares its KV cache; sees no images.
 
 mod constraint;
 mod cores;
@@ -55,7 +55,7 @@ use self::tool_calls::Plan;
 use self::watchdog::{Health, Watchdog, Watched};
 use self::worker::Worker;
 use super::{Backend, BackendError, Call, ChunkStream, Load, Profile, Readiness};
-use crate::chat::{BackendId, ChatRequest, Needs, Sampling};
+use crate::chat::{BackendId, ChatRequest, Control, Needs, ResponseFormat, Sampling};
 use crate::config::{Isolation, LocalConfig};
 use crate::metrics::Metrics;
 
@@ -87,6 +87,7 @@ enum Running {
 struct Desk {
     id: BackendId,
     can: Needs,
+    model: String,
     prompter: Prompter,
     vocabulary: Arc<Vocabulary>,
     grammars: Arc<Grammars>,
@@ -136,11 +137,18 @@ impl Local {
             }
         };
         let Texts { prompter, vocabulary, grammars } = texts;
-        let can = Needs { tools: prompter.form().is_some(), ..Needs::default() };
+        let can = Needs {
+            tools: prompter.form().is_some(),
+            logprobs: true,
+            structured: true,
+            other_sampling: true,
+            ..Needs::default()
+        };
         let profile = profile(&files, can, longest);
         let desk = Desk {
             id: profile.id.clone(),
             can,
+            model: profile.model.clone(),
             prompter,
             vocabulary,
             grammars,
@@ -241,16 +249,33 @@ impl Desk {
         if self.queue.is_full() {
             return Err(refusal::busy(&self.id));
         }
+        self.check_biases(&request)?;
         let (prompt, plan) = self.prepare(&request).await?;
         self.enqueue(prompt, plan, &request)
     }
 
-    /// The prompt, and how tools are called; off the async thread where it takes long.
-    async fn prepare(
-        self: &Arc<Self>,
-        request: &Arc<ChatRequest>,
-    ) -> Result<(Vec<u32>, Option<Plan>), BackendError> {
-        if !Prompter::is_long(request) {
+    /// Token ids are a model's own: only whoever names this one can mean them.
+    fn check_biases(&self, request: &ChatRequest) -> Result<(), BackendError> {
+        let biases = &request.sampling.logit_bias;
+        let named = matches!(request.controls.route, Control::PreferLocal | Control::OnlyLocal)
+            || request.model == self.id.as_str()
+            || request.model == self.model;
+        if biases.is_empty() {
+            Ok(())
+        } else if !named {
+            let why = "token ids are its own, so ask for the model by name";
+            Err(refusal::no_such_bias(&self.id, why))
+        } else if biases.iter().any(|(id, _)| *id as usize >= self.vocabulary.len()) {
+            let why = format!("its token ids end at {}", self.vocabulary.len() - 1);
+            Err(refusal::no_such_bias(&self.id, &why))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// The prompt, and what the answers must obey; off the async thread where it takes long.
+    async fn prepare(self: &Arc<Self>, request: &Arc<ChatRequest>) -> Result<(Vec<u32>, Plan), BackendError> {
+        if !Prompter::is_long(request) && request.response_format == ResponseFormat::Text {
             return self.prepare_now(request);
         }
         let (desk, request) = (Arc::clone(self), Arc::clone(request));
@@ -258,26 +283,26 @@ impl Desk {
         work.await.unwrap_or_else(|_| Err(refusal::internal(&self.id)))
     }
 
-    fn prepare_now(&self, request: &ChatRequest) -> Result<(Vec<u32>, Option<Plan>), BackendError> {
+    fn prepare_now(&self, request: &ChatRequest) -> Result<(Vec<u32>, Plan), BackendError> {
         let prompt = self.prompter.encode(request);
         let prompt = prompt.map_err(|why| refusal::no_prompt(&self.id, &why, self.context))?;
-        let Some(form) = self.prompter.form() else { return Ok((prompt, None)) };
-        let plan = tool_calls::plan(
-            form,
-            &request.tools,
-            &request.response_format,
-            &|text| self.prompter.special(text),
-            &|grammar| self.grammars.prepare(grammar).is_ok(),
-        );
-        Ok((prompt, plan.map_err(|why| refusal::no_tools(&self.id, why))?))
+        let plan = match self.prompter.form().filter(|_| request.needs.tools) {
+            Some(form) => {
+                let special = |text: &str| self.prompter.special(text);
+                tool_calls::plan(form, request, &special, &self.grammars)
+                    .map_err(|why| refusal::no_tools(&self.id, &why))?
+            }
+            None => {
+                let grammar = self.grammars.of_format(&request.response_format);
+                let grammar =
+                    grammar.map_err(|error| refusal::no_grammar(&self.id, &error, "response_format"))?;
+                Plan { reading: None, grammar }
+            }
+        };
+        Ok((prompt, plan))
     }
 
-    fn enqueue(
-        &self,
-        prompt: Vec<u32>,
-        plan: Option<Plan>,
-        request: &ChatRequest,
-    ) -> Result<Reply, BackendError> {
+    fn enqueue(&self, prompt: Vec<u32>, plan: Plan, request: &ChatRequest) -> Result<Reply, BackendError> {
         let sampling = &request.sampling;
         let answers = sampling.n.max(1) as usize;
         let (steps, receiver) = mpsc::channel(AHEAD + answers);
@@ -291,15 +316,15 @@ impl Desk {
             &sampling.stop,
         )
         .with_prompt(prompt.len())
-        .ended_by(self.health.falls())
-        .with_tools(plan.as_ref().map(|plan| &plan.reading));
+        .with_tools(plan.reading.as_ref())
+        .ended_by(self.health.falls());
         let left = self.context - prompt.len();
         let job = Job {
             choice: self.choice(sampling),
             max_tokens: self.max_tokens(sampling).min(left),
             prompt: prompt.into(),
             answers,
-            grammar: plan.and_then(|plan| plan.grammar),
+            grammar: plan.grammar,
             owner: request.controls.key.clone(),
             scope: scope(request, self.prefix_shared),
         };

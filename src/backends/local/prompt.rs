@@ -2,9 +2,12 @@
 //! Promises: special tokens come from the template alone, never from user text; a text that cannot fit is refused by
 //! its length before any of it is encoded. Runs on the caller's side, never on the engine's thread.
 
+mod shield;
+
 use serde_json::{Map, Value, json};
 use tokenizers::Tokenizer;
 
+use self::shield::{Shield, controls};
 use super::LocalError;
 use super::detokenize::Vocabulary;
 use super::folder::Folder;
@@ -24,11 +27,15 @@ struct Special {
 pub(super) struct Prompter {
     tokenizer: Tokenizer,
     template: Template,
+    /// For conversations that offer tools, where the model has another template for them.
+    tool_template: Option<Template>,
     /// How the model writes tool calls, if its template offers tools.
     form: Option<Form>,
     /// Whether the template knows instructions under their newer name.
     knows_developer: bool,
     specials: Vec<Special>,
+    /// Other added tokens that steer a conversation, such as `<|end|>` or `<tool_response>`.
+    controls: Vec<String>,
     context: usize,
     longest_token: usize,
 }
@@ -79,17 +86,23 @@ impl Prompter {
             .collect();
         // The longest match wins where one special token begins with another.
         specials.sort_unstable_by(|a, b| b.text.len().cmp(&a.text.len()).then(a.id.cmp(&b.id)));
-        let template = Template::new(&folder.template, folder.bos_token.clone(), folder.eos_token.clone())
-            .map_err(|error| {
+        let compile = |source: &str| {
+            Template::new(source, folder.bos_token.clone(), folder.eos_token.clone()).map_err(|error| {
                 LocalError::model(&folder.root.join("chat_template.jinja"), &error.to_string())
-            })?;
+            })
+        };
+        let template = compile(&folder.template)?;
+        let tool_template = folder.tool_template.as_deref().map(compile).transpose()?;
+        let with_tools = tool_template.as_ref().unwrap_or(&template);
         let prompter = Self {
-            form: Form::of(template.source()),
+            form: Form::of(with_tools.source()),
             knows_developer: template.source().contains("developer"),
+            controls: controls(&tokenizer, &[template.source(), with_tools.source()]),
             longest_token: table.longest(),
             context: folder.context,
             tokenizer,
             template,
+            tool_template,
             specials,
         };
         Ok((prompter, table))
@@ -131,7 +144,7 @@ impl Prompter {
         if at_least >= self.context {
             return Err(PromptError::TooLong(at_least));
         }
-        let shield = Shield::new(&self.specials);
+        let shield = Shield::new(&self.specials, &self.controls);
         let text = self.render(request, &shield)?;
         let at_least = self.tokens_at_least(text.len());
         if at_least >= self.context {
@@ -153,12 +166,16 @@ impl Prompter {
     /// user's words.
     fn render(&self, request: &ChatRequest, shield: &Shield<'_>) -> Result<String, PromptError> {
         let mut scene = self.scene(request, shield);
-        let rendered = self.template.render(&scene);
+        let template = match &self.tool_template {
+            Some(template) if !scene.tools.is_empty() => template,
+            _ => &self.template,
+        };
+        let rendered = template.render(&scene);
         if let Err(error) = &rendered
             && error.kind() == minijinja::ErrorKind::InvalidOperation
             && fold_instructions(&mut scene.messages)
         {
-            return self.template.render(&scene).map_err(|_| PromptError::Template);
+            return template.render(&scene).map_err(|_| PromptError::Template);
         }
         rendered.map_err(|_| PromptError::Template)
     }
@@ -184,10 +201,11 @@ impl Prompter {
             role => role,
         };
         let id = |id: &str| self.form.map_or_else(|| id.to_owned(), |form| form.known_id(id));
-        let mut turn = json!({
-            "role": role.as_str(),
-            "content": shield.raise(&message.texts().collect::<String>()),
-        });
+        let text: String = message.texts().collect();
+        // What the model itself said holds its thoughts and calls in tokens of its own, which templates look for.
+        let content =
+            if role == Role::Assistant { shield.raise_specials(&text) } else { shield.raise(&text) };
+        let mut turn = json!({ "role": role.as_str(), "content": content });
         if let Some(name) = &message.name {
             turn["name"] = shield.raise(name).into();
         }
@@ -227,57 +245,12 @@ impl Prompter {
             return Ok(());
         }
         let plain = shield.lift(text);
-        let encoding =
-            self.tokenizer.encode_fast(plain.as_str(), false).map_err(|_| PromptError::Tokenizer)?;
-        ids.extend_from_slice(encoding.get_ids());
+        // Where a control token was broken up its parts are encoded apart, so that they stay text.
+        for part in plain.split(shield.cut.as_str()).filter(|part| !part.is_empty()) {
+            let encoding = self.tokenizer.encode_fast(part, false).map_err(|_| PromptError::Tokenizer)?;
+            ids.extend_from_slice(encoding.get_ids());
+        }
         Ok(())
-    }
-}
-
-/// Breaks up special tokens in user text with a mark that nobody can guess, and lifts the mark after rendering.
-/// A text that ends in the beginning of one is broken up too, so that two texts cannot make one together.
-struct Shield<'s> {
-    specials: &'s [Special],
-    mark: String,
-}
-
-impl<'s> Shield<'s> {
-    fn new(specials: &'s [Special]) -> Self {
-        Self { specials, mark: format!("\u{F8FE}{:032x}\u{F8FF}", rand::random::<u128>()) }
-    }
-
-    /// The mark goes behind the first character of each special token, whole or cut off at the end.
-    fn raise(&self, text: &str) -> String {
-        let mut safe = String::with_capacity(text.len());
-        for (at, letter) in text.char_indices() {
-            safe.push(letter);
-            let rest = &text[at..];
-            let special = self
-                .specials
-                .iter()
-                .any(|special| rest.starts_with(special.text.as_str()) || special.text.starts_with(rest));
-            if special {
-                safe.push_str(&self.mark);
-            }
-        }
-        safe
-    }
-
-    fn raise_json(&self, value: &Value) -> Value {
-        match value {
-            Value::String(text) => Value::String(self.raise(text)),
-            Value::Array(items) => Value::Array(items.iter().map(|item| self.raise_json(item)).collect()),
-            Value::Object(fields) => Value::Object(
-                fields.iter().map(|(key, value)| (self.raise(key), self.raise_json(value))).collect(),
-            ),
-            other => other.clone(),
-        }
-    }
-
-    fn lift(&self, text: &str) -> String {
-        // JSON may have written the mark's two outer letters as escapes.
-        let escaped = self.mark.replace('\u{F8FE}', "\\uf8fe").replace('\u{F8FF}', "\\uf8ff");
-        text.replace(&self.mark, "").replace(&escaped, "")
     }
 }
 

@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::constraint::ConstraintError;
 use super::prompt::PromptError;
 use super::tool_calls::Unplanned;
 use crate::backends::{BackendError, Fault, Kind, Retry};
@@ -97,9 +98,6 @@ pub(super) fn unsupported(backend: &BackendId, needs: &Needs, can: &Needs) -> Op
         (needs.vision, Some("messages"), "it reads text only, no images or files"),
         (needs.audio, Some("messages"), "it reads and writes text only, no audio"),
         (needs.tools && !can.tools, Some("tools"), "its chat template offers no tools"),
-        (needs.logprobs, Some("logprobs"), "it reports no log probabilities"),
-        (needs.structured, Some("response_format"), "it does not enforce a response format"),
-        (needs.other_sampling, None, "it has no penalties and no logit bias"),
     ];
     wants.into_iter().find(|(needed, _, _)| *needed).map(|(_, param, why)| {
         let message = format!("The local model cannot answer this request: {why}.");
@@ -109,18 +107,40 @@ pub(super) fn unsupported(backend: &BackendId, needs: &Needs, can: &Needs) -> Op
 }
 
 /// Tools that the model cannot be made to call.
-pub(super) fn no_tools(backend: &BackendId, why: Unplanned) -> BackendError {
-    let (param, why) = match why {
-        Unplanned::NoFunction => ("tools", "it calls functions only, no tools of other types"),
-        Unplanned::Schema => (
-            "tools",
-            "the parameters of a function that must be called, or is strict, are a schema that it cannot enforce",
-        ),
-        Unplanned::Format => ("response_format", "it cannot enforce this schema"),
+pub(super) fn no_tools(backend: &BackendId, why: &Unplanned) -> BackendError {
+    match why {
+        Unplanned::Schema(error) => no_grammar(backend, error, "tools"),
+        Unplanned::Format(error) => no_grammar(backend, error, "response_format"),
+        Unplanned::NoFunction => {
+            let message = "The local model cannot answer this request: it calls functions only, no tools of other types.";
+            let error =
+                BackendError::new(backend, Kind::Unsupported, Fault::Caller, Retry::Elsewhere, message);
+            BackendError { param: Some("tools".to_owned()), ..error }
+        }
+    }
+}
+
+/// A grammar that `param` asks for and that cannot be used. Of what is no schema no backend can make one.
+pub(super) fn no_grammar(backend: &BackendId, error: &ConstraintError, param: &str) -> BackendError {
+    let (retry, message) = match error {
+        ConstraintError::Invalid { .. } | ConstraintError::Reference { .. } => {
+            (Retry::Never, format!("Invalid schema in '{param}': {error}."))
+        }
+        ConstraintError::Unsupported(_) => {
+            (Retry::Elsewhere, format!("The local model cannot enforce the schema in '{param}': {error}."))
+        }
+        ConstraintError::Vocabulary | ConstraintError::Step => return internal(backend),
     };
-    let message = format!("The local model cannot answer this request: {why}.");
+    let error = BackendError::new(backend, Kind::Unsupported, Fault::Caller, retry, message);
+    let code = (retry == Retry::Never).then(|| "invalid_value".to_owned());
+    BackendError { code, param: Some(param.to_owned()), ..error }
+}
+
+/// Biases that mean nothing to this model: its token ids are its own.
+pub(super) fn no_such_bias(backend: &BackendId, why: &str) -> BackendError {
+    let message = format!("The local model cannot apply 'logit_bias': {why}.");
     let error = BackendError::new(backend, Kind::Unsupported, Fault::Caller, Retry::Elsewhere, message);
-    BackendError { param: Some(param.to_owned()), ..error }
+    BackendError { param: Some("logit_bias".to_owned()), ..error }
 }
 
 /// A conversation that gives no prompt.
@@ -178,14 +198,7 @@ mod tests {
         );
         assert_eq!(error.param.as_deref(), Some("tools"));
         assert!(unsupported(&id, &tools, &tools).is_none());
-        let structured = Needs { structured: true, ..Needs::default() };
-        assert_eq!(unsupported(&id, &structured, &none).unwrap().param.as_deref(), Some("response_format"));
-        for needs in [
-            Needs { vision: true, ..Needs::default() },
-            Needs { audio: true, ..Needs::default() },
-            Needs { logprobs: true, ..Needs::default() },
-            Needs { other_sampling: true, ..Needs::default() },
-        ] {
+        for needs in [Needs { vision: true, ..Needs::default() }, Needs { audio: true, ..Needs::default() }] {
             assert!(unsupported(&id, &needs, &none).is_some(), "{needs:?}");
         }
     }

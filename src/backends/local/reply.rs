@@ -2,6 +2,9 @@
 //! Promises: role, text, finish for each answer, then one usage for all; an engine that vanishes is an error.
 //! Dropping it stops the engine's work at the next token.
 
+mod answer;
+mod told;
+
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,24 +14,16 @@ use std::task::{Context, Poll, ready};
 use futures_util::Stream;
 use tokio::sync::mpsc::Receiver;
 
+use self::answer::Answer;
+use self::told::Told;
 use super::detokenize::{Detokenizer, Vocabulary};
 use super::queue::{End, Step};
 use super::refusal;
-use super::stop::{Seen, StopWatch};
-use super::tool_calls::{Reader, Reading, Said};
+use super::sampler::Token;
+use super::stop::StopWatch;
+use super::tool_calls::{Reader, Reading};
 use crate::backends::BackendError;
-use crate::chat::{BackendId, Chunk, Confidence, Delta, Event, FinishReason, Usage};
-
-/// One of the `n` answers, as far as it has come.
-struct Answer {
-    detokenizer: Detokenizer,
-    stops: StopWatch,
-    /// Where tools are offered.
-    calls: Option<Reader>,
-    tokens: u64,
-    begun: bool,
-    ended: bool,
-}
+use crate::chat::{BackendId, Chunk, Confidence, Event, FinishReason, Usage};
 
 /// The answers to one request.
 pub(super) struct Reply {
@@ -60,6 +55,7 @@ impl Reply {
             detokenizer: Detokenizer::new(&vocabulary),
             stops: StopWatch::new(stops),
             calls: None,
+            told: Told::default(),
             tokens: 0,
             begun: false,
             ended: false,
@@ -102,7 +98,7 @@ impl Reply {
         match step {
             Some(Step::Token { index, token }) => {
                 self.confidence.extend(token.confidence.filter(|_| index == 0));
-                self.take_token(index, token.id);
+                self.take_token(index, &token);
             }
             Some(Step::End { end: End::Failed, .. }) => self.fail(refusal::internal(&self.backend)),
             Some(Step::End { end: End::Expired, .. }) => self.fail(refusal::busy(&self.backend)),
@@ -118,18 +114,22 @@ impl Reply {
         }
     }
 
-    fn take_token(&mut self, index: u32, id: u32) {
+    fn take_token(&mut self, index: u32, token: &Token) {
         let Some(answer) = self.answers.get_mut(index as usize).filter(|answer| !answer.ended) else {
             return;
         };
         let mut events = vec![];
         answer.begin(index, &mut events);
         answer.tokens += 1;
-        let mark = answer.calls.as_ref().and_then(|calls| calls.mark(id));
+        let told = answer.tell(&self.vocabulary, token);
+        let mark = answer.calls.as_ref().and_then(|calls| calls.mark(token.id));
         let text = match mark {
             Some(mark) => mark.to_owned(),
-            None => answer.detokenizer.push(self.vocabulary.bytes(id)),
+            None => answer.detokenizer.push(self.vocabulary.bytes(token.id)),
         };
+        if let Some(told) = told {
+            answer.told.push(told, text.len());
+        }
         if let Some(reason) = answer.read(index, text, &mut events) {
             answer.ended = true;
             events.push(Event::Finish { index, reason });
@@ -137,7 +137,7 @@ impl Reply {
                 enough.store(true, Relaxed);
             }
         }
-        self.give(events);
+        self.give(index, events);
     }
 
     /// The prompt is counted once, however many answers there are.
@@ -157,14 +157,16 @@ impl Reply {
         let reason = answer.finish(index, reason, &mut events);
         answer.ended = true;
         events.push(Event::Finish { index, reason });
-        self.give(events);
+        self.give(index, events);
     }
 
     /// Hands events out; after the last answer's end the usage follows.
-    fn give(&mut self, events: Vec<Event>) {
+    fn give(&mut self, index: u32, events: Vec<Event>) {
         if !events.is_empty() {
             let confidence = std::mem::take(&mut self.confidence);
-            self.ready.push_back(Ok(Chunk { events, confidence, ..Chunk::default() }));
+            let logprobs = self.answers.get_mut(index as usize).map(|answer| answer.told_of(&events));
+            let logprobs = logprobs.unwrap_or_default();
+            self.ready.push_back(Ok(Chunk { events, confidence, logprobs, ..Chunk::default() }));
         }
         if self.answers.iter().all(|answer| answer.ended) {
             let usage = Usage {
@@ -186,74 +188,6 @@ impl Reply {
     fn close(&mut self) {
         self.over = true;
         self.steps.close();
-    }
-}
-
-impl Answer {
-    fn begin(&mut self, index: u32, events: &mut Vec<Event>) {
-        if !self.begun {
-            self.begun = true;
-            events.push(Event::Role { index });
-        }
-    }
-
-    /// Takes new text; gives a reason where the answer ends with it.
-    fn read(&mut self, index: u32, text: String, events: &mut Vec<Event>) -> Option<FinishReason> {
-        let Some(calls) = &mut self.calls else { return self.content(index, text, events) };
-        for said in calls.push(&text) {
-            if let Some(reason) = self.say(index, said, events) {
-                return Some(reason);
-            }
-        }
-        self.calls.as_ref().is_some_and(Reader::is_over).then_some(FinishReason::ToolCalls)
-    }
-
-    fn say(&mut self, index: u32, said: Said, events: &mut Vec<Event>) -> Option<FinishReason> {
-        match said {
-            Said::Text(text) => self.content(index, text, events),
-            Said::Calls(calls) => {
-                show(index, self.stops.finish(), events);
-                events.push(Event::Delta { index, delta: Delta::ToolCalls(calls) });
-                None
-            }
-        }
-    }
-
-    /// Content, up to a stop sequence. Stop sequences are not looked for in tool calls.
-    fn content(&mut self, index: u32, text: String, events: &mut Vec<Event>) -> Option<FinishReason> {
-        match self.stops.push(text) {
-            Seen::Text(text) => {
-                show(index, text, events);
-                None
-            }
-            Seen::Stopped(text) => {
-                show(index, text, events);
-                Some(self.reason())
-            }
-        }
-    }
-
-    /// What was still held; the reason is that of tool calls where the model ended after them.
-    fn finish(&mut self, index: u32, reason: FinishReason, events: &mut Vec<Event>) -> FinishReason {
-        for said in self.calls.as_mut().map(Reader::finish).unwrap_or_default() {
-            if let Some(reason) = self.say(index, said, events) {
-                return reason;
-            }
-        }
-        show(index, self.stops.finish(), events);
-        if reason == FinishReason::Stop { self.reason() } else { reason }
-    }
-
-    /// Why an answer that is not cut off ended.
-    fn reason(&self) -> FinishReason {
-        let called = self.calls.as_ref().is_some_and(Reader::has_called);
-        if called { FinishReason::ToolCalls } else { FinishReason::Stop }
-    }
-}
-
-fn show(index: u32, text: String, events: &mut Vec<Event>) {
-    if !text.is_empty() {
-        events.push(Event::Delta { index, delta: Delta::Text(text) });
     }
 }
 

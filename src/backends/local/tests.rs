@@ -2,6 +2,7 @@
 //! Says nothing of how good the answers are: it holds whatever the weights are.
 
 mod folders;
+mod sampling;
 mod tools;
 
 use std::path::PathBuf;
@@ -455,7 +456,8 @@ async fn the_profile_says_what_it_is() {
     let profile = shared().profile();
     assert!(profile.within_boundary && profile.boundary().is_some());
     assert_eq!((profile.id.as_str(), profile.model.as_str()), ("local", "starter"));
-    assert_eq!((profile.can, profile.max_retries), (Needs::default(), 0));
+    let can = Needs { logprobs: true, structured: true, other_sampling: true, ..Needs::default() };
+    assert_eq!((profile.can, profile.max_retries), (can, 0));
 }
 
 /// A copy of the starter model with one file changed.

@@ -1,14 +1,6 @@
 //! How models write tool calls: which form a model speaks, found in its chat template, and the way back from text.
 //! Promises: a call comes out only for an offered function and with arguments that are a JSON object; all else stays
 //! text. Constrains nothing: `grammar` says what may be generated.
-//!
-//! | form | found by | a call | more calls |
-//! |---|---|---|---|
-//! | Hermes (Qwen 2.5, Qwen 3) | `<tool_call>` | `<tool_call>{"name": n, "arguments": {}}</tool_call>` | the same again |
-//! | Mistral, new | `[TOOL_CALLS]` and `[ARGS]` | `[TOOL_CALLS]n[ARGS]{}` | the same again |
-//! | Mistral, old | `[TOOL_CALLS]` | `[TOOL_CALLS][{"name": n, "arguments": {}}]` | in the list |
-//! | Phi-4 | `<\|tool\|>`, `<\|tool_call\|>` | `<\|tool_call\|>[{"name": n, "arguments": {}}]<\|/tool_call\|>` | in the list |
-//! | Llama 3 | `<\|python_tag\|>`, `ipython` | `{"name": n, "parameters": {}}`, perhaps behind `<\|python_tag\|>` | after `;` |
 
 mod deltas;
 mod grammar;
@@ -28,6 +20,14 @@ pub(super) use self::{
 const LETTERS: &[u8; 62] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
 
 /// The form in which a model writes tool calls.
+///
+/// | form | found by | a call | more calls |
+/// |---|---|---|---|
+/// | Hermes (Qwen 2.5, Qwen 3) | `<tool_call>` | `<tool_call>{"name": n, "arguments": {}}</tool_call>` | the same again |
+/// | Mistral, new | `[TOOL_CALLS]` and `[ARGS]` | `[TOOL_CALLS]n[ARGS]{}` | the same again |
+/// | Mistral, old | `[TOOL_CALLS]` | `[TOOL_CALLS][{"name": n, "arguments": {}}]` | in the list |
+/// | Phi-4 | `<\|tool\|>`, `<\|tool_call\|>` | `<\|tool_call\|>[{"name": n, "arguments": {}}]<\|/tool_call\|>` | in the list |
+/// | Llama 3 | `<\|python_tag\|>`, `ipython` | `{"name": n, "parameters": {}}`, perhaps behind `<\|python_tag\|>` | after `;` |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
     Hermes,

@@ -79,7 +79,7 @@ fn frame(header: &Header, event: &Event, tokens: &[TokenLogprob], include_usage:
         ),
     };
     if let (Some(choice), false) = (&mut choice, tokens.is_empty()) {
-        choice.logprobs = Some(logprobs_value(tokens.iter().map(token_value).collect()));
+        choice.logprobs = Some(logprobs_value(&tokens.iter().map(token_value).collect::<Vec<_>>()));
     }
     let frame = Frame {
         id: &header.id,
@@ -105,7 +105,7 @@ fn delta_value(delta: &Delta) -> Value {
 }
 
 /// A choice's `logprobs`.
-fn logprobs_value(content: Vec<Value>) -> Value {
+fn logprobs_value(content: &[Value]) -> Value {
     json!({ "content": content, "refusal": null })
 }
 
@@ -230,7 +230,7 @@ fn whole_choice(index: u32, choice: Choice) -> Value {
         object.insert("tool_calls".to_owned(), choice.tool_calls.into_value());
     }
     let reason = choice.finish.unwrap_or(FinishReason::Stop);
-    let logprobs = (!choice.logprobs.is_empty()).then(|| logprobs_value(choice.logprobs));
+    let logprobs = (!choice.logprobs.is_empty()).then(|| logprobs_value(&choice.logprobs));
     json!({ "index": index, "message": message, "logprobs": logprobs, "finish_reason": reason.as_str() })
 }
 

@@ -148,7 +148,9 @@ fn read_view(fields: &mut Fields, problems: &mut Problems<'_>) -> View {
         let presence = read_presence(fields, &format!("{name}-ready"), problems);
         Seat { id, boundary, presence, context_tokens, can, queued: 0 }
     };
-    let mut local = seat(LOCAL, local_context, Needs::default());
+    // What the local engine does with any model; tools depend on the model's template.
+    let can = Needs { logprobs: true, structured: true, other_sampling: true, ..Needs::default() };
+    let mut local = seat(LOCAL, local_context, can);
     local.queued = queued as usize;
     View { seats: vec![local, seat(REMOTE, 128_000, all)] }
 }

@@ -36,3 +36,11 @@ pub(crate) fn endless(folder: &Path) -> PathBuf {
     }
     model
 }
+
+/// A copy of the starter model whose chat template, one of the fixtures, offers tools.
+pub(crate) fn calling(folder: &Path, template: &str) -> PathBuf {
+    let model = copies(folder, &["starter"]).join("starter");
+    let templates = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/templates");
+    std::fs::copy(templates.join(format!("{template}.jinja")), model.join("chat_template.jinja")).unwrap();
+    model
+}

@@ -27,6 +27,8 @@ pub(super) struct Folder {
     pub(super) prefill: Option<PathBuf>,
     pub(super) tokenizer: PathBuf,
     pub(super) template: String,
+    /// Another template, for conversations that offer tools, where the folder has one.
+    pub(super) tool_template: Option<String>,
     pub(super) bos_token: String,
     pub(super) eos_token: String,
     pub(super) eos: Vec<u32>,
@@ -163,6 +165,7 @@ impl Folder {
                 .map_or_else(|| "local".to_owned(), |name| name.to_string_lossy().into_owned()),
             tokenizer: root.join("tokenizer.json"),
             template: read_template(root, &tokenizer_config)?,
+            tool_template: named_template(&tokenizer_config, "tool_use"),
             bos_token: token_text(&tokenizer_config, "bos_token"),
             eos_token: token_text(&tokenizer_config, "eos_token"),
             defaults: defaults(&generation, &declared.sampling),
@@ -249,12 +252,20 @@ fn read_template(path: &Path, tokenizer_config: &Value) -> Result<String, LocalE
     match std::fs::read_to_string(&file) {
         Ok(text) => Ok(text),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            tokenizer_config["chat_template"].as_str().map(str::to_owned).ok_or_else(|| {
+            let only = tokenizer_config["chat_template"].as_str().map(str::to_owned);
+            only.or_else(|| named_template(tokenizer_config, "default")).ok_or_else(|| {
                 LocalError::model(&file, "there is no chat template, here or in tokenizer_config.json")
             })
         }
         Err(error) => Err(LocalError::model(&file, &format!("cannot be read: {error}"))),
     }
+}
+
+/// One of several templates of `tokenizer_config.json`, by name.
+fn named_template(tokenizer_config: &Value, name: &str) -> Option<String> {
+    let templates = tokenizer_config["chat_template"].as_array()?;
+    let named = templates.iter().find(|template| template["name"] == name)?;
+    named["template"].as_str().map(str::to_owned)
 }
 
 /// A special token's text: a string, or an object with `content`.

@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 use super::super::sampler::Token;
 use super::super::tool_calls::Form;
 use super::*;
+use crate::chat::Delta;
 
 /// What came out of one answer.
 #[derive(Debug, Default, PartialEq)]

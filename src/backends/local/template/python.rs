@@ -146,15 +146,23 @@ impl Json {
                 if self.sorted {
                     keys.sort_by_cached_key(text);
                 }
-                self.group(('{', '}'), &keys, depth, out, |key, out| {
+                out.push('{');
+                for (at, key) in keys.iter().enumerate() {
+                    self.begin_item(at, depth + 1, out);
                     self.string(&text(key), out);
                     out.push_str(&self.colon);
-                    self.write(&value.get_item(key)?, depth + 1, out)
-                })?;
+                    self.write(&value.get_item(key)?, depth + 1, out)?;
+                }
+                self.close('}', keys.is_empty(), depth, out);
             }
             ValueKind::Seq | ValueKind::Iterable => {
                 let items: Vec<Value> = value.try_iter()?.collect();
-                self.group(('[', ']'), &items, depth, out, |item, out| self.write(item, depth + 1, out))?;
+                out.push('[');
+                for (at, item) in items.iter().enumerate() {
+                    self.begin_item(at, depth + 1, out);
+                    self.write(item, depth + 1, out)?;
+                }
+                self.close(']', items.is_empty(), depth, out);
             }
             kind => {
                 let message = format!("a value of kind {kind} has no JSON");
@@ -164,25 +172,16 @@ impl Json {
         Ok(())
     }
 
-    fn group(
-        &self,
-        (open, close): (char, char),
-        items: &[Value],
-        depth: usize,
-        out: &mut String,
-        mut item: impl FnMut(&Value, &mut String) -> Result<(), Error>,
-    ) -> Result<(), Error> {
-        out.push(open);
-        for (at, value) in items.iter().enumerate() {
-            out.push_str(if at == 0 { "" } else { &self.comma });
-            self.line(depth + 1, out);
-            item(value, out)?;
-        }
-        if !items.is_empty() {
+    fn begin_item(&self, at: usize, depth: usize, out: &mut String) {
+        out.push_str(if at == 0 { "" } else { &self.comma });
+        self.line(depth, out);
+    }
+
+    fn close(&self, bracket: char, empty: bool, depth: usize, out: &mut String) {
+        if !empty {
             self.line(depth, out);
         }
-        out.push(close);
-        Ok(())
+        out.push(bracket);
     }
 
     fn line(&self, depth: usize, out: &mut String) {

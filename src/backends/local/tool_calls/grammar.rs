@@ -4,6 +4,7 @@
 
 use std::fmt::Write;
 
+use llguidance::JsonCompileOptions;
 use serde_json::{Map, Value, json};
 
 use super::Form;
@@ -15,7 +16,7 @@ pub(crate) enum Free {
     Nothing,
     /// Any text.
     Text,
-    /// JSON that this schema accepts.
+    /// JSON that this schema accepts; it says how it is to be compiled.
     Json(Value),
 }
 
@@ -49,7 +50,8 @@ impl Rules<'_> {
             let name = function["name"].as_str().unwrap_or_default();
             let _ = writeln!(text, "call_{at}: {}", self.call(name, at));
             let schema = if simple { json!({ "type": "object" }) } else { arguments(function) };
-            let _ = writeln!(text, "args_{at}: %json {}", with_layout(schema));
+            let schema = with_layout(schema, function["strict"] == true);
+            let _ = writeln!(text, "args_{at}: %json {schema}");
         }
         Some(text)
     }
@@ -65,7 +67,7 @@ impl Rules<'_> {
                     (None, true) => writeln!(out, "start: plain")?,
                     _ => writeln!(out, "start: {} {calls} | plain", self.mark(opener))?,
                 }
-                writeln!(out, "plain: %json {}", with_layout(schema.clone()))?;
+                writeln!(out, "plain: %json {schema}")?;
             }
             Free::Text if (self.special)(opener).is_some() => {
                 writeln!(out, "start: TEXT | TEXT {} {calls}", self.mark(opener))?;
@@ -155,9 +157,17 @@ fn close(schema: &mut Value) {
 }
 
 /// One layout only, the one that templates write: no blanks to lose oneself in.
-fn with_layout(schema: Value) -> Value {
+fn with_layout(schema: Value, strict: bool) -> Value {
     let mut schema = if schema.is_object() { schema } else { Value::Object(Map::new()) };
-    schema["x-guidance"] =
-        json!({ "whitespace_flexible": false, "item_separator": ", ", "key_separator": ": " });
+    let options = JsonCompileOptions {
+        item_separator: ", ".to_owned(),
+        key_separator: ": ".to_owned(),
+        whitespace_flexible: false,
+        coerce_one_of: !strict,
+        lenient: !strict,
+        ..JsonCompileOptions::default()
+    };
+    // In place of options that the caller may have sent under the crate's own keyword.
+    options.apply_to(&mut schema);
     schema
 }

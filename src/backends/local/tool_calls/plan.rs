@@ -8,68 +8,97 @@ use serde_json::{Value, json};
 
 use super::grammar::{Free, Rules, SpecialId};
 use super::{Form, Reading};
-use crate::chat::{ResponseFormat, ToolChoice, Tools};
+use crate::backends::local::constraint::{ConstraintError, Grammars, json_schema, with_options};
+use crate::chat::{ChatRequest, ResponseFormat, ToolChoice};
 
-/// How a request's calls are made and found.
+/// What an answer must obey and how it is read.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
-    pub(crate) reading: Reading,
-    /// What the answer must obey, in `llguidance`'s JSON form; none where generation stays free.
+    /// Where tools may be called.
+    pub(crate) reading: Option<Reading>,
+    /// In `llguidance`'s JSON form; none where generation stays free.
     pub(crate) grammar: Option<Arc<str>>,
 }
 
 /// Why there is no plan.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Unplanned {
     /// A tool is no function.
     NoFunction,
-    /// The schema of a strict function cannot be enforced.
-    Schema,
-    /// The response format cannot be enforced beside tools.
-    Format,
+    /// The schema of a function that must be obeyed, or called, cannot be enforced.
+    Schema(ConstraintError),
+    /// The response format cannot be enforced.
+    Format(ConstraintError),
 }
 
-/// Plans the answers of a model that writes calls in `form`; none where no tool may be called. `prepare` compiles a
-/// grammar and says whether it can be used; it may take a while.
+/// Plans the answers of a model that writes calls in `form`, to a request that offers tools. Compiles grammars, which
+/// may take tens of milliseconds: not for an async thread.
 pub(crate) fn plan(
     form: Form,
-    tools: &Tools,
-    format: &ResponseFormat,
+    request: &ChatRequest,
     special: SpecialId<'_>,
-    prepare: &dyn Fn(&Arc<str>) -> bool,
-) -> Result<Option<Plan>, Unplanned> {
-    if tools.offered.is_empty() || tools.choice == ToolChoice::Never {
-        return Ok(None);
-    }
+    grammars: &Grammars,
+) -> Result<Plan, Unplanned> {
+    let tools = &request.tools;
     let functions: Option<Vec<&Value>> = tools.offered.iter().map(|tool| tool.get("function")).collect();
     let mut functions = functions.ok_or(Unplanned::NoFunction)?;
     if let ToolChoice::Function(only) = &tools.choice {
         functions.retain(|function| function["name"] == only.as_str());
     }
+    let strict = check_strict(&functions)?;
     let names =
         functions.iter().filter_map(|function| function["name"].as_str().map(str::to_owned)).collect();
-    let free = match (&tools.choice, format) {
-        (ToolChoice::Required | ToolChoice::Function(_), _) => Free::Nothing,
-        (_, ResponseFormat::Text) => Free::Text,
-        (_, ResponseFormat::JsonObject) => Free::Json(json!({ "type": "object" })),
-        (_, ResponseFormat::JsonSchema { schema, .. }) => Free::Json(Value::clone(schema)),
+    let free = match &tools.choice {
+        ToolChoice::Required | ToolChoice::Function(_) => Free::Nothing,
+        ToolChoice::Auto | ToolChoice::Never => beside(&request.response_format, grammars)?,
     };
     // A named function is called once, as OpenAI documents it.
     let one = tools.one_at_a_time || matches!(tools.choice, ToolChoice::Function(_));
-    let strict = functions.iter().any(|function| function["strict"] == true);
     let rules = Rules { form, functions, free, one, special };
-    let attempts = if strict { &[false][..] } else { &[false, true] };
-    let compiled = attempts.iter().find_map(|simple| {
-        let lark = rules.grammar(*simple)?;
-        let grammar: Arc<str> = json!({ "grammars": [{ "lark_grammar": lark }] }).to_string().into();
-        prepare(&grammar).then_some(grammar)
-    });
+    let grammar = compile(&rules, strict, grammars)?;
     let marks = form.marks().filter_map(|mark| Some((special(mark)?, mark))).collect();
-    let reading = Reading { form, names, vouched: compiled.is_some(), one, marks };
-    match (compiled, rules.free) {
-        (None, Free::Text) if !strict || form.is_bare() => Ok(Some(Plan { reading, grammar: None })),
-        (None, Free::Json(_)) if !strict => Err(Unplanned::Format),
-        (None, _) => Err(Unplanned::Schema),
-        (grammar, _) => Ok(Some(Plan { reading, grammar })),
+    let reading = Reading { form, names, vouched: grammar.is_some(), one, marks };
+    Ok(Plan { reading: Some(reading), grammar })
+}
+
+/// Whether any function is strict; the schemas of those that are must be ones.
+fn check_strict(functions: &[&Value]) -> Result<bool, Unplanned> {
+    let mut strict = functions.iter().filter(|function| function["strict"] == true).peekable();
+    let any = strict.peek().is_some();
+    for schema in strict.filter_map(|function| function.get("parameters")).filter(|schema| !schema.is_null())
+    {
+        json_schema(schema, true).map_err(Unplanned::Schema)?;
+    }
+    Ok(any)
+}
+
+/// What may be said in place of calls.
+fn beside(format: &ResponseFormat, grammars: &Grammars) -> Result<Free, Unplanned> {
+    let (schema, strict) = match format {
+        ResponseFormat::Text => return Ok(Free::Text),
+        ResponseFormat::JsonObject => (json!({ "type": "object" }), true),
+        ResponseFormat::JsonSchema { schema, strict } => (Value::clone(schema), *strict),
+    };
+    let compiled = json_schema(&schema, strict).and_then(|grammar| grammars.prepare(&grammar));
+    match compiled {
+        Ok(()) => Ok(Free::Json(with_options(&schema, strict))),
+        Err(ConstraintError::Unsupported(_)) if !strict => Ok(Free::Json(with_options(&json!({}), true))),
+        Err(error) => Err(Unplanned::Format(error)),
+    }
+}
+
+fn compile(rules: &Rules<'_>, strict: bool, grammars: &Grammars) -> Result<Option<Arc<str>>, Unplanned> {
+    let compile = |simple| {
+        let Some(lark) = rules.grammar(simple) else { return Ok(None) };
+        let grammar: Arc<str> = json!({ "grammars": [{ "lark_grammar": lark }] }).to_string().into();
+        grammars.prepare(&grammar).map(|()| Some(grammar))
+    };
+    let compiled = match compile(false) {
+        Err(_) if !strict => compile(true),
+        compiled => compiled,
+    };
+    match compiled {
+        Err(_) if !strict && matches!(rules.free, Free::Text) => Ok(None),
+        compiled => compiled.map_err(Unplanned::Schema),
     }
 }

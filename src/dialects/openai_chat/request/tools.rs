@@ -55,13 +55,10 @@ fn tool(tool: &Value, path: &str) -> Result<Value, RequestError> {
     let Some(fields) = tool.as_object() else {
         return Err(wrong_kind(path, "an object"));
     };
-    match text(fields.get("type"), &format!("{path}.type"))? {
-        "function" => {
-            let path = format!("{path}.function");
-            check_function(fields.get("function").ok_or_else(|| lacks(&path))?, &path)?;
-        }
-        // Tools of other kinds are for a remote to judge.
-        _ => {}
+    // Tools of other kinds are for a remote to judge.
+    if text(fields.get("type"), &format!("{path}.type"))? == "function" {
+        let path = format!("{path}.function");
+        check_function(fields.get("function").ok_or_else(|| lacks(&path))?, &path)?;
     }
     Ok(tool.clone())
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::super::grammar::{Free, Rules};
 use super::super::*;
-use crate::backends::local::constraint::Grammars;
+use crate::backends::local::constraint::{ConstraintError, Grammars};
 use crate::backends::local::detokenize::Vocabulary;
 use crate::chat::{ResponseFormat, ToolChoice, Tools};
 
@@ -51,9 +51,9 @@ fn takes(grammars: &Grammars, grammar: &str, text: &str, special: &dyn Fn(&str) 
     let marks: Vec<&str> = FORMS.iter().flat_map(|form| form.marks()).collect();
     let (mut at, mut over) = (0, false);
     while at < text.len() {
-        let mark = marks
-            .iter()
-            .find_map(|mark| Some((text[at..].starts_with(mark).then(|| special(mark))??, mark.len())));
+        let mark = marks.iter().find_map(|mark| {
+            Some((text.as_bytes()[at..].starts_with(mark.as_bytes()).then(|| special(mark))??, mark.len()))
+        });
         let (id, length) = mark.unwrap_or((text.as_bytes()[at].into(), 1));
         if over || !constraint.allowed().unwrap().is_allowed(id) {
             return false;
@@ -140,30 +140,35 @@ fn a_response_format_holds_beside_calls() {
     });
 }
 
-fn planned(form: Form, tools: &Tools, format: &ResponseFormat) -> Result<Option<Plan>, Unplanned> {
+fn planned(form: Form, tools: Tools, format: ResponseFormat) -> Result<Plan, Unplanned> {
     let (grammars, _) = vocabulary();
-    plan(form, tools, format, &|_| None, &|grammar| grammars.prepare(grammar).is_ok())
+    let mut request = crate::backends::local::tests::request(vec![]);
+    (request.tools, request.response_format) = (tools, format);
+    plan(form, &request, &|_| None, &grammars)
 }
 
-fn offered(function: Value, choice: ToolChoice) -> Tools {
+fn offered(function: &Value, choice: ToolChoice) -> Tools {
     let offered = [json!({ "type": "function", "function": function })].into();
     Tools { offered, choice, one_at_a_time: false }
 }
 
 #[test]
 fn schemas_that_cannot_be_compiled_are_refused_only_where_they_must_hold() {
-    let remote = json!({ "type": "object", "properties": { "a": { "$ref": "http://127.0.0.1:9/x.json" } } });
+    let remote =
+        json!({ "type": "object", "properties": { "a": { "$ref": "https://schemas.invalid/x.json" } } });
     let lax = json!({ "name": "f", "parameters": remote });
     let strict = json!({ "name": "f", "parameters": remote, "strict": true });
     for choice in [ToolChoice::Auto, ToolChoice::Required] {
-        let plan = planned(Form::Hermes, &offered(lax.clone(), choice.clone()), &ResponseFormat::Text);
-        assert!(plan.unwrap().unwrap().reading.vouched, "any object will do");
-        let plan = planned(Form::Hermes, &offered(strict.clone(), choice), &ResponseFormat::Text);
-        assert_eq!(plan.unwrap_err(), Unplanned::Schema);
+        let plan = planned(Form::Hermes, offered(&lax, choice.clone()), ResponseFormat::Text).unwrap();
+        assert!(plan.reading.unwrap().vouched, "any object will do");
+        let plan = planned(Form::Hermes, offered(&strict, choice), ResponseFormat::Text);
+        assert!(matches!(plan.unwrap_err(), Unplanned::Schema(ConstraintError::Reference { .. })));
     }
+    let sloppy = json!({ "name": "f", "parameters": { "type": "anything", "properties": 3 } });
+    assert!(planned(Form::Hermes, offered(&sloppy, ToolChoice::Required), ResponseFormat::Text).is_ok());
     let format = ResponseFormat::JsonSchema { schema: Arc::new(remote), strict: true };
-    let now = offered(json!({ "name": "now" }), ToolChoice::Auto);
-    assert_eq!(planned(Form::Hermes, &now, &format).unwrap_err(), Unplanned::Format);
+    let now = offered(&json!({ "name": "now" }), ToolChoice::Auto);
+    assert!(matches!(planned(Form::Hermes, now, format).unwrap_err(), Unplanned::Format(_)));
 }
 
 #[test]
@@ -173,17 +178,15 @@ fn plans_say_what_may_be_called() {
         json!({ "type": "function", "function": { "name": "b" } }),
     ];
     let tools = |choice| Tools { offered: two.clone().into(), choice, one_at_a_time: false };
-    let plan = |choice| planned(Form::Hermes, &tools(choice), &ResponseFormat::Text).unwrap();
-    assert!(plan(ToolChoice::Never).is_none());
-    let auto = plan(ToolChoice::Auto).unwrap();
-    assert_eq!((auto.reading.names.len(), auto.reading.one, auto.grammar.is_some()), (2, false, true));
-    let named = plan(ToolChoice::Function("b".into())).unwrap();
-    assert_eq!((&*named.reading.names, named.reading.one), (&["b".to_owned()][..], true));
-    let llama = planned(Form::Llama3, &tools(ToolChoice::Auto), &ResponseFormat::Text).unwrap().unwrap();
-    assert!(!llama.reading.vouched && llama.grammar.is_none());
-    let custom = Tools {
-        offered: [json!({ "type": "custom", "custom": { "name": "x" } })].into(),
-        ..Tools::default()
-    };
-    assert_eq!(planned(Form::Hermes, &custom, &ResponseFormat::Text).unwrap_err(), Unplanned::NoFunction);
+    let plan = |form, choice| planned(form, tools(choice), ResponseFormat::Text).unwrap();
+    let auto = plan(Form::Hermes, ToolChoice::Auto);
+    let reading = auto.reading.unwrap();
+    assert_eq!((reading.names.len(), reading.one, auto.grammar.is_some()), (2, false, true));
+    let reading = plan(Form::Hermes, ToolChoice::Function("b".into())).reading.unwrap();
+    assert_eq!((&*reading.names, reading.one), (&["b".to_owned()][..], true));
+    let llama = plan(Form::Llama3, ToolChoice::Auto);
+    assert!(!llama.reading.unwrap().vouched && llama.grammar.is_none());
+    let custom = [json!({ "type": "custom", "custom": { "name": "x" } })].into();
+    let custom = Tools { offered: custom, ..Tools::default() };
+    assert_eq!(planned(Form::Hermes, custom, ResponseFormat::Text).unwrap_err(), Unplanned::NoFunction);
 }

@@ -1,0 +1,123 @@
+//! One answer on its way from tokens to events: text, tool calls, log probabilities and the end.
+//! Promises: what is held back for a stop sequence or a call comes out before what follows it.
+
+use super::told::Told;
+use crate::backends::local::detokenize::{Detokenizer, Vocabulary};
+use crate::backends::local::sampler::Token;
+use crate::backends::local::stop::{Seen, StopWatch};
+use crate::backends::local::tool_calls::{Reader, Said};
+use crate::chat::{Delta, Event, FinishReason, TokenLogprob};
+
+/// One of the `n` answers, as far as it has come.
+pub(super) struct Answer {
+    pub(super) detokenizer: Detokenizer,
+    pub(super) stops: StopWatch,
+    /// Where tools are offered.
+    pub(super) calls: Option<Reader>,
+    pub(super) told: Told,
+    pub(super) tokens: u64,
+    pub(super) begun: bool,
+    pub(super) ended: bool,
+}
+
+impl Answer {
+    pub(super) fn begin(&mut self, index: u32, events: &mut Vec<Event>) {
+        if !self.begun {
+            self.begun = true;
+            events.push(Event::Role { index });
+        }
+    }
+
+    /// Takes new text; gives a reason where the answer ends with it.
+    pub(super) fn read(&mut self, index: u32, text: String, events: &mut Vec<Event>) -> Option<FinishReason> {
+        let Some(calls) = &mut self.calls else { return self.content(index, text, events) };
+        for said in calls.push(&text) {
+            if let Some(reason) = self.say(index, said, events) {
+                return Some(reason);
+            }
+        }
+        self.calls.as_ref().is_some_and(Reader::is_over).then_some(FinishReason::ToolCalls)
+    }
+
+    fn say(&mut self, index: u32, said: Said, events: &mut Vec<Event>) -> Option<FinishReason> {
+        match said {
+            Said::Text(text) => self.content(index, text, events),
+            Said::Calls(calls) => {
+                show(index, self.stops.finish(), events);
+                events.push(Event::Delta { index, delta: Delta::ToolCalls(calls) });
+                None
+            }
+        }
+    }
+
+    /// Content, up to a stop sequence. Stop sequences are not looked for in tool calls.
+    fn content(&mut self, index: u32, text: String, events: &mut Vec<Event>) -> Option<FinishReason> {
+        match self.stops.push(text) {
+            Seen::Text(text) => {
+                show(index, text, events);
+                None
+            }
+            Seen::Stopped(text) => {
+                show(index, text, events);
+                Some(self.reason())
+            }
+        }
+    }
+
+    /// What was still held; the reason is that of tool calls where the model ended after them.
+    pub(super) fn finish(
+        &mut self,
+        index: u32,
+        reason: FinishReason,
+        events: &mut Vec<Event>,
+    ) -> FinishReason {
+        for said in self.calls.as_mut().map(Reader::finish).unwrap_or_default() {
+            if let Some(reason) = self.say(index, said, events) {
+                return reason;
+            }
+        }
+        show(index, self.stops.finish(), events);
+        if reason == FinishReason::Stop { self.reason() } else { reason }
+    }
+
+    /// Why an answer that is not cut off ended.
+    fn reason(&self) -> FinishReason {
+        let called = self.calls.as_ref().is_some_and(Reader::has_called);
+        if called { FinishReason::ToolCalls } else { FinishReason::Stop }
+    }
+
+    /// What the model thought of a token, where that is asked for; before its text is made.
+    pub(super) fn tell(&self, vocabulary: &Vocabulary, token: &Token) -> Option<TokenLogprob> {
+        let logprobs = token.logprobs.as_ref()?;
+        let shown = |bytes| self.detokenizer.as_shown(bytes).to_vec();
+        Some(TokenLogprob {
+            // A special token makes no text, so that all tokens' bytes together are the answer's.
+            bytes: shown(vocabulary.bytes(token.id)),
+            logprob: logprobs.chosen,
+            top: logprobs.top.iter().map(|(id, logprob)| (shown(vocabulary.name(*id)), *logprob)).collect(),
+        })
+    }
+
+    /// What is told of the tokens whose text these events show.
+    pub(super) fn told_of(&mut self, events: &[Event]) -> Vec<TokenLogprob> {
+        let (mut shown, mut calls) = (0, false);
+        for event in events {
+            match event {
+                Event::Delta { delta: Delta::Text(text), .. } => shown += text.len(),
+                Event::Delta { .. } => calls = true,
+                Event::Role { .. } | Event::Finish { .. } | Event::Usage(_) | Event::Whole { .. } => {}
+            }
+        }
+        let told = self.told.show(shown, self.ended);
+        if calls {
+            self.told.close();
+        }
+        told
+    }
+}
+
+fn show(index: u32, text: String, events: &mut Vec<Event>) {
+    if !text.is_empty() {
+        events.push(Event::Delta { index, delta: Delta::Text(text) });
+    }
+}

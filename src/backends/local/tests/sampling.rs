@@ -1,0 +1,175 @@
+//! Sampling and structured output through the whole engine: what a request's fields do to real answers.
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::backends::local::constraint::tests::{is_valid, schemas};
+use crate::chat::TokenLogprob;
+
+const QUESTION: &str = "Name three colours.";
+
+/// Asks for this model by name, so that token ids are its own.
+fn call(sampling: Sampling, response_format: ResponseFormat) -> Call {
+    let mut request = request(vec![Message::text(Role::User, QUESTION)]);
+    request.sampling = Sampling { n: sampling.n.max(1), ..sampling };
+    request.response_format = response_format;
+    Call { request: Arc::new(request), model: "starter".to_owned() }
+}
+
+fn strict(schema: Value) -> ResponseFormat {
+    ResponseFormat::JsonSchema { schema: Arc::new(schema), strict: true }
+}
+
+/// The text and what is told of its tokens, of the only answer.
+async fn told(sampling: Sampling) -> (String, Vec<TokenLogprob>) {
+    let mut chunks = shared().answer(call(sampling, ResponseFormat::Text));
+    let (mut text, mut tokens) = (String::new(), vec![]);
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.unwrap();
+        for event in &chunk.events {
+            if let Event::Delta { delta: Delta::Text(piece), .. } = event {
+                text.push_str(piece);
+            }
+        }
+        tokens.extend(chunk.logprobs);
+    }
+    (text, tokens)
+}
+
+fn text_of(tokens: &[TokenLogprob]) -> String {
+    let bytes: Vec<u8> = tokens.iter().flat_map(|token| token.bytes.clone()).collect();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// The id of the token with this text.
+fn id_of(local: &Local, text: &str) -> u32 {
+    let vocabulary = &local.desk.vocabulary;
+    (0..vocabulary.len() as u32).find(|id| vocabulary.bytes(*id) == text.as_bytes()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answers_fit_their_schemas_however_hot_and_crowded() {
+    let local = open(&LocalConfig { max_streams: 16, queue: 1000, ..config() });
+    let all = schemas();
+    let answers = all
+        .iter()
+        .zip(0..)
+        .map(|(schema, seed)| fold(local.answer(call(hot(seed, 120), strict(schema.clone())))));
+    let mut whole = 0;
+    for (schema, answer) in all.iter().zip(join_all(answers).await) {
+        let answer = answer.unwrap();
+        if answer.ends == [Some(FinishReason::Stop)] {
+            assert!(is_valid(schema, &answer.texts[0]), "{:?} for {schema}", answer.texts);
+            whole += 1;
+        }
+    }
+    assert!(whole >= 30, "only {whole} of {} answers ended", all.len());
+}
+
+#[tokio::test]
+async fn a_seeded_answer_under_a_schema_is_the_same_alone_and_in_company() {
+    let ask = |seed| fold(shared().answer(call(hot(seed, 60), strict(schemas()[2].clone()))));
+    let alone = ask(3).await.unwrap();
+    let company = join_all((0..6).map(ask)).await;
+    assert_eq!(company[3].as_ref().unwrap(), &alone);
+    assert!(company.iter().any(|other| other.as_ref().unwrap().texts != alone.texts));
+    assert_eq!(alone.ends, [Some(FinishReason::Stop)], "the grammar ends it: this model has no end token");
+}
+
+#[tokio::test]
+async fn json_without_a_schema_is_an_object_and_a_limit_cuts_it() {
+    let cut = fold(shared().answer(call(hot(1, 3), ResponseFormat::JsonObject))).await.unwrap();
+    assert_eq!(cut.ends, [Some(FinishReason::Length)]);
+    assert!(cut.texts[0].starts_with('{'), "{cut:?}");
+    let several = Sampling { n: 3, ..hot(1, 60) };
+    let three =
+        fold(shared().answer(call(several, strict(json!({ "enum": ["a", "b", "c"] }))))).await.unwrap();
+    assert!(three.texts.iter().all(|text| ["\"a\"", "\"b\"", "\"c\""].contains(&text.as_str())), "{three:?}");
+}
+
+#[tokio::test]
+async fn schemas_that_cannot_be_used_are_the_callers_fault() {
+    for (schema, retry) in [
+        (json!({ "type": "strin" }), Retry::Never),
+        (json!({ "$ref": "http://127.0.0.1:1/x" }), Retry::Never),
+        (json!({ "type": "array", "uniqueItems": true }), Retry::Elsewhere),
+    ] {
+        let error = refused(shared(), call(Sampling::default(), strict(schema))).await;
+        assert_eq!((error.kind, error.fault, error.retry), (Kind::Unsupported, Fault::Caller, retry));
+        assert_eq!(error.param.as_deref(), Some("response_format"));
+    }
+    assert_eq!(answer(shared(), "still alive", at_most(2)).await.usage.unwrap().completion, 2);
+}
+
+#[tokio::test]
+async fn log_probabilities_are_of_the_text_that_is_shown() {
+    let greedy = Sampling { temperature: Some(0.0), logprobs: Some(3), ..at_most(16) };
+    let (text, tokens) = told(greedy.clone()).await;
+    assert_eq!(text_of(&tokens), text);
+    assert!(tokens.len() > 3);
+    // This model has no end token and may go on with a special one, which makes no text.
+    for token in tokens.iter().filter(|token| !token.bytes.is_empty()) {
+        assert!(token.logprob <= 0.0 && token.top.len() == 3);
+        assert_eq!(token.top[0], (token.bytes.clone(), token.logprob), "greedy takes the likeliest");
+        assert!(token.top.is_sorted_by(|a, b| a.1 >= b.1));
+    }
+    // Temperature and biases bend what is chosen, not what is told: the first token's alternatives stay the same.
+    let bias = (id_of(shared(), "the"), 100.0);
+    let bent = Sampling { temperature: Some(2.0), logit_bias: vec![bias], seed: Some(1), ..greedy.clone() };
+    let (_, others) = told(bent).await;
+    assert_eq!(others[0].top, tokens[0].top);
+    assert_eq!(
+        (&others[0].bytes[..], others[0].top.iter().any(|(name, _)| name == b"the")),
+        (&b"the"[..], false)
+    );
+    // A stop sequence takes its tokens with it.
+    let middle: String = text.chars().skip(text.chars().count() / 2).take(3).collect();
+    let (shown, tokens) = told(Sampling { stop: vec![middle.clone()], ..greedy.clone() }).await;
+    assert!(!shown.contains(&middle) && text_of(&tokens).starts_with(&shown), "{tokens:?}");
+    assert!(text_of(&tokens[..tokens.len().saturating_sub(1)]).len() < shown.len().max(1));
+    let (_, none) = told(Sampling { logprobs: None, ..greedy }).await;
+    assert_eq!(none, []);
+}
+
+#[tokio::test]
+async fn biases_force_and_ban_and_need_tokens_of_this_model() {
+    let (to, ban) = (id_of(shared(), "a"), Sampling { temperature: Some(0.0), ..at_most(4) });
+    let forced = Sampling { logit_bias: vec![(to, 100.0)], temperature: Some(1.0), ..at_most(5) };
+    assert_eq!(told(forced.clone()).await.0, "aaaaa");
+    let (free, tokens) = told(Sampling { logprobs: Some(0), ..ban.clone() }).await;
+    let first = id_of(shared(), std::str::from_utf8(&tokens[0].bytes).unwrap());
+    assert_ne!(told(Sampling { logit_bias: vec![(first, -100.0)], ..ban }).await.0, free);
+    let past = Sampling { logit_bias: vec![(shared().desk.vocabulary.len() as u32, 1.0)], ..at_most(1) };
+    let error = refused(shared(), call(past, ResponseFormat::Text)).await;
+    assert_eq!((error.kind, error.param.as_deref()), (Kind::Unsupported, Some("logit_bias")));
+    // Whoever asks for any model means the ids of another one.
+    let mut anybody = ChatRequest::clone(&call(forced, ResponseFormat::Text).request);
+    anybody.model = "auto".to_owned();
+    let anybody = Call { request: Arc::new(anybody), model: "starter".to_owned() };
+    let error = refused(shared(), anybody).await;
+    assert_eq!((error.retry, error.param.as_deref()), (Retry::Elsewhere, Some("logit_bias")));
+}
+
+#[tokio::test]
+async fn penalties_reach_the_engine() {
+    let greedy = Sampling { temperature: Some(0.0), logprobs: Some(0), ..at_most(40) };
+    let penalised = Sampling { repetition_penalty: Some(100.0), ..greedy };
+    let (_, tokens) = told(penalised).await;
+    let mut names: Vec<_> = tokens.iter().map(|token| &token.bytes).collect();
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), tokens.len(), "no token comes twice");
+    // Two tokens far above all others, one a little above the other, take turns.
+    let (one, two) = (id_of(shared(), "a"), id_of(shared(), "b"));
+    let turns = Sampling {
+        temperature: Some(0.0),
+        logit_bias: vec![(one, 100.0), (two, 100.0)],
+        frequency_penalty: 2.0,
+        ..at_most(40)
+    };
+    let with = told(turns.clone()).await.0;
+    let without = told(Sampling { frequency_penalty: 0.0, ..turns }).await.0;
+    let balance = |text: &str| text.matches('a').count().abs_diff(text.matches('b').count());
+    assert!(with.len() == 40 && balance(&with) < balance(&without).max(20), "{with} {without}");
+}
