@@ -22,6 +22,8 @@ use watch::Watch;
 
 /// Clients at the same time: more than the engine has slots, so that some always wait.
 const CLIENTS: u64 = 12;
+/// Longest that one visit may take: waiting and generating at their limits, which are two minutes each.
+const PATIENCE: Duration = Duration::from_secs(300);
 /// How long the gateway may take to become quiet when nobody asks any more, and when threads for blocking work, which
 /// wait ten seconds for more of it, have ended.
 const QUIET: Duration = Duration::from_secs(40);
@@ -124,7 +126,9 @@ async fn visit(
         // A client of its own each time, so that connections come and go too.
         let client = Client::new(address)?;
         let kind = Kind::draw(&mut dice, &questions);
-        let visited = scenario::play(kind, &client, &questions, &mut dice).await;
+        let playing = scenario::play(kind, &client, &questions, &mut dice);
+        let visited = tokio::time::timeout(PATIENCE, playing).await;
+        let visited = visited.unwrap_or_else(|_| Err(anyhow::anyhow!("no end after {PATIENCE:?}")));
         let mut books = lock(&books);
         *books.counts.entry(kind.name()).or_default() += 1;
         match visited {

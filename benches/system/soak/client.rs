@@ -6,9 +6,6 @@ use std::time::Duration;
 use anyhow::{Context as _, bail, ensure};
 use serde_json::Value;
 
-/// Longest that any answer may take: two generations' limit.
-const PATIENCE: Duration = Duration::from_secs(240);
-
 /// One client, with connections of its own.
 pub(super) struct Client {
     http: reqwest::Client,
@@ -44,7 +41,7 @@ impl Client {
     pub(super) fn new(address: SocketAddr) -> anyhow::Result<Self> {
         // An error only says that a provider is installed already.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder().no_proxy().tls_certs_only([]).timeout(PATIENCE).build()?;
+        let http = reqwest::Client::builder().no_proxy().tls_certs_only([]).build()?;
         Ok(Self { http, url: format!("http://{address}/v1/chat/completions") })
     }
 
