@@ -24,7 +24,7 @@ use crate::hub::Record;
 use crate::metrics::Metrics;
 use crate::onnx::{Manifest, SessionSpec};
 
-/// Reads a model's folder and holds it to what is known of its files.
+/// Reads a folder, and holds its files against the hashes that are kept of them.
 pub(super) fn read_folder(folder: &Path, config: &LocalConfig) -> Result<Folder, LocalError> {
     let mut files = Folder::read(folder)?;
     Manifest::check(&files.root)?;
@@ -45,7 +45,7 @@ pub(super) struct Texts {
 }
 
 impl Texts {
-    /// Loads the folder's tokenizer and template for a graph of so many logits.
+    /// Loads the folder's template and table of tokens for a graph of so many logits.
     pub(super) fn load(files: &Folder, tokenizer: Tokenizer, vocabulary: usize) -> Result<Self, LocalError> {
         let (prompter, vocabulary) = Prompter::load(files, tokenizer, vocabulary)?;
         let vocabulary = Arc::new(vocabulary);
