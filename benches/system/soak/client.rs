@@ -44,7 +44,7 @@ impl Client {
     pub(super) fn new(address: SocketAddr) -> anyhow::Result<Self> {
         // An error only says that a provider is installed already.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder().no_proxy().tls_certs_only([]).timeout(PATIENCE).build()?;
+        let http = reqwest::Client::builder().no_proxy().tls_certs_only([]).read_timeout(PATIENCE).build()?;
         Ok(Self { http, url: format!("http://{address}/v1/chat/completions") })
     }
 
