@@ -64,9 +64,9 @@ pub struct Metrics {
     pub local_queue_depth: IntGauge,
     /// Answers that the local engine generates now.
     pub local_active: IntGauge,
-    /// Bytes of the local KV cache that are promised to answers under way.
+    /// Bytes of the local engine's KV cache that are promised to answers under way; at most `local.kv-cache-mib`.
     pub local_kv_bytes: IntGauge,
-    /// Answers that gave their place in the KV cache to an older one.
+    /// Answers that gave their place in the KV cache to an older one and were computed again later.
     pub local_preempted_total: IntCounter,
     /// Prompt tokens that the local engine computed.
     pub local_prefill_tokens_total: IntCounter,
