@@ -12,7 +12,7 @@ use prometheus::{
     IntGaugeVec, Opts, Registry, TextEncoder, core::Collector,
 };
 
-pub use engine::EngineFigures;
+pub use engine::{EngineFigures, GaugePart};
 pub use seed::ClosedSets;
 
 use crate::chat::SCORE_BINS;

@@ -9,13 +9,17 @@ use super::reference::is_confined;
 
 /// Small files that belong to any model.
 const COMPANIONS: &[&str] = &[
+    "1_Pooling/config.json",
     "added_tokens.json",
     "chat_template.jinja",
     "chat_template.json",
     "config.json",
+    "config_sentence_transformers.json",
     "genai_config.json",
     "generation_config.json",
     "merges.txt",
+    "modules.json",
+    "sentence_bert_config.json",
     "special_tokens_map.json",
     "tokenizer.json",
     "tokenizer_config.json",
@@ -136,6 +140,11 @@ fn expression(pattern: &str) -> String {
     format!("^{}{data}$", parts.join("[^/]*"))
 }
 
+/// Whether a pattern names this path below the model's folder.
+pub(super) fn names(pattern: &str, path: &str) -> bool {
+    Regex::new(&expression(pattern)).is_ok_and(|pattern| pattern.is_match(path))
+}
+
 fn is_companion(path: &str) -> bool {
     COMPANIONS.contains(&path)
         || (!path.contains('/') && LICENCES.iter().any(|licence| path.starts_with(licence)))
@@ -191,6 +200,12 @@ mod tests {
             ["LICENSE", "config.json", "onnx/model.onnx", "onnx/model.onnx_data", "tokenizer.json"]
         );
         assert_eq!(taken(HF, "", &["*.safetensors"]).unwrap().len(), 4);
+    }
+
+    #[test]
+    fn an_embedding_model_comes_with_what_says_how_to_pool() {
+        let all = ["1_Pooling/config.json", "modules.json", "onnx/model.onnx", "sentence_bert_config.json"];
+        assert_eq!(taken(&all, "", &[]).unwrap(), all);
     }
 
     #[test]

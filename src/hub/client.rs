@@ -175,9 +175,11 @@ impl Hub {
     ) -> Result<(), HubError> {
         let url = self.resolve(wanted, commit, &file.path);
         let arrived = self.ask(&Method::HEAD, &url, 0, &file.path).await?;
-        let size = arrived.header("x-linked-size").or_else(|| arrived.header(CONTENT_LENGTH.as_str()));
+        // Of an answer that only sends us on, length and tag are its own, not the file's.
+        let own = |name: &str| arrived.header(name).filter(|_| arrived.response.status().is_success());
+        let size = arrived.header("x-linked-size").or_else(|| own(CONTENT_LENGTH.as_str()));
         file.size = size.and_then(|size| size.parse().ok());
-        let tag = arrived.header("x-linked-etag").or_else(|| arrived.header(ETAG.as_str()));
+        let tag = arrived.header("x-linked-etag").or_else(|| own(ETAG.as_str()));
         if file.digest == Digest::Unknown {
             file.digest = Digest::of_tag(tag.unwrap_or_default());
         }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::choice::{Choice, Chosen, choose};
+use super::choice::{Choice, Chosen, choose, names};
 use super::client::{Event, Snapshot};
 use super::digest::Digest;
 use super::fetch::Errand;
@@ -99,8 +99,13 @@ impl Record {
     /// Whether it is of what is wanted now, as far as that can be told without asking the hub.
     fn is_of(&self, wanted: &Wanted) -> bool {
         let revision = wanted.reference.revision.as_str();
+        let folder = wanted.folder.trim_matches('/');
+        let is_usual = folder.is_empty() && wanted.files.is_empty();
+        let has = |pattern: &String| self.files.iter().any(|file| names(pattern, &file.path));
         self.repository == wanted.reference.repository
             && (self.revision == revision || self.commit == revision)
+            && (self.folder == folder || is_usual)
+            && wanted.files.iter().all(has)
     }
 
     fn is_whole(&self, place: &Path) -> bool {
@@ -108,7 +113,8 @@ impl Record {
     }
 
     fn has(&self, choice: &Choice) -> bool {
-        choice.files.iter().all(|file| self.files.iter().any(|known| known.path == file.path))
+        self.folder == choice.folder
+            && choice.files.iter().all(|file| self.files.iter().any(|known| known.path == file.path))
     }
 }
 
@@ -193,4 +199,39 @@ fn finish(store: &Store, wanted: &Wanted, record: &Record, lock: &Lock) -> Resul
     let place = store.settle(&wanted.name, lock)?;
     record.stamp(&place);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_of_the_folder_and_the_files_that_are_wanted() {
+        let recorded = |path: &str| Recorded { path: path.to_owned(), size: 1, sha256: String::new() };
+        let record = |folder: &str| Record {
+            schema_version: 1,
+            hub: String::new(),
+            repository: "o/r".to_owned(),
+            revision: "main".to_owned(),
+            commit: "0".repeat(40),
+            folder: folder.to_owned(),
+            licence: None,
+            pulled_at: String::new(),
+            files: vec![recorded("config.json"), recorded("onnx/model_q4.onnx")],
+        };
+        let is_of = |record: &Record, folder: &str, files: &[&str]| {
+            record.is_of(&Wanted {
+                name: "r".to_owned(),
+                reference: Reference::parse("o/r").unwrap(),
+                folder: folder.to_owned(),
+                files: files.iter().map(|file| (*file).to_owned()).collect(),
+                licence: None,
+            })
+        };
+        let (whole, deep) = (record(""), record("cpu/int4"));
+        assert!(is_of(&whole, "", &[]) && is_of(&deep, "", &[]), "the usual choice");
+        assert!(is_of(&deep, "cpu/int4/", &[]) && !is_of(&deep, "cuda", &[]));
+        assert!(is_of(&whole, "", &["onnx/model_q4.onnx"]) && is_of(&whole, "", &["onnx/*.onnx"]));
+        assert!(!is_of(&whole, "", &["onnx/model.onnx"]) && !is_of(&deep, "", &["onnx/model_q4.onnx"]));
+    }
 }

@@ -1,5 +1,7 @@
-//! The figures of a local engine that runs in another process: read there, and followed here.
+//! The figures of local engines, which share their gauges: each adds its own part and takes it back when it goes. Those of
+//! an engine in another process are read there, and followed here.
 
+use prometheus::IntGauge;
 use serde::{Deserialize, Serialize};
 
 use super::Metrics;
@@ -15,6 +17,32 @@ pub struct EngineFigures {
     prefix_hits: u64,
 }
 
+/// What one engine adds to a gauge that several share; dropping it takes it back.
+pub struct GaugePart {
+    gauge: IntGauge,
+    part: i64,
+}
+
+impl GaugePart {
+    /// Nothing, to begin with.
+    pub fn new(gauge: &IntGauge) -> Self {
+        Self { gauge: gauge.clone(), part: 0 }
+    }
+
+    /// Makes this the part, whatever it was before.
+    pub fn set(&mut self, part: usize) {
+        let part = i64::try_from(part).unwrap_or(i64::MAX);
+        self.gauge.add(part - self.part);
+        self.part = part;
+    }
+}
+
+impl Drop for GaugePart {
+    fn drop(&mut self) {
+        self.gauge.sub(self.part);
+    }
+}
+
 impl Metrics {
     /// What the local engine of this process says.
     pub fn engine(&self) -> EngineFigures {
@@ -28,10 +56,10 @@ impl Metrics {
         }
     }
 
-    /// Takes over what an engine elsewhere says `now`, having said `before`: gauges as they are, counters as they grew.
+    /// Takes over what an engine elsewhere says `now`, having said `before`: all figures as they changed.
     pub fn follow_engine(&self, before: &EngineFigures, now: &EngineFigures) {
-        self.local_kv_bytes.set(now.kv_bytes);
-        self.local_prefix_bytes.set(now.prefix_bytes);
+        self.local_kv_bytes.add(now.kv_bytes - before.kv_bytes);
+        self.local_prefix_bytes.add(now.prefix_bytes - before.prefix_bytes);
         let counters = [
             (&self.local_preempted_total, before.preempted, now.preempted),
             (&self.local_prefill_tokens_total, before.prefill, now.prefill),
@@ -43,10 +71,10 @@ impl Metrics {
         }
     }
 
-    /// An engine elsewhere is gone: its gauges fall to 0, its counters stay.
-    pub fn forget_engine(&self) {
-        self.local_kv_bytes.set(0);
-        self.local_prefix_bytes.set(0);
+    /// An engine elsewhere is gone that said this `last`: its part of the gauges goes, its counters stay.
+    pub fn forget_engine(&self, last: &EngineFigures) {
+        self.local_kv_bytes.sub(last.kv_bytes);
+        self.local_prefix_bytes.sub(last.prefix_bytes);
     }
 }
 
@@ -62,9 +90,27 @@ mod tests {
         let first = there.engine();
         here.follow_engine(&EngineFigures::default(), &first);
         there.local_prefill_tokens_total.inc_by(2);
-        here.follow_engine(&first, &there.engine());
+        let second = there.engine();
+        here.follow_engine(&first, &second);
         assert_eq!((here.local_prefill_tokens_total.get(), here.local_kv_bytes.get()), (7, 7));
-        here.forget_engine();
+        here.forget_engine(&second);
         assert_eq!((here.local_prefill_tokens_total.get(), here.local_kv_bytes.get()), (7, 0));
+    }
+
+    #[test]
+    fn engines_share_their_gauges() {
+        let (there, here) = (Metrics::new().unwrap(), Metrics::new().unwrap());
+        let (mut one, mut other) =
+            (GaugePart::new(&here.local_kv_bytes), GaugePart::new(&here.local_kv_bytes));
+        one.set(10);
+        other.set(5);
+        one.set(3);
+        there.local_kv_bytes.set(7);
+        let elsewhere = there.engine();
+        here.follow_engine(&EngineFigures::default(), &elsewhere);
+        assert_eq!(here.local_kv_bytes.get(), 3 + 5 + 7);
+        drop(one);
+        here.forget_engine(&elsewhere);
+        assert_eq!(here.local_kv_bytes.get(), 5);
     }
 }

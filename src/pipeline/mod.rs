@@ -167,7 +167,7 @@ impl Pipeline {
         let pending = self.draw(&request, &mut decision, &mut recorder);
         recorder.decided(&decision);
         if decision.plan == Plan::Refuse {
-            let why = Why::Routing(decision.reason, self.wait_for(decision.reason));
+            let why = Why::Routing(decision.reason, self.wait_for(decision.reason, &destination));
             return Err(refuse(why, Some(decision), recorder));
         }
         let answer = self.try_targets(Asked { request, destination }, decision, recorder, permit).await?;
@@ -221,14 +221,14 @@ impl Pipeline {
     }
 
     /// When a backend that is missing for this reason may take requests again, as far as it knows.
-    fn wait_for(&self, reason: Reason) -> Option<Duration> {
+    fn wait_for(&self, reason: Reason, destination: &Destination) -> Option<Duration> {
         let id = match reason {
             Reason::NoRemote => REMOTE,
             Reason::NoLocal | Reason::LocalBusy => LOCAL,
             _ => return None,
         };
         let backend = self.backends.iter().find(|backend| backend.profile().id.as_str() == id)?;
-        match backend.readiness() {
+        match backend.readiness_of(destination.model_of(backend.profile())) {
             Readiness::Ready => None,
             Readiness::Busy { retry_after } => Some(retry_after),
             Readiness::Down { retry_after, .. } => retry_after,

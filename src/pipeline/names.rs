@@ -27,6 +27,39 @@ enum Meaning {
     Embedder,
 }
 
+impl Meaning {
+    /// Whether no alias may hide it.
+    fn is_reserved(&self) -> bool {
+        matches!(self, Self::Auto | Self::Policy(_) | Self::Backend(_))
+    }
+}
+
+/// What the backends' models are called. A name that two backends have would send requests where nobody meant them to go.
+fn models<'p>(
+    of: impl Iterator<Item = (&'p BackendId, &'p [String])>,
+) -> (BTreeMap<String, Meaning>, Vec<Problem>) {
+    let (mut meanings, mut problems) = (BTreeMap::new(), vec![]);
+    for (id, models) in of {
+        for model in models {
+            match meanings.insert(model.clone(), Meaning::Model(id.clone(), model.clone())) {
+                Some(Meaning::Model(other, _)) if other != *id => {
+                    let why = format!(
+                        "`{model}` is a model of `{other}` and of `{id}`: give the local folder another name"
+                    );
+                    problems.push(Problem::key("local.model", why));
+                }
+                _ => {}
+            }
+        }
+    }
+    (meanings, problems)
+}
+
+fn hides(alias: &str) -> Problem {
+    let why = format!("`{alias}` has a meaning of its own: choose another alias");
+    Problem::key(&format!("aliases.{alias}"), why)
+}
+
 /// No name of ours.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("The model does not exist here. GET /v1/models lists the names that do.")]
@@ -46,11 +79,15 @@ pub struct Destination {
 impl Destination {
     /// The call to a backend, with the model that it shall use.
     pub(super) fn call(&self, request: Arc<ChatRequest>, profile: &Profile) -> Call {
-        let model = match &self.exact {
-            Some((backend, model)) if *backend == profile.id => model.clone(),
-            _ => profile.model.clone(),
-        };
-        Call { request, model }
+        Call { request, model: self.model_of(profile).to_owned() }
+    }
+
+    /// The model that a backend shall use: the exact one asked for, else its default.
+    pub(super) fn model_of<'a>(&'a self, profile: &'a Profile) -> &'a str {
+        match &self.exact {
+            Some((backend, model)) if *backend == profile.id => model,
+            _ => &profile.model,
+        }
     }
 }
 
@@ -65,29 +102,21 @@ impl Names {
         backends: &[Arc<dyn Backend>],
         aliases: &BTreeMap<String, String>,
     ) -> Result<Self, Vec<Problem>> {
-        let mut meanings = BTreeMap::from([(AUTO.to_owned(), Meaning::Auto)]);
-        for profile in backends.iter().map(|backend| backend.profile()) {
-            for model in &profile.models {
-                meanings.insert(model.clone(), Meaning::Model(profile.id.clone(), model.clone()));
-            }
-        }
+        let profiles = backends.iter().map(|backend| backend.profile());
+        let (mut meanings, mut problems) =
+            models(profiles.map(|profile| (&profile.id, profile.models.as_slice())));
+        meanings.insert(AUTO.to_owned(), Meaning::Auto);
         meanings.extend(policies.map(|name| (name.to_owned(), Meaning::Policy(name.to_owned()))));
         for id in ["local", "remote"].map(BackendId::new) {
             meanings.insert(id.to_string(), Meaning::Backend(id));
         }
-        let mut problems = vec![];
         let mut named = BTreeMap::new();
         for (alias, target) in aliases {
             let key = format!("aliases.{alias}");
             match (meanings.get(target), meanings.get(alias)) {
                 (None, _) => problems
                     .push(Problem::key(&key, format!("`{target}` is no model, policy or backend here"))),
-                (Some(_), Some(Meaning::Auto | Meaning::Policy(_) | Meaning::Backend(_))) => {
-                    problems.push(Problem::key(
-                        &key,
-                        format!("`{alias}` has a meaning of its own: choose another alias"),
-                    ));
-                }
+                (Some(_), Some(other)) if other.is_reserved() => problems.push(hides(alias)),
                 (Some(meaning), _) => {
                     named.insert(alias.clone(), meaning.clone());
                 }
@@ -103,14 +132,20 @@ impl Names {
     /// Adds the embedding model's name, and the aliases for it.
     ///
     /// # Errors
-    /// When the name has another meaning already.
+    /// When the name has another meaning already, or an alias hides a name.
     pub fn with_embedder(mut self, name: &str, aliases: &BTreeMap<String, String>) -> Result<Self, Problem> {
         if self.contains(name) {
             let why = format!("`{name}` has another meaning already: give the folder another name");
             return Err(Problem::key("embeddings.model", why));
         }
-        let own = aliases.iter().filter(|(_, target)| *target == name).map(|(alias, _)| alias.clone());
-        self.meanings.extend(own.chain([name.to_owned()]).map(|name| (name, Meaning::Embedder)));
+        let own: Vec<&String> =
+            aliases.iter().filter(|(_, target)| *target == name).map(|(alias, _)| alias).collect();
+        let is_reserved = |alias: &&&String| self.meanings.get(**alias).is_some_and(Meaning::is_reserved);
+        if let Some(alias) = own.iter().find(is_reserved) {
+            return Err(hides(alias));
+        }
+        let all = own.into_iter().cloned().chain([name.to_owned()]);
+        self.meanings.extend(all.map(|name| (name, Meaning::Embedder)));
         Ok(self)
     }
 
@@ -191,5 +226,30 @@ mod tests {
         let problems = names(&[("a", "nowhere"), ("local", "auto")]).unwrap_err();
         assert_eq!(problems.len(), 2);
         assert_eq!(problems[0].key.as_deref(), Some("aliases.a"));
+    }
+
+    #[test]
+    fn the_embedding_models_aliases_hide_no_name_either() {
+        for (alias, fits) in
+            [("text-embedding-3-small", true), ("auto", false), ("offline", false), ("local", false)]
+        {
+            let aliases = BTreeMap::from([(alias.to_owned(), "minilm".to_owned())]);
+            let named = names(&[]).unwrap().with_embedder("minilm", &aliases);
+            assert_eq!(named.as_ref().is_ok_and(|names| names.is_embedder(alias)), fits, "{alias}");
+            assert_eq!(
+                named.err().and_then(|problem| problem.key),
+                (!fits).then(|| format!("aliases.{alias}"))
+            );
+        }
+    }
+
+    #[test]
+    fn a_model_of_two_backends_is_a_problem() {
+        let (local, remote) = (BackendId::new("local"), BackendId::new("remote"));
+        let (own, same) = (["a".to_owned()], ["b".to_owned(), "a".to_owned()]);
+        let problems = models([(&local, &own[..]), (&remote, &same[..])].into_iter()).1;
+        assert_eq!(problems.len(), 1);
+        assert!(problems[0].to_string().contains("`a`"), "{}", problems[0]);
+        assert!(models([(&local, &own[..]), (&remote, &same[..1])].into_iter()).1.is_empty());
     }
 }

@@ -23,9 +23,9 @@ use self::pool::Pool;
 use self::rows::Place;
 use super::graph::Graph;
 use super::prefix::Prefixes;
-use super::queue::{End, Queue, Step, Ticket};
+use super::queue::{Closing, End, Queue, Step, Ticket};
 use super::sequence::{Ending, Limits, Sequence};
-use crate::metrics::Metrics;
+use crate::metrics::{GaugePart, Metrics};
 
 /// How long to pause when every reader is behind.
 const STALLED: Duration = Duration::from_millis(2);
@@ -42,6 +42,8 @@ pub(super) struct Engine {
     sequences: Vec<Sequence>,
     admitted: u64,
     pool: Pool,
+    /// Bytes that the pool has promised.
+    promised: GaugePart,
     prefixes: Prefixes,
     speed: Speed,
     rates: Rates,
@@ -62,6 +64,7 @@ impl Engine {
         Self {
             graph,
             pool: Pool::new(limits.tokens),
+            promised: GaugePart::new(&metrics.local_kv_bytes),
             queue,
             metrics,
             admitting: None,
@@ -80,14 +83,13 @@ impl Engine {
 
     /// Works until the queue is closed.
     pub(super) fn run(mut self) {
+        let _closing = Closing(Arc::clone(&self.queue));
         while !self.queue.is_closed() {
             self.admit();
             let prefilled = self.prefill();
             self.step(prefilled);
             self.retire();
         }
-        self.queue.set_active(0);
-        self.queue.set_speed(0.0);
     }
 
     /// Fills free slots from the queue and gives out rows; waits where there is nothing else to do.
@@ -240,9 +242,8 @@ impl Engine {
         }
     }
 
-    fn count_promised(&self) {
-        let bytes = self.pool.promised() * self.graph.layout.bytes_per_token();
-        self.metrics.local_kv_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    fn count_promised(&mut self) {
+        self.promised.set(self.pool.promised() * self.graph.layout.bytes_per_token());
     }
 }
 

@@ -65,6 +65,9 @@ const ID: &str = "local";
 const AHEAD: usize = 32;
 /// Longest that a caller waits for the first content before it may be served elsewhere.
 const FIRST_CONTENT: Duration = Duration::from_secs(30);
+/// How long an engine may take to end, and how often that is looked at.
+const GOODBYE: Duration = Duration::from_secs(4);
+const LOOK: Duration = Duration::from_millis(2);
 /// What a caller is told to wait when the queue is full, at least and at most.
 const RETRY_AFTER: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(60)];
 
@@ -137,13 +140,7 @@ impl Local {
             }
         };
         let Texts { prompter, vocabulary, grammars } = texts;
-        let can = Needs {
-            tools: prompter.form().is_some(),
-            logprobs: true,
-            structured: true,
-            other_sampling: true,
-            ..Needs::default()
-        };
+        let can = abilities(prompter.form().is_some());
         let profile = profile(&files, can, longest);
         let desk = Desk {
             id: profile.id.clone(),
@@ -169,6 +166,16 @@ impl Local {
             Running::Process(worker) => worker.is_kept(),
         }
     }
+
+    /// Whether a run of the graph hangs in this process, where nothing can end it.
+    fn hangs(&self) -> bool {
+        matches!(self.engine, Running::Thread { .. }) && self.is_running() && self.desk.health.is_fallen()
+    }
+}
+
+/// What a model can do here, whose template offers `tools` or not.
+fn abilities(tools: bool) -> Needs {
+    Needs { tools, logprobs: true, structured: true, other_sampling: true, ..Needs::default() }
 }
 
 fn profile(files: &Folder, can: Needs, longest: Duration) -> Profile {
@@ -195,15 +202,30 @@ impl Drop for Local {
             Running::Thread { engine, brake, .. } => {
                 // A long run is not waited for; where it cannot be ended, it ends by itself.
                 let _ = brake.terminate();
-                // One that hangs would be waited for without end; it goes with the process.
-                if let Some(engine) = engine.take().filter(|_| !self.desk.health.is_fallen()) {
-                    // A panic of the engine was logged where it happened.
-                    let _ = engine.join();
+                // One that hangs goes with the process.
+                if let Some(engine) = engine.take().filter(|_| !self.desk.health.is_fallen())
+                    && !join_within(engine, GOODBYE)
+                {
+                    tracing::error!("the local engine does not end; its thread is left behind");
                 }
             }
             Running::Process(worker) => worker.finish(),
         }
     }
+}
+
+/// Waits for a thread to end, no longer than `most`; whether it has ended.
+fn join_within(thread: JoinHandle<()>, most: Duration) -> bool {
+    let until = Instant::now() + most;
+    while !thread.is_finished() {
+        if Instant::now() >= until {
+            return false;
+        }
+        std::thread::park_timeout(LOOK);
+    }
+    // A panic was logged where it happened.
+    let _ = thread.join();
+    true
 }
 
 impl Backend for Local {

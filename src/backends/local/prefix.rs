@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::layout::Layout;
-use crate::metrics::Metrics;
+use crate::metrics::{GaugePart, Metrics};
 
 /// Blocks of all scopes.
 pub(super) struct Prefixes {
@@ -18,6 +18,7 @@ pub(super) struct Prefixes {
     /// Most blocks.
     room: usize,
     clock: u64,
+    bytes: GaugePart,
     metrics: Arc<Metrics>,
 }
 
@@ -53,6 +54,7 @@ impl Prefixes {
             size,
             room: bytes / (size * size_of::<f32>()).max(1),
             clock: 0,
+            bytes: GaugePart::new(&metrics.local_prefix_bytes),
             metrics,
         }
     }
@@ -120,9 +122,8 @@ impl Prefixes {
         Some(block.numbers)
     }
 
-    fn count(&self) {
-        let bytes = self.blocks.len() * self.size * size_of::<f32>();
-        self.metrics.local_prefix_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    fn count(&mut self) {
+        self.bytes.set(self.blocks.len() * self.size * size_of::<f32>());
     }
 }
 
@@ -138,6 +139,7 @@ mod tests {
             size: 1,
             room: blocks,
             clock: 0,
+            bytes: GaugePart::new(&metrics.local_prefix_bytes),
             metrics,
         }
     }

@@ -295,6 +295,19 @@ impl Drop for Queue {
     }
 }
 
+/// Closes a queue when it is dropped: an engine's thread may end in any way, and nobody waits for it then.
+pub(super) struct Closing(pub(super) Arc<Queue>);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.0.close();
+        self.0.set_running(false);
+        self.0.set_active(0);
+        self.0.set_active_prompt(0);
+        self.0.set_speed(0.0);
+    }
+}
+
 /// Reserves a place for each of `n` ends.
 pub(super) fn reserve_ends(steps: &Sender<Step>, n: usize) -> Option<VecDeque<OwnedPermit<Step>>> {
     (0..n).map(|_| steps.clone().try_reserve_owned().ok()).collect()

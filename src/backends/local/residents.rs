@@ -21,9 +21,9 @@ use self::memory::{Cost, budget, resident};
 use self::rooms::{Next, Rooms, Seen};
 use super::folder::Folder;
 use super::tool_calls::Form;
-use super::{Local, LocalError, profile, refusal};
+use super::{Local, LocalError, abilities, profile, refusal};
 use crate::backends::{Backend, BackendError, Call, ChunkStream, Load, Profile, Readiness};
-use crate::chat::{Chunk, Needs};
+use crate::chat::Chunk;
 use crate::config::LocalConfig;
 use crate::metrics::Metrics;
 
@@ -100,7 +100,7 @@ impl Residents {
         let models = seats.iter().map(|seat| seat.name.clone()).collect();
         let mut shared = Shared {
             profile: Profile { models, ..default.guess.clone() },
-            rooms: Mutex::new(Rooms::new(seats.len(), budget)),
+            rooms: Mutex::new(Rooms::new(seats.len(), budget, Local::hangs)),
             seats,
             changes: watch::Sender::new(0),
             config: config.clone(),
@@ -124,7 +124,7 @@ impl Seat {
             let why = format!("needs about {needs} MiB, more than local.memory-mib = {most} allows");
             return Err(LocalError::model(folder, &why));
         }
-        let can = Needs { tools: Form::of(&files.template).is_some(), ..Needs::default() };
+        let can = abilities(Form::of(&files.template).is_some());
         Ok(Self {
             name: files.name.clone(),
             folder: folder.to_path_buf(),
@@ -238,10 +238,12 @@ impl Shared {
             let next = self.next(at);
             match next {
                 Next::Here(model) => {
+                    let is_running = model.is_running();
                     let model = InUse { model: Some(model), shared: Arc::clone(self) };
-                    if !self.has_fallen(at, &model) {
+                    if is_running {
                         return Ok(model);
                     }
+                    self.bury(at);
                     continue;
                 }
                 Next::Resting(why, left) => return Err(self.resting(&why, left)),
@@ -285,18 +287,16 @@ impl Shared {
         }
     }
 
-    /// Whether the engine of a model that is here has ended; the model goes then, to be loaded anew after a rest. One
-    /// that only hangs stays: it cannot be ended, and a second one beside it would take its memory again.
-    fn has_fallen(&self, at: usize, model: &InUse) -> bool {
-        let Some(model) = model.model.as_ref().filter(|model| !model.is_running()) else { return false };
+    /// Lets a model go whose engine has ended, to be loaded anew after a rest. One that only hangs stays: it cannot be
+    /// ended, and a second one beside it would take its memory again.
+    fn bury(&self, at: usize) {
         let why = "its engine has stopped";
-        let gone = self.rooms().fall(at, model, why, Instant::now());
+        let gone = self.rooms().fall(at, |model| !model.is_running(), why, Instant::now());
         if let Some(gone) = gone {
             let_go(gone);
             self.left(at, "stopped");
             self.say(at, why.to_owned());
         }
-        true
     }
 
     fn resting(&self, why: &str, left: Duration) -> BackendError {
@@ -361,6 +361,7 @@ impl Backend for Residents {
 
     fn readiness_of(&self, model: &str) -> Readiness {
         let at = self.shared.place(model);
+        self.shared.bury(at);
         let rooms = self.shared.rooms();
         match rooms.see(at, Instant::now()) {
             Seen::Here(model) => model.readiness(),

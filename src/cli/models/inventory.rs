@@ -107,7 +107,9 @@ pub(super) fn used(folder: &Path, config: &Config, paths: &Paths) -> String {
     let local = local.map(|(at, name)| (if at == 0 { "local.model" } else { "local.models" }, name));
     let classifier =
         config.classifier.enabled.then_some(("classifier.model", config.classifier.model.as_str()));
-    let uses = local.chain(classifier).filter(|(_, name)| paths.model(name) == folder);
+    let embeddings =
+        config.embeddings.enabled.then_some(("embeddings.model", config.embeddings.model.as_str()));
+    let uses = local.chain(classifier).chain(embeddings).filter(|(_, name)| paths.model(name) == folder);
     uses.map(|(key, _)| key).collect::<Vec<_>>().join(", ")
 }
 

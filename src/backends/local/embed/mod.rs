@@ -8,9 +8,11 @@ mod work;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
+use std::time::Duration;
 
 use tokenizers::Tokenizer;
 use tokio::sync::{Semaphore, oneshot};
+use tokio::time::timeout;
 
 use self::folder::Folder;
 use self::model::{Model, normalise};
@@ -19,12 +21,15 @@ use super::{LocalError, cores, refusal};
 use crate::backends::{BackendError, Fault, Kind, Retry};
 use crate::chat::{BackendId, Passage};
 use crate::config::EmbeddingsConfig;
+use crate::hub::Record;
 use crate::onnx::{Manifest, SessionSpec};
 
 /// This backend's name.
 const ID: &str = "embeddings";
 /// Most tokens of one request, as OpenAI has it.
 const MOST_TOKENS: usize = 300_000;
+/// Longest that a request waits for its vectors.
+const LONGEST: Duration = Duration::from_secs(300);
 
 /// Texts' vectors, and what they took.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,6 +67,7 @@ impl Embedder {
     pub fn open(folder: &Path, config: &EmbeddingsConfig) -> Result<Self, LocalError> {
         let files = Folder::read(folder, config.pooling)?;
         Manifest::check(folder)?;
+        Record::check(folder)?;
         let weights = std::fs::metadata(&files.graph).map_or(0, |data| data.len());
         let threads = cores::threads(config.threads, weights);
         let model = Model::open(&files, &SessionSpec { intra_threads: threads, spin: false })?;
@@ -108,15 +114,25 @@ impl Embedder {
             return Err(BackendError::new(&self.id, Kind::Busy, Fault::Us, Retry::Never, message));
         };
         let desk = Arc::clone(&self.desk);
-        let texts = tokio::task::spawn_blocking(move || desk.encode(passages)).await;
-        let texts = texts.unwrap_or_else(|_| Err(refusal::internal(&self.id)))?;
+        // The place goes along: who leaves meanwhile makes room only when the work is done.
+        let encode = move || desk.encode(passages).map(|texts| (texts, place));
+        let encoded = tokio::task::spawn_blocking(encode).await;
+        let (texts, place) = encoded.unwrap_or_else(|_| Err(refusal::internal(&self.id)))?;
         let tokens = texts.iter().map(|text| text.len() as u64).sum();
         let (reply, answer) = oneshot::channel();
-        let sent = self.jobs.try_send(Job::new(texts, reply, place));
-        let vectors = match (sent, answer.await) {
-            (Ok(()), Ok(Ok(vectors))) => vectors,
-            (Ok(()), Ok(Err(_))) => return Err(failed(&self.id)),
-            (Err(_), _) | (_, Err(_)) => return Err(refusal::down(&self.id)),
+        if self.jobs.try_send(Job::new(texts, reply, place)).is_err() {
+            tracing::error!("the embedding model's thread has ended");
+            return Err(refusal::down(&self.id));
+        }
+        let vectors = match timeout(LONGEST, answer).await {
+            Ok(Ok(Ok(vectors))) => vectors,
+            Ok(Ok(Err(_))) => return Err(failed(&self.id)),
+            Ok(Err(_)) => return Err(refusal::down(&self.id)),
+            Err(_) => {
+                let seconds = LONGEST.as_secs();
+                tracing::error!(seconds, "the embedding model has not answered a request in time");
+                return Err(refusal::down(&self.id));
+            }
         };
         let vectors = match dimensions {
             Some(kept) if kept < self.width => vectors.into_iter().map(|vector| cut(vector, kept)).collect(),

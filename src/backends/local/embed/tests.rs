@@ -131,6 +131,33 @@ async fn a_full_queue_refuses_and_a_dropped_request_gives_its_place_back() {
     assert_eq!(embedder.embed(one(), None).await.unwrap().vectors.len(), 1);
 }
 
+#[tokio::test]
+async fn a_thread_that_has_ended_or_hangs_is_not_waited_for_without_end() {
+    let mut embedder = open(Pooling::Auto, 4096);
+    let one = || vec![Passage::Text("hello".to_owned())];
+    let (jobs, nobody_takes) = sync_channel(1);
+    embedder.jobs = jobs;
+    let mut waits = Box::pin(embedder.embed(one(), None));
+    let early = timeout(Duration::from_millis(50), &mut waits).await;
+    assert!(early.is_err(), "it may come yet");
+    tokio::time::pause();
+    let error = waits.await.unwrap_err();
+    tokio::time::resume();
+    assert_eq!(error.kind, Kind::Down);
+    drop(nobody_takes);
+    assert_eq!(embedder.embed(one(), None).await.unwrap_err().kind, Kind::Down);
+    assert_eq!(embedder.places.available_permits(), config().queue);
+}
+
+#[test]
+fn a_pulled_folder_is_held_against_its_record() {
+    let record = "schema-version = 1\nhub = \"https://hub.invalid\"\nrepository = \"o/r\"\nrevision = \"main\"\ncommit = \"0\"\n\
+                  pulled-at = \"2026-01-01T00:00:00Z\"\n[[file]]\npath = \"tokenizer.json\"\nsize = 3\nsha256 = \"0\"\n";
+    let folder = changed(Record::FILE, Some(record));
+    let error = Embedder::open(folder.path(), &config()).err().expect("must be refused").to_string();
+    assert!(error.contains("tokenizer.json") && error.contains("3 were pulled"), "{error}");
+}
+
 #[test]
 fn folders_that_say_too_little_or_something_unknown_are_refused_by_file() {
     let two = r#"{"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": true}"#;

@@ -9,7 +9,7 @@ use super::*;
 use crate::backends::local::tests::{
     Folded, answer, ask, at_most, config, endless_alone, eventually, fold, hot, shared,
 };
-use crate::backends::local::{Local, Running};
+use crate::backends::local::{Local, Running, join_within};
 use crate::backends::{Backend, Call, Kind};
 use crate::chat::{FinishReason, Sampling};
 use crate::config::LocalConfig;
@@ -19,6 +19,15 @@ fn d21_a_panic_is_caught_and_so_is_an_error() {
     assert_eq!(guarded(|| Ok(1)), Some(1));
     assert_eq!(guarded::<()>(|| Err(ort::Error::new("broken"))), None);
     assert_eq!(guarded::<()>(|| panic!("broken")), None);
+}
+
+#[test]
+fn an_engine_that_does_not_end_is_left_behind() {
+    let (ends, wait) = std::sync::mpsc::sync_channel::<()>(0);
+    let hung = std::thread::spawn(move || drop(wait.recv()));
+    assert!(!join_within(hung, Duration::from_millis(20)));
+    drop(ends);
+    assert!(join_within(std::thread::spawn(|| ()), Duration::from_secs(10)));
 }
 
 fn brake_of(local: &Local) -> &ort::session::RunOptions {

@@ -56,6 +56,23 @@ fn d12_owners_take_turns_and_each_keeps_its_order() {
 }
 
 #[test]
+fn d21_an_engine_that_panics_leaves_nobody_waiting() {
+    let queue = Arc::new(queue(4, 1));
+    let mut readers = push_all(&queue, &[(None, 1)]);
+    queue.set_running(true);
+    queue.set_active(1);
+    let closing = Closing(Arc::clone(&queue));
+    let engine = std::thread::spawn(move || {
+        let _closing = closing;
+        panic!("on purpose");
+    });
+    assert!(engine.join().is_err());
+    assert_eq!(readers[0].blocking_recv(), None, "its ticket is dropped");
+    assert_eq!(queue.push(ticket(None, 2).0), Err(Refused::Closed));
+    assert_eq!((queue.running_for(), queue.load().active), (None, 0));
+}
+
+#[test]
 fn d12_who_has_least_under_way_goes_first() {
     let queue = queue(100, 8);
     let _readers = push_all(&queue, &[(Some("a"), 1), (Some("a"), 2), (Some("b"), 10), (Some("b"), 11)]);

@@ -25,6 +25,8 @@ pub(super) struct Rooms<T> {
     rests: Vec<Duration>,
     budget: u64,
     clock: u64,
+    /// Whether a model cannot be sent away: its memory would not come back.
+    stays: fn(&T) -> bool,
 }
 
 /// What is to be done for somebody who wants a model.
@@ -47,10 +49,10 @@ pub(super) enum Seen<'r, T> {
 }
 
 impl<T> Rooms<T> {
-    /// Room for this many models, in `budget` bytes.
-    pub(super) fn new(models: usize, budget: u64) -> Self {
+    /// Room for this many models, in `budget` bytes. A model of which `stays` is true is never sent away.
+    pub(super) fn new(models: usize, budget: u64, stays: fn(&T) -> bool) -> Self {
         let rooms = (0..models).map(|_| Room::Away).collect();
-        Self { rooms, rests: vec![REST[0]; models], budget, clock: 0 }
+        Self { rooms, rests: vec![REST[0]; models], budget, clock: 0, stays }
     }
 
     /// Lends a model instead of sharing it: whoever shares one keeps it here.
@@ -87,7 +89,7 @@ impl<T> Rooms<T> {
     /// too little.
     fn leaving(&self, needs: u64) -> Option<Vec<usize>> {
         let mut total = self.bytes();
-        let mut idle: Vec<(u64, usize, u64)> = self.rooms.iter().enumerate().filter_map(idle).collect();
+        let mut idle: Vec<(u64, usize, u64)> = (0..self.rooms.len()).filter_map(|at| self.idle(at)).collect();
         idle.sort_unstable();
         let mut leaving = vec![];
         for (_, at, bytes) in idle {
@@ -124,10 +126,26 @@ impl<T> Rooms<T> {
         }
     }
 
-    /// A model that stopped by itself goes, and rests; `None` if it was gone already.
-    pub(super) fn fall(&mut self, at: usize, fallen: &Arc<T>, why: &str, now: Instant) -> Option<Arc<T>> {
+    /// When an idle model was last used, its place, and its bytes. Whoever uses it shares it.
+    fn idle(&self, at: usize) -> Option<(u64, usize, u64)> {
         match &self.rooms[at] {
-            Room::Here { model, .. } if Arc::ptr_eq(model, fallen) => {}
+            Room::Here { model, bytes, used } if Arc::strong_count(model) == 1 && !(self.stays)(model) => {
+                Some((*used, at, *bytes))
+            }
+            _ => None,
+        }
+    }
+
+    /// A model that `has_ended` by itself goes, and rests; `None` if it has not, or was gone already.
+    pub(super) fn fall(
+        &mut self,
+        at: usize,
+        has_ended: impl Fn(&T) -> bool,
+        why: &str,
+        now: Instant,
+    ) -> Option<Arc<T>> {
+        match &self.rooms[at] {
+            Room::Here { model, .. } if has_ended(model) => {}
             _ => return None,
         }
         let model = self.send_away(at);
@@ -151,14 +169,6 @@ impl<T> Rooms<T> {
         self.rooms
             .iter()
             .filter_map(|room| if let Room::Here { model, .. } = room { Some(model) } else { None })
-    }
-}
-
-/// When an idle model was last used, its place, and its bytes. Whoever uses it shares it.
-fn idle<T>((at, room): (usize, &Room<T>)) -> Option<(u64, usize, u64)> {
-    match room {
-        Room::Here { model, bytes, used } if Arc::strong_count(model) == 1 => Some((*used, at, *bytes)),
-        _ => None,
     }
 }
 
@@ -189,7 +199,7 @@ mod tests {
 
     #[test]
     fn the_longest_unused_goes_first_and_no_more_than_needed() {
-        let mut rooms = Rooms::new(4, 100);
+        let mut rooms = Rooms::new(4, 100, |_| false);
         assert!(load(&mut rooms, 0, 40).is_empty());
         assert!(load(&mut rooms, 1, 40).is_empty());
         drop(hold(&mut rooms, 0));
@@ -200,7 +210,7 @@ mod tests {
 
     #[test]
     fn a_model_in_use_stays_and_nobody_is_sent_away_in_vain() {
-        let mut rooms = Rooms::new(3, 100);
+        let mut rooms = Rooms::new(3, 100, |_| false);
         load(&mut rooms, 0, 60);
         load(&mut rooms, 1, 30);
         let held = hold(&mut rooms, 0);
@@ -212,8 +222,17 @@ mod tests {
     }
 
     #[test]
+    fn a_model_whose_memory_would_not_come_back_stays_though_nobody_uses_it() {
+        let mut rooms = Rooms::new(3, 100, |model| *model == 0);
+        load(&mut rooms, 0, 60);
+        load(&mut rooms, 1, 30);
+        assert_eq!(load(&mut rooms, 2, 40), [1], "0 was unused for longer");
+        assert!(waits(&mut rooms, 1, 60));
+    }
+
+    #[test]
     fn one_load_at_a_time() {
-        let mut rooms: Rooms<usize> = Rooms::new(2, 100);
+        let mut rooms: Rooms<usize> = Rooms::new(2, 100, |_| false);
         assert!(matches!(rooms.next(0, 10, Instant::now()), Next::Load(_)));
         assert!(waits(&mut rooms, 0, 10) && waits(&mut rooms, 1, 10));
         rooms.settle(0, Ok((Arc::new(0), 10)), Instant::now());
@@ -222,7 +241,7 @@ mod tests {
 
     #[test]
     fn a_model_that_failed_rests_longer_each_time_and_harms_nobody() {
-        let mut rooms: Rooms<usize> = Rooms::new(2, 100);
+        let mut rooms: Rooms<usize> = Rooms::new(2, 100, |_| false);
         let mut now = Instant::now();
         for expected in [30, 60, 120, 240, 480, 600, 600] {
             assert!(matches!(rooms.next(0, 10, now), Next::Load(_)));
@@ -238,12 +257,11 @@ mod tests {
 
     #[test]
     fn a_model_that_stopped_goes_once() {
-        let mut rooms = Rooms::new(1, 100);
+        let mut rooms = Rooms::new(1, 100, |_| false);
         load(&mut rooms, 0, 10);
-        let (first, other) = (hold(&mut rooms, 0), Arc::new(7));
-        assert!(rooms.fall(0, &other, "stopped", Instant::now()).is_none(), "another one of that name");
-        assert!(rooms.fall(0, &first, "stopped", Instant::now()).is_some());
-        assert!(rooms.fall(0, &first, "stopped", Instant::now()).is_none());
+        assert!(rooms.fall(0, |_| false, "stopped", Instant::now()).is_none(), "it runs");
+        assert!(rooms.fall(0, |_| true, "stopped", Instant::now()).is_some());
+        assert!(rooms.fall(0, |_| true, "stopped", Instant::now()).is_none());
         assert!(matches!(rooms.next(0, 10, Instant::now()), Next::Resting(..)));
     }
 }

@@ -77,11 +77,14 @@ async fn a_model_is_loaded_once_when_it_is_first_asked_for() {
     assert_eq!((residents.profile().model.as_str(), residents.profile().models.len()), ("a", 3));
     assert_eq!(loaded(&metrics, &["a", "b", "c"]), ["a", "c"]);
     assert_eq!(residents.readiness_of("b"), Readiness::Ready, "it can be had");
+    let before = residents.profile_of("b").can;
+    assert!(before.structured && before.logprobs && before.other_sampling, "{before:?}");
     let expected = ask(&residents, "a").await.unwrap();
     assert!(!expected.is_empty());
     let (one, other) = tokio::join!(ask(&residents, "b"), ask(&residents, "b"));
     assert_eq!((one.unwrap(), other.unwrap()), (expected.clone(), expected));
     assert_eq!((loads(&metrics, "a"), loads(&metrics, "b")), ([1, 0, 0], [0, 1, 0]));
+    assert_eq!(residents.profile_of("b").can, before, "as was said before it was loaded");
     assert_eq!(residents.load().active, 0);
 }
 
@@ -160,6 +163,30 @@ async fn a_model_that_cannot_be_loaded_rests_and_harms_no_other() {
     tokio::time::resume();
     assert!(!ask(&residents, "b").await.unwrap().is_empty(), "after its rest it is tried again");
     assert_eq!(loads(&metrics, "b"), [0, 1, 1]);
+}
+
+#[tokio::test]
+async fn a_model_whose_engine_has_ended_goes_when_it_is_looked_at_and_comes_back() {
+    let (_models, folders) = copies(&["a"]);
+    let (residents, metrics) = open(&folders, &config());
+    let has_ended = || match residents.shared.rooms().see(0, Instant::now()) {
+        Seen::Here(model) => {
+            model.desk.queue.close();
+            !model.is_running()
+        }
+        _ => panic!("nobody has looked yet"),
+    };
+    while !has_ended() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert!(matches!(residents.readiness(), Readiness::Down { retry_after: Some(_), .. }));
+    assert_eq!(metrics.local_model_unloads_total.with_label_values(&["a", "stopped"]).get(), 1);
+    assert_eq!(ask(&residents, "a").await.unwrap_err().kind, Kind::Down);
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(31)).await;
+    tokio::time::resume();
+    assert!(!ask(&residents, "a").await.unwrap().is_empty());
+    assert_eq!(loads(&metrics, "a"), [1, 1, 0]);
 }
 
 #[tokio::test]

@@ -20,8 +20,19 @@ use super::frames::{Facts, Order, Report, put, take};
 use crate::config::{LogConfig, LogFormat};
 
 /// What a worker may know of the gateway's environment.
-const ENVIRONMENT: [&str; 8] =
-    ["PATH", "HOME", "LANG", "TMPDIR", "LD_LIBRARY_PATH", "ORT_DYLIB_PATH", "RUST_BACKTRACE", "NO_COLOR"];
+const ENVIRONMENT: [&str; 9] = [
+    "PATH",
+    "HOME",
+    "LANG",
+    "TMPDIR",
+    "LD_LIBRARY_PATH",
+    "ORT_DYLIB_PATH",
+    "MALLOC_MMAP_THRESHOLD_",
+    "RUST_BACKTRACE",
+    "NO_COLOR",
+];
+/// Longest that a worker may take to load its model, whatever signs of life it gives.
+const LONGEST_LOAD: Duration = Duration::from_secs(600);
 /// How long a worker may take to end by itself once its gateway has let go of it.
 const GOODBYE: Duration = Duration::from_secs(4);
 
@@ -106,6 +117,7 @@ impl Connection {
         let order = Order::Load { folder, settings, longest: spec.longest };
         put(&order, &mut self.outgoing).map_err(|error| broken(&error))?;
         self.to.write_all_buf(&mut self.outgoing).await.map_err(|error| broken(&error))?;
+        let began = Instant::now();
         loop {
             match self.take()? {
                 Some(Report::Ready(facts)) => return Ok(facts),
@@ -118,6 +130,10 @@ impl Connection {
             }
             if closes() {
                 return Err(Failure::Closing);
+            }
+            if began.elapsed() > LONGEST_LOAD {
+                let why = format!("it is not loaded after {} s", LONGEST_LOAD.as_secs());
+                return Err(Failure::Refused(why));
             }
         }
     }

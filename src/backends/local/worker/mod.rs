@@ -161,7 +161,7 @@ impl Keeper {
             self.shared.queue.set_active_prompt(0);
             self.shared.queue.set_speed(0.0);
             // A new worker counts from 0.
-            self.shared.metrics.forget_engine();
+            self.shared.metrics.forget_engine(&self.counted);
             self.counted = EngineFigures::default();
             let failure = match failure {
                 Failure::Closing => return connection.dismiss().await,
