@@ -215,7 +215,7 @@ impl Drop for Local {
 }
 
 /// Waits for a thread to end, no longer than `most`; whether it has ended.
-fn join_within(thread: JoinHandle<()>, most: Duration) -> bool {
+fn join_within<T>(thread: JoinHandle<T>, most: Duration) -> bool {
     let until = Instant::now() + most;
     while !thread.is_finished() {
         if Instant::now() >= until {

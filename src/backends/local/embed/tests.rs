@@ -126,7 +126,7 @@ async fn a_full_queue_refuses_and_a_dropped_request_gives_its_place_back() {
     assert_eq!(error.kind, Kind::Busy);
     drop(first);
     while embedder.places.available_permits() == 0 {
-        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        tokio::time::sleep(Duration::from_millis(1)).await;
     }
     assert_eq!(embedder.embed(one(), None).await.unwrap().vectors.len(), 1);
 }
