@@ -152,7 +152,7 @@ class Gateway:
 
     def prefix(self, shared: int, own: int, seed: int) -> tuple[dict, dict]:
         """The same beginning twice, with another end."""
-        beginning = self.text(shared, random.Random(1000 + seed))
+        beginning = self.text(shared + self.overhead, random.Random(1000 + seed))
         first, second = (self.turn_prefill(0, 1, beginning + self.text(own + self.overhead)) for _ in range(2))
         return first, second
 
