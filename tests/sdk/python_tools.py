@@ -146,7 +146,7 @@ def stream_helper():
 def parsed():
     tool = openai.pydantic_function_tool(Mood, name="mood")
     answer = client.chat.completions.parse(
-        model=MODEL, messages=ASK, tools=[tool], tool_choice="required", temperature=2, max_tokens=300
+        model=MODEL, messages=ASK, tools=[tool], tool_choice="required", parallel_tool_calls=False, max_tokens=300
     )
     mood = answer.choices[0].message.tool_calls[0].function.parsed_arguments
     expect(isinstance(mood, Mood), f"{answer}")
