@@ -20,7 +20,7 @@ use super::detokenize::Vocabulary;
 use crate::chat::ResponseFormat;
 
 /// Compiled grammars that are kept for the next request with the same one.
-const KEPT: usize = 16;
+const KEPT: usize = 64;
 /// Stack of the thread that compiles: chains of references recurse.
 const STACK: usize = 64 << 20;
 
@@ -94,6 +94,13 @@ impl Grammars {
     /// Begins an answer under `grammar`; quick after [`Self::prepare`].
     pub(super) fn start(&self, grammar: &Arc<str>) -> Result<Constraint, ConstraintError> {
         Ok(Constraint { matcher: self.compiled(grammar)? })
+    }
+
+    /// Whether it is compiled.
+    #[cfg(test)]
+    pub(super) fn knows(&self, grammar: &Arc<str>) -> bool {
+        let kept = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.iter().any(|(known, _)| known == grammar)
     }
 
     fn compiled(&self, grammar: &Arc<str>) -> Result<Matcher, ConstraintError> {

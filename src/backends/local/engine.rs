@@ -36,8 +36,6 @@ pub(super) struct Engine {
     limits: Limits,
     queue: Arc<Queue>,
     metrics: Arc<Metrics>,
-    /// A request of several answers that is not wholly admitted yet.
-    admitting: Option<Ticket>,
     /// In order of admission.
     sequences: Vec<Sequence>,
     admitted: u64,
@@ -67,7 +65,6 @@ impl Engine {
             promised: GaugePart::new(&metrics.local_kv_bytes),
             queue,
             metrics,
-            admitting: None,
             sequences: Vec::with_capacity(limits.slots),
             admitted: 0,
             prefixes,
@@ -105,26 +102,24 @@ impl Engine {
             if ticket.steps.is_closed() {
                 continue;
             }
-            let is_new = ticket.ends.len() == ticket.enough.len();
             let Some(end_permit) = ticket.ends.pop_front() else { continue };
-            if is_new && Instant::now() > ticket.waits_until {
+            if ticket.group.is_none() && Instant::now() > ticket.waits_until {
                 end_permit.send(Step::End { index: 0, end: End::Expired, tokens: 0, cached: 0 });
                 continue;
             }
-            self.admitted += u64::from(is_new);
-            self.sequences.push(Sequence::new(&ticket, self.admitted, end_permit, &self.limits));
+            self.admitted += u64::from(ticket.group.is_none());
+            let group = *ticket.group.get_or_insert(self.admitted);
+            self.sequences.push(Sequence::new(&ticket, group, end_permit, &self.limits));
             self.queue.set_active(self.sequences.len());
             if !ticket.ends.is_empty() {
-                self.admitting = Some(ticket);
+                // Between two answers of one request, an owner who has fewer under way may come first.
+                self.queue.put_back(ticket);
             }
             room = self.seat();
         }
     }
 
     fn next_ticket(&mut self) -> Option<Ticket> {
-        if let Some(ticket) = self.admitting.take() {
-            return Some(ticket);
-        }
         let patience = self.patience();
         let sequences = &self.sequences;
         self.queue.pop(patience, |owner| {
@@ -225,6 +220,7 @@ impl Engine {
         }
         if self.sequences.len() < before {
             // Before the readers hear of it, so that the counts are true for whoever asks then.
+            self.queue.set_active_prompt(self.prompt_ahead());
             self.queue.set_active(self.sequences.len());
         }
         for mut sequence in ended {

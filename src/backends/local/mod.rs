@@ -350,7 +350,8 @@ impl Desk {
             owner: request.controls.key.clone(),
             scope: scope(request, self.prefix_shared),
         };
-        let ticket = Ticket { job, steps, ends, enough, waits_until: Instant::now() + self.longest_wait };
+        let waits_until = Instant::now() + self.longest_wait;
+        let ticket = Ticket { job, steps, ends, enough, waits_until, group: None };
         match self.queue.push(ticket) {
             Ok(()) => Ok(reply),
             Err(Refused::Full) => Err(refusal::busy(&self.id)),

@@ -66,6 +66,8 @@ pub(super) struct Ticket {
     /// Set by the reader for each answer that it needs no more of.
     pub(super) enough: Arc<[AtomicBool]>,
     pub(super) waits_until: Instant,
+    /// Set by the engine with the first of its answers: what they have in common.
+    pub(super) group: Option<u64>,
 }
 
 /// Why a ticket was not taken.
@@ -131,7 +133,7 @@ impl Queue {
         let owner = ticket.job.owner.as_deref();
         let refuses = |waiting: &Lanes| {
             // Where there are no keys, there is nobody to leave places for.
-            self.is_full() || owner.is_some() && waiting.len_of(owner) >= self.share
+            self.is_crowded() || owner.is_some() && waiting.len_of(owner) >= self.share
         };
         if refuses(&waiting) {
             waiting.sweep();
@@ -166,6 +168,15 @@ impl Queue {
         ticket
     }
 
+    /// Gives the rest of a request of several answers back: it is the next of its owner's, whenever its owner's turn is.
+    pub(super) fn put_back(&self, ticket: Ticket) {
+        let mut waiting = self.lock();
+        if !self.is_closed() {
+            waiting.put_back(ticket);
+            self.count(&waiting);
+        }
+    }
+
     /// Pauses for new work, at most `patience`, and takes none.
     pub(super) fn pause(&self, patience: Duration) {
         let waiting = self.lock();
@@ -189,8 +200,18 @@ impl Queue {
         self.closed.load(Relaxed)
     }
 
-    /// Whether one more would be refused.
+    /// Whether one more would be refused. Takes the lock only where the counts say so: callers may have left meanwhile.
     pub(super) fn is_full(&self) -> bool {
+        if !self.is_crowded() {
+            return false;
+        }
+        let mut waiting = self.lock();
+        waiting.sweep();
+        self.count(&waiting);
+        self.is_crowded()
+    }
+
+    fn is_crowded(&self) -> bool {
         self.counts.queued.load(Relaxed) + self.counts.active.load(Relaxed) >= self.room
     }
 

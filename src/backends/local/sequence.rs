@@ -145,6 +145,9 @@ impl Sequence {
 
     /// Its cache is gone: it starts again, with what it has said.
     pub(super) fn rewind(&mut self) {
+        if self.is_fresh() {
+            self.cached = 0;
+        }
         self.turn = Turn::Rests;
         self.link = self.scope.clone().map(Link::Scope);
     }
@@ -227,5 +230,51 @@ impl Sequence {
             let (tokens, cached) = (self.generated as u64, self.cached as u64);
             permit.send(Step::End { index: self.index, end, tokens, cached });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::detokenize::Vocabulary;
+    use super::super::queue::{Job, reserve_ends};
+    use super::super::tests::greedy;
+    use super::*;
+
+    #[test]
+    fn what_is_found_anew_after_a_preemption_is_counted_once() {
+        let (steps, mut reader) = tokio::sync::mpsc::channel(2);
+        let limits = Limits {
+            slots: 1,
+            longest: Duration::from_secs(60),
+            eos: vec![],
+            tokens: 1024,
+            prefix_bytes: 1024,
+            grammars: Arc::new(Grammars::new(Arc::new(Vocabulary::from_words(&[])), &[])),
+        };
+        let job = Job {
+            prompt: [0; 200].into(),
+            choice: greedy(),
+            max_tokens: 9,
+            answers: 1,
+            grammar: None,
+            owner: None,
+            scope: Some("scope".into()),
+        };
+        let mut ends = reserve_ends(&steps, 1).unwrap();
+        let permit = ends.pop_front().unwrap();
+        let enough = [AtomicBool::new(false)].into();
+        let ticket = Ticket { job, steps, ends, enough, waits_until: Instant::now(), group: None };
+        let mut sequence = Sequence::new(&ticket, 1, permit, &limits);
+        sequence.found(128, Link::Block(1));
+        sequence.rewind();
+        assert!(sequence.link == Some(Link::Scope("scope".into())));
+        sequence.found(128, Link::Block(1));
+        sequence.take(&[0.0, 1.0], &limits);
+        // It has answered: what it needs again was counted.
+        sequence.rewind();
+        sequence.found(128, Link::Block(1));
+        sequence.end = Some(Ending::Told(End::Length));
+        sequence.tell_end();
+        assert_eq!(reader.try_recv(), Ok(Step::End { index: 0, end: End::Length, tokens: 1, cached: 128 }));
     }
 }

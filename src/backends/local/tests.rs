@@ -364,7 +364,9 @@ async fn a_caller_who_left_the_queue_takes_no_place() {
     first.next().await.unwrap().unwrap();
     let mut second = local.answer(ask("Tell me a long story.", hot(1, 900)));
     assert!(second.next().now_or_never().is_none());
+    assert!(matches!(local.readiness(), Readiness::Busy { .. }));
     drop(second);
+    assert_eq!(local.readiness(), Readiness::Ready, "although the first still runs");
     drop(first);
     eventually(|| local.load().active == 0 && local.load().queued == 0).await;
     assert_eq!(answer(&local, "Hi", at_most(1)).await.roles, 1);
@@ -427,6 +429,7 @@ fn broken_ticket(local: &Local) -> Reply {
         steps,
         enough,
         waits_until: Instant::now() + Duration::from_secs(60),
+        group: None,
     };
     local.desk.queue.push(ticket).unwrap();
     reply

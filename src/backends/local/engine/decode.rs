@@ -80,6 +80,10 @@ impl Engine {
                 sequence.row = Some(*to);
             }
         }
+        if !self.moves.is_empty() {
+            // Where a row stood before, its memory is still there.
+            self.graph.kv().trim(self.pool.tokens());
+        }
         count
     }
 

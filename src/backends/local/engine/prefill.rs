@@ -50,7 +50,7 @@ impl Engine {
     }
 
     /// Prompt tokens of running sequences that are not in the cache.
-    fn prompt_ahead(&self) -> usize {
+    pub(super) fn prompt_ahead(&self) -> usize {
         let left = self.sequences.iter().map(|sequence| {
             sequence.prompt.len().saturating_sub(sequence.row.map_or(0, |row| self.graph.len(row)))
         });
@@ -83,7 +83,7 @@ impl Engine {
         if self.prefixes.is_off() || sequence.link.is_none() {
             return;
         }
-        if self.graph.len(row) == 0 && sequence.is_fresh() {
+        if self.graph.len(row) == 0 {
             self.metrics.local_prefix_lookup_tokens_total.inc_by(sequence.prompt.len() as u64);
         }
         loop {

@@ -141,7 +141,10 @@ async fn readers_that_stand_still_are_set_aside_and_lose_nothing() {
 /// A question of an API key's, with a beginning of some hundred tokens.
 fn asked_by(key: Option<&str>, salt: Option<&str>, question: &str) -> Call {
     let text = format!("{} {question}", "The rules of the house are many. ".repeat(40));
-    let mut call = ask(&text, at_most(8));
+    owned_by(key, salt, ask(&text, at_most(8)))
+}
+
+fn owned_by(key: Option<&str>, salt: Option<&str>, mut call: Call) -> Call {
     let mut request = crate::chat::ChatRequest::clone(&call.request);
     request.controls.key = key.map(Into::into);
     request.cache_salt = salt.map(Into::into);
@@ -208,6 +211,40 @@ async fn a_short_prompt_does_not_wait_for_a_long_one() {
         first = short.next() => assert!(first.unwrap().is_ok()),
     }
     assert!(long.next().await.unwrap().is_ok());
+}
+
+#[tokio::test]
+async fn d12_a_request_of_many_answers_lets_other_keys_in_between() {
+    let (local, _) = endless_alone(&LocalConfig { max_streams: 2, ..config() });
+    let call = ask("Tell me a story.", Sampling { n: 8, ..hot(1, 20) });
+    let many = fold(local.answer(owned_by(Some("many"), None, call)));
+    tokio::pin!(many);
+    assert!(many.as_mut().now_or_never().is_none());
+    eventually(|| local.load().active == 2).await;
+    tokio::select! {
+        biased;
+        _ = &mut many => panic!("all eight came first"),
+        one = fold(local.answer(owned_by(Some("calm"), None, ask("Hi", at_most(1))))) => {
+            assert_eq!(one.unwrap().ends, [Some(FinishReason::Length)]);
+        }
+    }
+    let told = many.await.unwrap();
+    assert_eq!((told.ends.len(), told.usage.unwrap().completion), (8, 160));
+    eventually(|| (local.load().active, local.load().queued) == (0, 0)).await;
+}
+
+#[tokio::test]
+async fn a_prompt_whose_caller_left_is_waited_for_by_nobody() {
+    let (local, metrics) = endless_alone(&config());
+    let mut long = local.answer(ask(&"seven ".repeat(700), at_most(4)));
+    // A long prompt is encoded on another thread and queued when its reader looks again.
+    while metrics.local_prefill_tokens_total.get() == 0 {
+        drop(long.next().now_or_never());
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    drop(long);
+    eventually(|| (local.load().active, local.load().queued) == (0, 0)).await;
+    assert_eq!(local.desk.queue.active_prompt(), 0);
 }
 
 #[tokio::test]

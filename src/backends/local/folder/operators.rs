@@ -39,11 +39,11 @@ pub(super) fn read(file: &Path) -> Result<Operators> {
     let mut has_graph = false;
     while walk.at < size {
         match walk.field(size)? {
-            (7, Some(end)) => {
+            (7, Span::Until(end)) => {
                 has_graph = true;
                 walk.graph(end, &mut found)?;
             }
-            (_, end) => walk.skip_to(end)?,
+            (_, span) => walk.skip(span)?,
         }
     }
     if !has_graph {
@@ -66,33 +66,51 @@ impl Walk {
     fn graph(&mut self, end: u64, found: &mut Finds) -> Result<()> {
         while self.at < end {
             match self.field(end)? {
-                (1, Some(end)) if end - self.at <= LONG => {
-                    let node = self.bytes(end)?;
+                (1, Span::Until(end)) => {
+                    let node = self.outline(end, Message::Node, 0)?;
                     found.node(&node, 0)?;
                 }
-                // A constant of many numbers: its kind is known, its content does not matter.
-                (1, Some(end)) => {
-                    found.all.kinds.insert("Constant".to_owned());
-                    self.skip_to(Some(end))?;
-                }
-                (5, Some(end)) if end - self.at <= LONG => {
+                (5, Span::Until(end)) if end - self.at <= LONG => {
                     let tensor = self.bytes(end)?;
                     found.tensor(&tensor, None)?;
                 }
-                (_, end) => self.skip_to(end)?,
+                (_, span) => self.skip(span)?,
             }
         }
         Ok(())
     }
 
-    /// The next field's number, and where its bytes end; without an end, it was a number and is over.
-    fn field(&mut self, within: u64) -> Result<(u64, Option<u64>)> {
+    /// A message without its long tensors.
+    fn outline(&mut self, end: u64, message: Message, depth: usize) -> Result<Vec<u8>> {
+        if end - self.at <= LONG {
+            return self.bytes(end);
+        }
+        let mut outline = vec![];
+        while self.at < end {
+            let (field, span) = self.field(end)?;
+            match (span, message.inner(field)) {
+                (Span::Number(number), _) => {
+                    put(field << 3, &mut outline);
+                    put(number, &mut outline);
+                }
+                (Span::Until(to), _) if to - self.at <= LONG => {
+                    put_bytes(field, &self.bytes(to)?, &mut outline);
+                }
+                (Span::Until(to), Some(inner)) if depth < DEEPEST || inner != Message::Graph => {
+                    let depth = depth + usize::from(inner == Message::Graph);
+                    put_bytes(field, &self.outline(to, inner, depth)?, &mut outline);
+                }
+                (span, _) => self.skip(span)?,
+            }
+        }
+        Ok(outline)
+    }
+
+    /// The next field's number, and its value or where that ends.
+    fn field(&mut self, within: u64) -> Result<(u64, Span)> {
         let key = self.varint()?;
         let end = match key & 7 {
-            0 => {
-                self.varint()?;
-                return Ok((key >> 3, None));
-            }
+            0 => return Ok((key >> 3, Span::Number(self.varint()?))),
             1 => self.at.checked_add(8),
             2 => {
                 let len = self.varint()?;
@@ -102,7 +120,7 @@ impl Walk {
             _ => None,
         };
         match end {
-            Some(end) if end <= within => Ok((key >> 3, Some(end))),
+            Some(end) if end <= within => Ok((key >> 3, Span::Until(end))),
             _ => Err(broken("a field is longer than what holds it")),
         }
     }
@@ -128,13 +146,58 @@ impl Walk {
         Ok(bytes)
     }
 
-    fn skip_to(&mut self, end: Option<u64>) -> Result<()> {
-        if let Some(end) = end {
+    fn skip(&mut self, span: Span) -> Result<()> {
+        if let Span::Until(end) = span {
             self.file.seek_relative(i64::try_from(end - self.at).map_err(|_| broken("it is too long"))?)?;
             self.at = end;
         }
         Ok(())
     }
+}
+
+/// A field's value in the file.
+#[derive(Clone, Copy)]
+enum Span {
+    /// A number, which is over.
+    Number(u64),
+    /// Bytes that end here.
+    Until(u64),
+}
+
+/// Messages that may hold long tensors and more than that.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Message {
+    Node,
+    Attribute,
+    Graph,
+}
+
+impl Message {
+    /// What a field of this message is, where it is one of these too.
+    fn inner(self, field: u64) -> Option<Self> {
+        match (self, field) {
+            (Self::Node, 5) => Some(Self::Attribute),
+            (Self::Attribute, 6 | 11) => Some(Self::Graph),
+            (Self::Graph, 1) => Some(Self::Node),
+            _ => None,
+        }
+    }
+}
+
+/// Appends a number as a message has it.
+fn put(mut number: u64, to: &mut Vec<u8>) {
+    while number >= 0x80 {
+        to.push((number & 0x7f) as u8 | 0x80);
+        number >>= 7;
+    }
+    to.push(number as u8);
+}
+
+/// Appends a field of bytes.
+fn put_bytes(field: u64, bytes: &[u8], to: &mut Vec<u8>) {
+    put((field << 3) | 2, to);
+    put(bytes.len() as u64, to);
+    to.extend_from_slice(bytes);
 }
 
 /// What is gathered on the way.
@@ -321,6 +384,7 @@ fn varints(mut packed: &[u8]) -> impl Iterator<Item = u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backends::local::families;
 
     #[test]
     fn the_starter_model_is_read_without_its_weights() {
@@ -332,6 +396,49 @@ mod tests {
         assert_eq!(found.external.iter().collect::<Vec<_>>(), ["model.onnx.data"]);
         assert!(!found.windows.is_empty() && found.windows.iter().all(|window| *window == -1));
         assert_eq!(found.boundary, None);
+    }
+
+    /// A message with `change` made to each of its fields of bytes with this number.
+    fn changed(message: &[u8], number: u64, change: &dyn Fn(&[u8]) -> Vec<u8>) -> Vec<u8> {
+        let mut to = vec![];
+        for field in fields(message) {
+            match field.unwrap() {
+                (field, Value::Number(value)) => {
+                    put(field << 3, &mut to);
+                    put(value, &mut to);
+                }
+                (field, Value::Bytes(bytes)) if field == number => {
+                    put_bytes(field, &change(bytes), &mut to);
+                }
+                (field, Value::Bytes(bytes)) => put_bytes(field, bytes, &mut to),
+            }
+        }
+        to
+    }
+
+    /// The constants of the graphs in a node get 100 kB of numbers more.
+    fn padded(node: &[u8]) -> Vec<u8> {
+        let tensor = |tensor: &[u8]| {
+            let mut tensor = tensor.to_vec();
+            put_bytes(4, &[0; 100_000], &mut tensor);
+            tensor
+        };
+        let constant = |node: &[u8]| changed(node, 5, &|attribute| changed(attribute, 5, &tensor));
+        changed(node, 5, &|attribute| changed(attribute, 6, &|graph| changed(graph, 1, &constant)))
+    }
+
+    #[test]
+    fn long_constants_hide_nothing_of_the_nodes_around_them() {
+        let fixture = families::fixtures().join("phi-3.5/genai-f32/model.onnx");
+        let plain = read(&fixture).unwrap();
+        assert!(plain.boundary.is_some(), "{plain:?}");
+        let model = std::fs::read(&fixture).unwrap();
+        let long = changed(&model, 7, &|graph| changed(graph, 1, &padded));
+        assert!(long.len() > model.len() + 2 * 100_000);
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("model.onnx");
+        std::fs::write(&file, long).unwrap();
+        assert_eq!(format!("{:?}", read(&file).unwrap()), format!("{plain:?}"));
     }
 
     #[test]

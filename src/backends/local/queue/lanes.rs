@@ -40,16 +40,27 @@ impl Lanes {
         self.lanes.iter().find(|lane| lane.owner.as_deref() == owner).map_or(0, |lane| lane.tickets.len())
     }
 
+    /// Behind all others of its owner's.
     pub(super) fn push(&mut self, ticket: Ticket) {
+        self.lane_of(&ticket).push_back(ticket);
+    }
+
+    /// Before all others of its owner's.
+    pub(super) fn put_back(&mut self, ticket: Ticket) {
+        self.lane_of(&ticket).push_front(ticket);
+    }
+
+    /// Where the ticket, which is counted, belongs.
+    fn lane_of(&mut self, ticket: &Ticket) -> &mut VecDeque<Ticket> {
         self.tickets += 1;
         self.prompt += ticket.job.prompt.len();
-        match self.lanes.iter_mut().find(|lane| lane.owner == ticket.job.owner) {
-            Some(lane) => lane.tickets.push_back(ticket),
-            None => {
-                let owner = ticket.job.owner.clone();
-                self.lanes.push_back(Lane { owner, tickets: VecDeque::from([ticket]) });
-            }
-        }
+        let at = self.lanes.iter().position(|lane| lane.owner == ticket.job.owner);
+        let at = at.unwrap_or_else(|| {
+            let owner = ticket.job.owner.clone();
+            self.lanes.push_back(Lane { owner, tickets: VecDeque::new() });
+            self.lanes.len() - 1
+        });
+        &mut self.lanes[at].tickets
     }
 
     /// The next ticket; `under_way` says how many answers of an owner run.

@@ -23,7 +23,7 @@ fn ticket(owner: Option<&str>, mark: u32) -> (Ticket, Receiver<Step>) {
     };
     let ends = reserve_ends(&steps, 1).unwrap();
     let enough = [AtomicBool::new(false)].into();
-    (Ticket { job, steps, ends, enough, waits_until: Instant::now() }, reader)
+    (Ticket { job, steps, ends, enough, waits_until: Instant::now(), group: None }, reader)
 }
 
 /// The marks of all that waits, in the order in which it is taken while `busy` has so many answers under way.
@@ -93,6 +93,36 @@ fn d12_a_key_cannot_fill_the_queue_alone() {
     let free = self::queue(8, 1);
     let _anonymous = push_all(&free, &[(None, 0); 9]);
     assert!(free.is_full(), "where there are no keys, nobody is kept out");
+}
+
+#[test]
+fn d9_a_queue_of_callers_who_left_is_not_full() {
+    let queue = queue(2, 1);
+    let mut readers = push_all(&queue, &[(None, 1), (Some("a"), 2), (None, 3)]);
+    assert!(queue.is_full());
+    readers.remove(1);
+    assert!(!queue.is_full());
+    assert_eq!((queue.load().queued, order(&queue, "nobody", 0)), (2, vec![1, 3]));
+}
+
+#[test]
+fn d12_what_is_put_back_is_first_of_its_own_and_yields_to_who_has_less_under_way() {
+    let queue = queue(100, 8);
+    let _readers = push_all(&queue, &[(Some("many"), 1), (Some("many"), 2), (Some("calm"), 10)]);
+    let first = queue.pop(Some(Duration::ZERO), |_| 0).unwrap();
+    assert_eq!((first.job.prompt[0], queue.load().queued), (1, 2));
+    queue.put_back(first);
+    assert_eq!(queue.load().queued, 3);
+    assert_eq!(order(&queue, "many", 1), [10, 1, 2]);
+    // A lane of which it was the last is there again, too.
+    let (last, reader) = ticket(Some("many"), 3);
+    queue.put_back(last);
+    assert_eq!((queue.load().queued, order(&queue, "many", 1)), (1, vec![3]));
+    drop(reader);
+    let (late, reader) = ticket(Some("many"), 4);
+    queue.close();
+    queue.put_back(late);
+    assert!(reader.is_closed() && queue.load().queued == 0, "a closed queue takes nothing back");
 }
 
 #[test]

@@ -18,7 +18,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::AbortHandle;
 
-use super::super::queue::{self, Job, Queue, Step, Ticket};
+use super::super::constraint::Grammars;
+use super::super::queue::{self, Job, Queue, Refused, Step, Ticket};
 use super::super::start::{read_folder, start_engine};
 use super::super::{AHEAD, LocalError, watchdog};
 use super::frames::{Number, Order, Report, Told, put, take};
@@ -63,6 +64,7 @@ fn socket() -> io::Result<std::os::unix::net::UnixStream> {
 struct Engine {
     queue: Arc<Queue>,
     metrics: Arc<Metrics>,
+    grammars: Arc<Grammars>,
     thread: JoinHandle<()>,
 }
 
@@ -169,7 +171,8 @@ impl Worker {
             // The gateway's own queue is the one that counts: it sends no more than can run.
             let queue = Arc::new(Queue::new(2 * slots, slots, Arc::clone(&metrics)));
             let started = start_engine(&mut files, config, longest, &queue, Arc::clone(&metrics))?;
-            Ok((Engine { queue, metrics, thread: started.thread }, started.facts))
+            let (grammars, thread) = (started.texts.grammars, started.thread);
+            Ok((Engine { queue, metrics, grammars, thread }, started.facts))
         };
         match open() {
             Ok((engine, facts)) => match self.engine.set(engine) {
@@ -186,18 +189,32 @@ impl Worker {
         let enough: Arc<[AtomicBool]> = (0..answers).map(|_| AtomicBool::new(false)).collect();
         let ends = queue::reserve_ends(&steps, answers).unwrap_or_default();
         let (kept, waits_until) = (Arc::clone(&enough), Instant::now() + waits);
-        let ticket = Ticket { job, steps, ends, enough, waits_until };
-        // A ticket that is not taken is dropped, and its relay says that it is gone.
-        if let Some(engine) = self.engine.get()
-            && let Err(why) = engine.queue.push(ticket)
-        {
-            tracing::error!(?why, "the worker's queue took no ticket");
-        }
+        self.enqueue(Ticket { job, steps, ends, enough, waits_until, group: None });
         let credit = Arc::new(Semaphore::new(AHEAD));
         let mut answering = self.answering();
         let task = relay(number, receiver, Arc::clone(&credit), out.clone(), self.clone());
         let relay = tokio::spawn(task).abort_handle();
         answering.insert(number, Answering { enough: kept, credit, relay });
+    }
+
+    /// Puts a ticket into the queue, with a grammar when that is compiled: the engine's thread would stop for it. A ticket
+    /// that is not taken is dropped, and its relay says that it is gone.
+    fn enqueue(&self, ticket: Ticket) {
+        let (engine, grammar) = (Arc::clone(&self.engine), ticket.job.grammar.clone());
+        let push = move |grammar: Option<Arc<str>>| {
+            let Some(engine) = engine.get() else { return };
+            if let Some(Err(error)) = grammar.map(|grammar| engine.grammars.prepare(&grammar)) {
+                // The gateway could compile it. The answer ends with an error at its first token.
+                tracing::error!(%error, "the worker cannot compile a grammar");
+            }
+            if engine.queue.push(ticket) == Err(Refused::Full) {
+                tracing::error!("the worker's queue took no ticket");
+            }
+        };
+        match grammar {
+            Some(grammar) => drop(tokio::task::spawn_blocking(move || push(Some(grammar)))),
+            None => push(None),
+        }
     }
 
     fn answering(&self) -> MutexGuard<'_, HashMap<Number, Answering>> {
@@ -262,5 +279,47 @@ async fn beat(worker: Worker, deadline: Duration, out: mpsc::Sender<Report>) {
         }
         // Where reports wait to be written, they are sign of life enough.
         let _ = out.try_send(Report::Beat { running, told });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::detokenize::Vocabulary;
+    use super::super::super::tests::greedy;
+    use super::*;
+
+    #[tokio::test]
+    async fn a_grammar_is_compiled_before_the_engine_meets_it() {
+        let bytes: Vec<[u8; 1]> = (0..=255).map(|byte| [byte]).collect();
+        let words: Vec<&[u8]> = bytes.iter().map(|byte| &byte[..]).chain([&b""[..]]).collect();
+        let grammars = Arc::new(Grammars::new(Arc::new(Vocabulary::from_words(&words)), &[256]));
+        let metrics = Arc::new(Metrics::new().unwrap());
+        let queue = Arc::new(Queue::new(4, 1, Arc::clone(&metrics)));
+        let worker = Worker::default();
+        let engine = Engine {
+            queue: Arc::clone(&queue),
+            metrics,
+            grammars: Arc::clone(&grammars),
+            thread: std::thread::spawn(|| {}),
+        };
+        assert!(worker.engine.set(engine).is_ok());
+        let grammar: Arc<str> = r#"{"grammars": [{"lark_grammar": "start: \"a\""}]}"#.into();
+        let (out, _reports) = mpsc::channel(1);
+        for grammar in [None, Some(grammar)] {
+            let job = Job {
+                prompt: [0].into(),
+                choice: greedy(),
+                max_tokens: 1,
+                answers: 1,
+                grammar,
+                owner: None,
+                scope: None,
+            };
+            worker.answer(0, Duration::from_secs(60), job, &out);
+            let queue = Arc::clone(&queue);
+            let pop = move || queue.pop(Some(Duration::from_secs(10)), |_| 0);
+            let ticket = tokio::task::spawn_blocking(pop).await.unwrap().expect("a ticket");
+            assert!(ticket.job.grammar.is_none_or(|grammar| grammars.knows(&grammar)));
+        }
     }
 }

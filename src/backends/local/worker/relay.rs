@@ -65,7 +65,7 @@ impl Relay {
         if ticket.steps.is_closed() {
             return Ok(());
         }
-        let Ticket { job, steps, ends, enough, waits_until } = ticket;
+        let Ticket { job, steps, ends, enough, waits_until, .. } = ticket;
         let number = self.next;
         self.next += 1;
         let waits = waits_until.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
