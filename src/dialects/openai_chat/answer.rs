@@ -77,10 +77,9 @@ fn frame(header: &Header, event: &Event, tokens: &[TokenLogprob], include_usage:
         }
         Event::Usage(usage) if include_usage => (None, Some(Some(usage_value(usage)))),
         Event::Usage(_) => return None,
-        Event::Whole { text } => (
-            Some(choice(0, json!({ "role": "assistant", "content": text }), Some("stop"))),
-            none,
-        ),
+        Event::Whole { text } => {
+            (Some(choice(0, json!({ "role": "assistant", "content": text }), Some("stop"))), none)
+        }
     };
     if let (Some(choice), false) = (&mut choice, tokens.is_empty()) {
         choice.logprobs = Some(logprobs_value(&tokens.iter().map(token_value).collect::<Vec<_>>()));

@@ -142,15 +142,20 @@ fn no_grammar_vouches_for_the_other_opener() {
     let broken = r#"functools[{"name": "now", "arguments": {"a": 1,}}]"#;
     everywhere(Form::Phi4, broken, &calls(broken, &[]));
     let mut parser = parser(Form::Phi4, true);
-    assert_eq!(parser.push(r#"functools[{"name": "now", "arguments": {"a"#), [], "nothing before all is read");
+    assert_eq!(
+        parser.push(r#"functools[{"name": "now", "arguments": {"a"#),
+        [],
+        "nothing before all is read"
+    );
 }
 
 #[test]
 fn json_beside_calls_is_content_whatever_it_holds() {
     let beside = |form| Parser::new(&Reading { beside_json: true, ..reading(form, true) });
-    let [bare, spelled] =
-        [r#"{"name": "now", "parameters": {}}"#, r#"{"a": "[TOOL_CALLS]now[ARGS]{}"}"#];
-    for (form, text) in [(Form::Llama3, bare), (Form::MistralArgs, spelled), (Form::Hermes, "\"<tool_call>\"")] {
+    let [bare, spelled] = [r#"{"name": "now", "parameters": {}}"#, r#"{"a": "[TOOL_CALLS]now[ARGS]{}"}"#];
+    for (form, text) in
+        [(Form::Llama3, bare), (Form::MistralArgs, spelled), (Form::Hermes, "\"<tool_call>\"")]
+    {
         assert_eq!(read(beside(form), &[text]), calls(text, &[]), "{form:?}");
         let letters: Vec<&str> = text.split_inclusive(|_: char| true).collect();
         assert_eq!(read(beside(form), &letters), calls(text, &[]), "{form:?} by letters");
