@@ -3,6 +3,7 @@
 Every run is a dict with `tokens`, `seconds` and, where it can be told, `cpu_seconds` of the subject's process.
 """
 
+import atexit
 import http.client
 import json
 import os
@@ -80,6 +81,8 @@ class Gateway:
         started = time.perf_counter()
         self.process = subprocess.Popen(command, cwd=HERE.parent, env=environment, text=True, stdin=subprocess.DEVNULL,
                                         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        # However the race ends, no gateway outlives it.
+        atexit.register(self.process.kill)
         self.port, admin = None, None
         for line in self.process.stdout:
             if "listens on" in line:
@@ -152,7 +155,7 @@ class Gateway:
 
     def prefix(self, shared: int, own: int, seed: int) -> tuple[dict, dict]:
         """The same beginning twice, with another end."""
-        beginning = self.text(shared, random.Random(1000 + seed))
+        beginning = self.text(shared + self.overhead, random.Random(1000 + seed))
         first, second = (self.turn_prefill(0, 1, beginning + self.text(own + self.overhead)) for _ in range(2))
         return first, second
 

@@ -2,6 +2,7 @@
 //! Series are seeded at start, so that a dashboard shows 0 instead of nothing.
 
 mod engine;
+mod process;
 mod seed;
 
 use std::cell::RefCell;
@@ -13,6 +14,7 @@ use prometheus::{
 };
 
 pub use engine::EngineFigures;
+pub use process::resident;
 pub use seed::ClosedSets;
 
 use crate::chat::SCORE_BINS;
@@ -31,6 +33,8 @@ pub struct Metrics {
     pub requests_total: IntCounterVec,
     /// Requests that are being answered now.
     pub requests_in_flight: IntGauge,
+    /// Memory of this process that is in RAM, in bytes; a worker process has its own.
+    pub resident_bytes: IntGauge,
     /// Routing decisions, by policy, first target and reason.
     pub decisions_total: IntCounterVec,
     /// Time from a request's first byte to its answer's last, in seconds.
@@ -212,6 +216,10 @@ impl Metrics {
                 &["policy", "backend", "status", "error"],
             )?,
             requests_in_flight: r.gauge("requests_in_flight", "Requests that are being answered now.")?,
+            resident_bytes: r.gauge(
+                "resident_bytes",
+                "Memory of this process that is in RAM, in bytes; a worker process has its own.",
+            )?,
             decisions_total: r.counters(
                 "decisions_total",
                 "Routing decisions, by policy, first target and reason.",

@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::Front;
 use crate::backends::Readiness;
+use crate::metrics::resident;
 
 pub(super) async fn metrics(State(front): State<Arc<Front>>) -> Response {
     let metrics = front.pipeline.metrics();
@@ -18,6 +19,7 @@ pub(super) async fn metrics(State(front): State<Arc<Front>>) -> Response {
         let ready = i64::from(backend.readiness() == Readiness::Ready);
         metrics.backend_ready.with_label_values(&[backend.profile().id.as_str()]).set(ready);
     }
+    metrics.resident_bytes.set(i64::try_from(resident()).unwrap_or(i64::MAX));
     match metrics.render() {
         Ok(text) => ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),

@@ -17,7 +17,7 @@ use futures_util::{Stream, TryStreamExt, stream};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
-use self::memory::{Cost, budget, resident};
+use self::memory::{Cost, budget};
 use self::rooms::{Next, Rooms, Seen};
 use super::folder::Folder;
 use super::tool_calls::Form;
@@ -25,7 +25,7 @@ use super::{Local, LocalError, profile, refusal};
 use crate::backends::{Backend, BackendError, Call, ChunkStream, Load, Profile, Readiness};
 use crate::chat::{Chunk, Needs};
 use crate::config::LocalConfig;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, resident};
 
 /// When to ask again while a load is under way and its queue is full.
 const SOON: Duration = Duration::from_secs(2);
