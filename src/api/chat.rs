@@ -38,7 +38,8 @@ pub(super) async fn complete(State(front): State<Arc<Front>>, request: Request) 
     };
     answer.status(StatusCode::OK.as_u16());
     let mut headers = headers(&answer, &id, debug);
-    let header = Header { id: completion_id(&id), created: now(), model: answer.model.clone() };
+    let (model, older_calls) = (answer.model.clone(), request.tools.older);
+    let header = Header { id: completion_id(&id), created: now(), model, older_calls };
     if request.stream {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
         headers.insert("cache-control", HeaderValue::from_static("no-cache"));

@@ -101,6 +101,8 @@ pub struct Tools {
     pub choice: ToolChoice,
     /// Whether one answer may hold only a single call.
     pub one_at_a_time: bool,
+    /// Whether the caller offers them as `functions`, the older form, and reads a call as `function_call`.
+    pub older: bool,
 }
 
 /// What a backend must be able to do to answer at all.

@@ -92,6 +92,20 @@ def named():
 
 
 @check
+def older_form():
+    fields = {"model": MODEL, "messages": ASK, "functions": [LEVEL["function"]], "max_tokens": 300}
+    fields["function_call"] = {"name": "set_level"}
+    choice = client.chat.completions.create(**fields).choices[0]
+    expect(choice.finish_reason == "function_call" and not choice.message.tool_calls, f"{choice}")
+    call = choice.message.function_call
+    expect(call.name == "set_level" and 1 <= json.loads(call.arguments)["level"] <= 9, f"{call}")
+    pieces = [chunk.choices[0] for chunk in client.chat.completions.create(**fields, stream=True)]
+    calls = [piece.delta.function_call for piece in pieces if piece.delta.function_call]
+    expect(calls[0].name == "set_level" and pieces[-1].finish_reason == "function_call", f"{pieces}")
+    expect(1 <= json.loads("".join(call.arguments or "" for call in calls))["level"] <= 9, f"{calls}")
+
+
+@check
 def allowed():
     inner = {"mode": "required", "tools": [{"type": "function", "function": {"name": "now"}}]}
     calls = called(ask(tool_choice={"type": "allowed_tools", "allowed_tools": inner}))

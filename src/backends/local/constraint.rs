@@ -14,7 +14,7 @@ use llguidance::toktrie::{
 };
 use llguidance::{Matcher, ParserFactory};
 
-pub(super) use self::schema::{json_schema, with_options};
+pub(super) use self::schema::{is_too_large, json_schema, with_options};
 
 use super::detokenize::Vocabulary;
 use crate::chat::ResponseFormat;
@@ -105,16 +105,26 @@ impl Grammars {
 
     fn compiled(&self, grammar: &Arc<str>) -> Result<Matcher, ConstraintError> {
         let mut kept = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, matcher)) = kept.iter().find(|(known, _)| known == grammar) {
-            return Ok(matcher.deep_clone());
+        let known = kept.iter().position(|(known, _)| known == grammar);
+        if let Some((grammar, matcher)) = known.and_then(|at| kept.remove(at)) {
+            let own = matcher.deep_clone();
+            kept.push_front((grammar, matcher));
+            return Ok(own);
         }
         drop(kept);
         let matcher = self.compile(grammar)?;
         let own = matcher.deep_clone();
-        kept = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+        self.keep(grammar, matcher);
+        Ok(own)
+    }
+
+    /// Keeps a compiled grammar, once, in place of the one that was not used for longest.
+    fn keep(&self, grammar: &Arc<str>, matcher: Matcher) {
+        let mut kept = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+        // Two requests may have compiled it at the same time.
+        kept.retain(|(known, _)| known != grammar);
         kept.truncate(KEPT - 1);
         kept.push_front((Arc::clone(grammar), matcher));
-        Ok(own)
     }
 
     fn compile(&self, grammar: &str) -> Result<Matcher, ConstraintError> {
@@ -161,10 +171,12 @@ fn reason(error: &str) -> &'static str {
     found.map_or(NO_GRAMMAR, |(_, reason)| *reason)
 }
 
-/// The table over all tokens' bytes. Special tokens have none, so that no grammar over text allows them.
+/// The table over all tokens' bytes. Special tokens have none, and tokens that end answers get none, so that no
+/// grammar over text allows them.
 fn factory(vocabulary: &Vocabulary, eos: &[u32]) -> Option<ParserFactory> {
     let size = u32::try_from(vocabulary.len()).ok()?;
-    let words: Vec<Vec<u8>> = (0..size).map(|id| vocabulary.bytes(id).to_vec()).collect();
+    let bytes = |id| if eos.contains(&id) { vec![] } else { vocabulary.bytes(id).to_vec() };
+    let words: Vec<Vec<u8>> = (0..size).map(bytes).collect();
     let eos: Vec<u32> = eos.iter().copied().filter(|id| *id < size).collect();
     let mut trie = TokTrie::from(&TokRxInfo::new(size, INVALID_TOKEN), &words);
     if !eos.is_empty() {

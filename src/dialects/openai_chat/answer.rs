@@ -25,6 +25,8 @@ pub struct Header {
     pub created: i64,
     /// The model that answers.
     pub model: String,
+    /// Whether calls are told in the older form, as `function_call`.
+    pub older_calls: bool,
 }
 
 #[derive(Serialize)]
@@ -69,14 +71,15 @@ fn frame(header: &Header, event: &Event, tokens: &[TokenLogprob], include_usage:
         Event::Role { index } => {
             (Some(choice(*index, json!({ "role": "assistant", "content": "" }), None)), none)
         }
-        Event::Delta { index, delta } => (Some(choice(*index, delta_value(delta), None)), none),
-        Event::Finish { index, reason } => (Some(choice(*index, json!({}), Some(reason))), none),
+        Event::Delta { index, delta } => (Some(choice(*index, delta_value(header, delta), None)), none),
+        Event::Finish { index, reason } => {
+            (Some(choice(*index, json!({}), Some(reason_name(header, reason)))), none)
+        }
         Event::Usage(usage) if include_usage => (None, Some(Some(usage_value(usage)))),
         Event::Usage(_) => return None,
-        Event::Whole { text } => (
-            Some(choice(0, json!({ "role": "assistant", "content": text }), Some(&FinishReason::Stop))),
-            none,
-        ),
+        Event::Whole { text } => {
+            (Some(choice(0, json!({ "role": "assistant", "content": text }), Some("stop"))), none)
+        }
     };
     if let (Some(choice), false) = (&mut choice, tokens.is_empty()) {
         choice.logprobs = Some(logprobs_value(&tokens.iter().map(token_value).collect::<Vec<_>>()));
@@ -92,13 +95,23 @@ fn frame(header: &Header, event: &Event, tokens: &[TokenLogprob], include_usage:
     serde_json::to_vec(&frame).ok()
 }
 
-fn choice(index: u32, delta: Value, reason: Option<&FinishReason>) -> FrameChoice<'_> {
-    FrameChoice { index, delta, logprobs: None, finish_reason: reason.map(FinishReason::as_str) }
+fn choice(index: u32, delta: Value, finish_reason: Option<&str>) -> FrameChoice<'_> {
+    FrameChoice { index, delta, logprobs: None, finish_reason }
 }
 
-fn delta_value(delta: &Delta) -> Value {
+fn reason_name<'r>(header: &Header, reason: &'r FinishReason) -> &'r str {
+    match reason {
+        FinishReason::ToolCalls if header.older_calls => "function_call",
+        reason => reason.as_str(),
+    }
+}
+
+fn delta_value(header: &Header, delta: &Delta) -> Value {
     match delta {
         Delta::Text(text) => json!({ "content": text }),
+        Delta::ToolCalls(calls) if header.older_calls => {
+            calls::older(calls).map_or_else(|| json!({}), |call| json!({ "function_call": call }))
+        }
         Delta::ToolCalls(calls) => json!({ "tool_calls": calls }),
         Delta::Refusal(text) => json!({ "refusal": text }),
     }
@@ -207,7 +220,7 @@ impl Fold {
             return raw;
         }
         let choices: Vec<Value> =
-            self.choices.into_iter().map(|(index, choice)| whole_choice(index, choice)).collect();
+            self.choices.into_iter().map(|(index, choice)| whole_choice(header, index, choice)).collect();
         let mut whole = json!({
             "id": header.id,
             "object": "chat.completion",
@@ -222,16 +235,21 @@ impl Fold {
     }
 }
 
-fn whole_choice(index: u32, choice: Choice) -> Value {
+fn whole_choice(header: &Header, index: u32, choice: Choice) -> Value {
     let silent = choice.text.is_empty() && (choice.refusal.is_some() || !choice.tool_calls.is_empty());
     let content = (!silent).then_some(choice.text);
     let mut message = json!({ "role": "assistant", "content": content, "refusal": choice.refusal });
     if let (false, Some(object)) = (choice.tool_calls.is_empty(), message.as_object_mut()) {
-        object.insert("tool_calls".to_owned(), choice.tool_calls.into_value());
+        if header.older_calls {
+            object.insert("function_call".to_owned(), choice.tool_calls.into_older().unwrap_or_default());
+        } else {
+            object.insert("tool_calls".to_owned(), choice.tool_calls.into_value());
+        }
     }
     let reason = choice.finish.unwrap_or(FinishReason::Stop);
     let logprobs = (!choice.logprobs.is_empty()).then(|| logprobs_value(&choice.logprobs));
-    json!({ "index": index, "message": message, "logprobs": logprobs, "finish_reason": reason.as_str() })
+    let reason = reason_name(header, &reason);
+    json!({ "index": index, "message": message, "logprobs": logprobs, "finish_reason": reason })
 }
 
 /// OpenAI's error envelope; all four keys are always there.

@@ -239,7 +239,8 @@ fn sampling(fields: &Fields<'_>) -> Result<Sampling, RequestError> {
         seed: fields.seed.integer("seed", i64::MIN..=i64::MAX)?,
         max_tokens: max_completion.or(max_tokens).map(|tokens| tokens as u32),
         min_p: fields.min_p.number("min_p", 0.0..=1.0)?,
-        repetition_penalty: repetition_penalty(fields.repetition_penalty)?,
+        // Logits are divided by it: much less would make them infinite.
+        repetition_penalty: fields.repetition_penalty.number("repetition_penalty", 0.01..=100.0)?,
         frequency_penalty: fields.frequency_penalty.number("frequency_penalty", -2.0..=2.0)?.unwrap_or(0.0),
         presence_penalty: fields.presence_penalty.number("presence_penalty", -2.0..=2.0)?.unwrap_or(0.0),
         logit_bias: fields.logit_bias.biases()?,
@@ -247,16 +248,6 @@ fn sampling(fields: &Fields<'_>) -> Result<Sampling, RequestError> {
         stop: fields.stop.stop_sequences()?,
         n: fields.n.integer("n", 1..=128)?.map_or(1, |n| n as u32),
     })
-}
-
-fn repetition_penalty(field: Field<'_>) -> Result<Option<f32>, RequestError> {
-    let name = "repetition_penalty";
-    let penalty = field.number(name, 0.0..=100.0)?;
-    if penalty == Some(0.0) {
-        let message = format!("Invalid '{name}': expected a number above 0, at most 100; 1 is off.");
-        return Err(RequestError::value(name, message));
-    }
-    Ok(penalty)
 }
 
 /// How many alternatives to tell of each token, where log probabilities are asked for.

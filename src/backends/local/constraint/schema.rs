@@ -23,8 +23,7 @@ const DATA: [&str; 4] = ["const", "default", "enum", "examples"];
 /// The grammar of JSON that `schema` accepts. Unless `strict`, what cannot be enforced is left out: unknown keywords
 /// and formats, and that only one option of a `oneOf` fits.
 pub(in super::super) fn json_schema(schema: &Value, strict: bool) -> Result<Arc<str>, ConstraintError> {
-    let length = serde_json::to_string(schema).map_or(usize::MAX, |text| text.len());
-    if length > LARGEST {
+    if is_too_large(schema) {
         return Err(ConstraintError::Unsupported("it is larger than 128 KiB"));
     }
     if let Err(error) = jsonschema::meta::validate(schema) {
@@ -32,6 +31,11 @@ pub(in super::super) fn json_schema(schema: &Value, strict: bool) -> Result<Arc<
     }
     no_reference_outwards(schema, &mut String::new())?;
     Ok(grammar(schema, strict))
+}
+
+/// Whether a schema is larger than any that is compiled.
+pub(in super::super) fn is_too_large(schema: &Value) -> bool {
+    serde_json::to_string(schema).map_or(usize::MAX, |text| text.len()) > LARGEST
 }
 
 /// Any JSON object.

@@ -220,10 +220,13 @@ fn e9_bombs_end_in_a_grammar_or_a_refusal() {
     ] {
         let grammars = grammars();
         let format = ResponseFormat::JsonSchema { schema: Arc::new(schema), strict: true };
+        let begun = std::time::Instant::now();
         match grammars.of_format(&format) {
             Ok(grammar) => assert!(grammars.start(&grammar.unwrap()).unwrap().allowed().is_ok(), "{name}"),
             Err(error) => assert!(matches!(error, ConstraintError::Unsupported(_)), "{name}: {error:?}"),
         }
+        // No measure, but a bound that a grammar without limits would miss by far.
+        assert!(begun.elapsed() < std::time::Duration::from_secs(20), "{name}");
     }
     let huge = json!({ "enum": (0..40_000).map(|at| format!("v{at}")).collect::<Vec<_>>() });
     assert_eq!(strict(huge), Err(ConstraintError::Unsupported("it is larger than 128 KiB")));
@@ -252,6 +255,34 @@ fn a_vocabulary_that_cannot_go_on_is_an_error_of_the_answer() {
         Err(ConstraintError::Step),
         "u is not allowed first"
     );
+}
+
+#[test]
+fn grammars_in_use_are_kept_and_each_once() {
+    let grammars = grammars();
+    let one = |index: usize| json_schema(&json!({ "const": index }), true).unwrap();
+    for index in 0..2 * KEPT {
+        grammars.prepare(&one(index)).unwrap();
+        grammars.prepare(&one(0)).unwrap();
+    }
+    let matcher = grammars.compile(&one(0)).unwrap();
+    grammars.keep(&one(0), matcher);
+    let kept = grammars.compiled.lock().unwrap();
+    assert_eq!(kept.len(), KEPT);
+    assert_eq!(kept.iter().filter(|(known, _)| *known == one(0)).count(), 1);
+}
+
+#[test]
+fn tokens_that_end_answers_are_no_text_even_where_they_have_one() {
+    let bytes: Vec<[u8; 1]> = (0..=255).map(|byte| [byte]).collect();
+    let words: Vec<&[u8]> = bytes.iter().map(|byte| &byte[..]).chain([&b"</s>"[..]]).collect();
+    let grammars = Grammars::new(Arc::new(Vocabulary::from_words(&words)), &[256]);
+    let grammar = json_schema(&json!({ "type": "string" }), true).unwrap();
+    let mut constraint = grammars.start(&grammar).unwrap();
+    constraint.take(b'"'.into()).unwrap();
+    let allowed = constraint.allowed().unwrap();
+    assert_eq!((allowed.is_allowed(b'<'.into()), allowed.is_allowed(256)), (true, false));
+    assert!(constraint.take(b'"'.into()).unwrap() || constraint.allowed().unwrap().is_allowed(256));
 }
 
 #[test]

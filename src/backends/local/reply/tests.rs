@@ -32,7 +32,7 @@ async fn play(form: Form, vouched: bool, script: &str, stops: &[&str], end: End)
         }
     }
     let names = ["weather".to_owned(), "now".to_owned()].into();
-    let reading = Reading { form, names, vouched, one: false, marks: marks.into() };
+    let reading = Reading { form, names, vouched, beside_json: false, one: false, marks: marks.into() };
     let (sender, steps) = mpsc::channel(ids.len() + 1);
     let tokens = ids.len() as u64;
     for id in ids {

@@ -31,7 +31,7 @@ fn function(name: &str, schema: &Value) -> Value {
 fn with_tools(offered: Vec<Value>, choice: ToolChoice, sampling: Sampling) -> ChatRequest {
     let mut request = request(vec![Message::text(Role::User, "What now?")]);
     request.sampling = Sampling { n: sampling.n.max(1), ..sampling };
-    request.tools = Tools { offered: offered.into(), choice, one_at_a_time: true };
+    request.tools = Tools { offered: offered.into(), choice, one_at_a_time: true, ..Tools::default() };
     request.needs.tools = true;
     request
 }

@@ -15,6 +15,8 @@ pub(crate) struct Reading {
     pub(crate) names: Arc<[String]>,
     /// Whether a grammar guarantees calls.
     pub(crate) vouched: bool,
+    /// Whether a grammar guarantees JSON in place of calls.
+    pub(crate) beside_json: bool,
     /// Whether an answer may hold only one call.
     pub(crate) one: bool,
     /// Special tokens that the parser has to see, with their text.
@@ -41,9 +43,7 @@ pub(crate) struct Reader {
 impl Reader {
     /// Begins an answer.
     pub(crate) fn new(reading: &Reading) -> Self {
-        let Reading { form, names, vouched, one, .. } = reading;
-        let parser = Parser::new(*form, Arc::clone(names), *vouched, *one);
-        Self { reading: reading.clone(), parser, calls: 0 }
+        Self { reading: reading.clone(), parser: Parser::new(reading), calls: 0 }
     }
 
     /// The text of a special token that belongs to calls.

@@ -8,6 +8,7 @@ use llguidance::JsonCompileOptions;
 use serde_json::{Map, Value, json};
 
 use super::Form;
+use crate::backends::local::constraint::is_too_large;
 
 /// What may be said in place of calls.
 #[derive(Clone, Debug)]
@@ -36,7 +37,8 @@ pub(crate) struct Rules<'a> {
 
 impl Rules<'_> {
     /// The grammar, or none where generation stays free: a bare object that a caller may want as content can be no sure
-    /// sign of a call. With `simple`, arguments may be any object, for schemas that cannot be compiled.
+    /// sign of a call. With `simple`, arguments may be any object, for schemas that cannot be compiled; so may those of
+    /// a function whose schema is too large and need not be obeyed.
     pub(crate) fn grammar(&self, simple: bool) -> Option<String> {
         if self.form.is_bare() && matches!(self.free, Free::Text) {
             return None;
@@ -49,8 +51,10 @@ impl Rules<'_> {
         for (at, function) in self.functions.iter().enumerate() {
             let name = function["name"].as_str().unwrap_or_default();
             let _ = writeln!(text, "call_{at}: {}", self.call(name, at));
-            let schema = if simple { json!({ "type": "object" }) } else { arguments(function) };
-            let schema = with_layout(schema, function["strict"] == true);
+            let strict = function["strict"] == true;
+            let loose = simple || !strict && is_too_large(&function["parameters"]);
+            let schema = if loose { json!({ "type": "object" }) } else { arguments(function) };
+            let schema = with_layout(schema, strict);
             let _ = writeln!(text, "args_{at}: %json {schema}");
         }
         Some(text)
@@ -69,15 +73,16 @@ impl Rules<'_> {
                 }
                 writeln!(out, "plain: %json {schema}")?;
             }
-            Free::Text if (self.special)(opener).is_some() => {
-                writeln!(out, "start: TEXT | TEXT {} {calls}", self.mark(opener))?;
-                writeln!(out, "TEXT: /(.|\\n)*/")?;
-            }
             Free::Text => {
+                // A special opener can be spelled in ordinary tokens too: then it opens nothing, and is forbidden.
                 let letters = regex::escape(opener);
-                writeln!(out, "start: TEXT | opened {calls}")?;
                 writeln!(out, "TEXT: /(.|\\n)*/ & ~/(.|\\n)*{letters}(.|\\n)*/")?;
-                writeln!(out, "opened[lazy]: /(.|\\n)*{letters}/")?;
+                if (self.special)(opener).is_some() {
+                    writeln!(out, "start: TEXT | TEXT {} {calls}", self.mark(opener))?;
+                } else {
+                    writeln!(out, "start: TEXT | opened {calls}")?;
+                    writeln!(out, "opened[lazy]: /(.|\\n)*{letters}/")?;
+                }
             }
         }
         Ok(())

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::Form;
 use super::head::{self, Head, Miss, Scan};
+use super::{Form, Reading};
 
 /// Longest beginning of a call, up to its arguments, in bytes.
 const LONGEST_HEAD: usize = 512;
@@ -28,9 +28,13 @@ pub(crate) enum Piece {
 pub(crate) struct Parser {
     form: Form,
     names: Arc<[String]>,
-    /// The grammar vouches for what follows an opener.
+    /// The grammar vouches for what follows the first opener.
     vouched: bool,
+    /// The grammar vouches for JSON where no call comes first.
+    beside_json: bool,
     one: bool,
+    /// What is read now follows an opener that the grammar vouches for.
+    sure: bool,
     held: String,
     state: State,
     /// Content was told, so that a bare object is content too.
@@ -43,7 +47,7 @@ pub(crate) struct Parser {
 enum State {
     /// Content; an opener may come.
     Text,
-    /// Behind an opener of so many bytes; what is held begins with it.
+    /// Behind an opener of so many bytes, or blanks before a bare object; what is held begins with it.
     Head { opener: usize },
     /// `held[from..]` is the call's own object (or its arguments, for a name known already) and is scanned to `scanned`.
     Whole { scan: Scan, from: usize, scanned: usize, name: Option<String> },
@@ -58,11 +62,21 @@ enum State {
 }
 
 impl Parser {
-    /// Reads calls of the functions `names`, at most one if `one`; `vouched` if a grammar guarantees what follows an
-    /// opener.
-    pub(crate) fn new(form: Form, names: Arc<[String]>, vouched: bool, one: bool) -> Self {
-        let (held, state) = (String::new(), State::Text);
-        Self { form, names, vouched, one, held, state, spoken: false, calls: 0, pieces: vec![] }
+    /// Begins an answer.
+    pub(crate) fn new(reading: &Reading) -> Self {
+        Self {
+            form: reading.form,
+            names: Arc::clone(&reading.names),
+            vouched: reading.vouched,
+            beside_json: reading.beside_json,
+            one: reading.one,
+            sure: false,
+            held: String::new(),
+            state: State::Text,
+            spoken: false,
+            calls: 0,
+            pieces: vec![],
+        }
     }
 
     /// Whether a call came out.
@@ -122,16 +136,23 @@ impl Parser {
     }
 
     fn text(&mut self) -> bool {
+        let openers = self.form.openers();
+        // A call comes first or not at all: the JSON may hold texts that look like one.
+        if self.beside_json && (self.spoken || !openers[0].starts_with(first(&self.held, openers[0].len()))) {
+            let told = std::mem::take(&mut self.held);
+            self.say(&told);
+            return false;
+        }
         if self.form.is_bare() && !self.spoken && self.held.trim_start().starts_with('{') {
-            self.held.drain(..self.held.len() - self.held.trim_start().len());
-            self.state = State::Head { opener: 0 };
+            self.sure = self.vouched;
+            self.state = State::Head { opener: self.held.len() - self.held.trim_start().len() };
             return true;
         }
-        let openers = self.form.openers();
         let found = openers.iter().filter_map(|opener| Some((self.held.find(opener)?, opener.len()))).min();
         if let Some((at, opener)) = found {
             let before = self.held.drain(..at).collect::<String>();
             self.say(before.trim_end());
+            self.sure = self.vouched && self.held.starts_with(openers[0]);
             self.state = State::Head { opener };
             return true;
         }
@@ -168,7 +189,7 @@ impl Parser {
             }
             Err(_) => self.no_call(opener),
             Ok(Head::Named { name, .. }) if !self.names.contains(&name) => self.no_call(opener),
-            Ok(Head::Named { name, at }) if self.vouched => {
+            Ok(Head::Named { name, at }) if self.sure => {
                 self.held.drain(..opener + at);
                 self.begin(name);
                 self.state = State::Arguments(Scan::default());
@@ -287,6 +308,11 @@ impl Parser {
         self.state = if may_go_on { State::After } else { State::Text };
         !may_go_on
     }
+}
+
+/// The first `most` bytes of a text, or all; less where they would end in mid-character.
+fn first(text: &str, most: usize) -> &str {
+    &text[..text.floor_char_boundary(most)]
 }
 
 /// A whole call's name and arguments; no arguments are an empty object, and a text of JSON counts as what it says.

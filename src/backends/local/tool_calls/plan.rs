@@ -57,7 +57,8 @@ pub(crate) fn plan(
     let rules = Rules { form, functions, free, one, special };
     let grammar = compile(&rules, strict, grammars)?;
     let marks = form.marks().filter_map(|mark| Some((special(mark)?, mark))).collect();
-    let reading = Reading { form, names, vouched: grammar.is_some(), one, marks };
+    let beside_json = matches!(rules.free, Free::Json(_));
+    let reading = Reading { form, names, vouched: grammar.is_some(), beside_json, one, marks };
     Ok(Plan { reading: Some(reading), grammar })
 }
 
@@ -87,9 +88,14 @@ fn beside(format: &ResponseFormat, grammars: &Grammars) -> Result<Free, Unplanne
     }
 }
 
+/// Why a strict function is refused where calls are no sure thing.
+const NOT_FREE: &str = "with this model a strict function can be enforced only where a call is required";
+
 fn compile(rules: &Rules<'_>, strict: bool, grammars: &Grammars) -> Result<Option<Arc<str>>, Unplanned> {
     let compile = |simple| {
-        let Some(lark) = rules.grammar(simple) else { return Ok(None) };
+        let Some(lark) = rules.grammar(simple) else {
+            return if strict { Err(ConstraintError::Unsupported(NOT_FREE)) } else { Ok(None) };
+        };
         let grammar: Arc<str> = json!({ "grammars": [{ "lark_grammar": lark }] }).to_string().into();
         grammars.prepare(&grammar).map(|()| Some(grammar))
     };

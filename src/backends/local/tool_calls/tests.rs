@@ -12,7 +12,12 @@ struct Read {
 }
 
 fn parser(form: Form, vouched: bool) -> Parser {
-    Parser::new(form, ["weather".to_owned(), "now".to_owned()].into(), vouched, false)
+    Parser::new(&reading(form, vouched))
+}
+
+fn reading(form: Form, vouched: bool) -> Reading {
+    let names = ["weather".to_owned(), "now".to_owned()].into();
+    Reading { form, names, vouched, beside_json: false, one: false, marks: [].into() }
 }
 
 fn read(mut parser: Parser, pieces: &[&str]) -> Read {
@@ -119,8 +124,9 @@ fn what_is_no_call_stays_text() {
         everywhere(Form::Hermes, text, &calls(text, &[]));
     }
     for text in [r#"{"answer": 42}"#, r#"{"name": "Ann", "age": 3}"#, "{", "{}", "{not json", " [1, 2]"] {
-        let read = read(parser(Form::Llama3, false), &[text]);
-        assert_eq!((read.text.trim_start(), read.calls.len()), (text.trim_start(), 0));
+        everywhere(Form::Llama3, text, &calls(text, &[]));
+        let indented = format!("\n  {text} ");
+        everywhere(Form::Llama3, &indented, &calls(&indented, &[]));
     }
     everywhere(Form::MistralArgs, "[TOOL_CALLS]rm[ARGS]{}", &calls("[TOOL_CALLS]rm[ARGS]{}", &[]));
 }
@@ -129,6 +135,34 @@ fn what_is_no_call_stays_text() {
 fn broken_arguments_are_text_where_no_grammar_vouches_for_them() {
     let text = r#"<tool_call>{"name": "now", "arguments": {"a": 1,}}</tool_call>"#;
     assert_eq!(read(parser(Form::Hermes, false), &[text]), calls(text, &[]));
+}
+
+#[test]
+fn no_grammar_vouches_for_the_other_opener() {
+    let broken = r#"functools[{"name": "now", "arguments": {"a": 1,}}]"#;
+    everywhere(Form::Phi4, broken, &calls(broken, &[]));
+    let mut parser = parser(Form::Phi4, true);
+    assert_eq!(
+        parser.push(r#"functools[{"name": "now", "arguments": {"a"#),
+        [],
+        "nothing before all is read"
+    );
+}
+
+#[test]
+fn json_beside_calls_is_content_whatever_it_holds() {
+    let beside = |form| Parser::new(&Reading { beside_json: true, ..reading(form, true) });
+    let [bare, spelled] = [r#"{"name": "now", "parameters": {}}"#, r#"{"a": "[TOOL_CALLS]now[ARGS]{}"}"#];
+    for (form, text) in
+        [(Form::Llama3, bare), (Form::MistralArgs, spelled), (Form::Hermes, "\"<tool_call>\"")]
+    {
+        assert_eq!(read(beside(form), &[text]), calls(text, &[]), "{form:?}");
+        let letters: Vec<&str> = text.split_inclusive(|_: char| true).collect();
+        assert_eq!(read(beside(form), &letters), calls(text, &[]), "{form:?} by letters");
+    }
+    let called = "[TOOL_CALLS]now[ARGS]{}";
+    let letters: Vec<&str> = called.split_inclusive(|_: char| true).collect();
+    assert_eq!(read(beside(Form::MistralArgs), &letters), calls("", &[("now", "{}")]));
 }
 
 #[test]
@@ -148,7 +182,7 @@ fn vouched_arguments_are_told_as_they_come() {
 
 #[test]
 fn one_call_at_a_time_is_one() {
-    let one = || Parser::new(Form::Llama3, ["now".to_owned()].into(), false, true);
+    let one = || Parser::new(&Reading { one: true, ..reading(Form::Llama3, false) });
     let text = r#"{"name": "now", "parameters": {}}; {"name": "now", "parameters": {}} and more"#;
     assert_eq!(read(one(), &[text]), calls("", &[("now", "{}")]));
 }

@@ -42,10 +42,21 @@ impl Calls {
         self.calls.is_empty()
     }
 
+    /// The first call's name and arguments: all that the older form has place for.
+    pub(super) fn into_older(self) -> Option<Value> {
+        Some(self.calls.into_iter().next()?.1.get_mut("function")?.take())
+    }
+
     /// The calls, as a whole answer lists them.
     pub(super) fn into_value(self) -> Value {
         self.calls.into_iter().map(|(_, call)| call).collect()
     }
+}
+
+/// What a list of pieces says of the first call: its name or more of its arguments.
+pub(super) fn older(pieces: &Value) -> Option<&Value> {
+    let first = |piece: &&Value| piece.get("index").and_then(Value::as_u64).unwrap_or_default() == 0;
+    pieces.as_array()?.iter().find(first)?.get("function")
 }
 
 #[cfg(test)]

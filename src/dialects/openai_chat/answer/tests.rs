@@ -3,7 +3,7 @@
 use super::*;
 
 fn header() -> Header {
-    Header { id: "chatcmpl-1".into(), created: 7, model: "starter".into() }
+    Header { id: "chatcmpl-1".into(), created: 7, model: "starter".into(), older_calls: false }
 }
 
 fn events() -> Vec<Event> {
@@ -35,6 +35,35 @@ fn chunks_fold_into_one_completion() {
     fold.push(Chunk::of(Event::Delta { index: 1, delta: Delta::Refusal("no".into()) }));
     let whole: Value = serde_json::from_slice(&fold.finish(&header())).unwrap();
     insta::assert_json_snapshot!(whole);
+}
+
+#[test]
+fn a_call_in_the_older_form_is_a_function_call() {
+    let header = Header { older_calls: true, ..header() };
+    let call = |piece| Event::Delta { index: 0, delta: Delta::ToolCalls(json!([piece])) };
+    let events = [
+        call(
+            json!({ "index": 0, "id": "call_1", "type": "function", "function": { "name": "f", "arguments": "" } }),
+        ),
+        call(json!({ "index": 0, "function": { "arguments": "{}" } })),
+        Event::Finish { index: 0, reason: FinishReason::ToolCalls },
+    ];
+    let mut fold = Fold::default();
+    let mut told = vec![];
+    for event in events {
+        let frame = frames(&header, &Chunk::of(event.clone()), false).pop().unwrap();
+        let frame: Value = serde_json::from_slice(&frame).unwrap();
+        told.push(frame["choices"][0].clone());
+        fold.push(Chunk::of(event));
+    }
+    assert_eq!(told[0]["delta"], json!({ "function_call": { "name": "f", "arguments": "" } }));
+    assert_eq!(told[1]["delta"], json!({ "function_call": { "arguments": "{}" } }));
+    assert_eq!((&told[2]["delta"], &told[2]["finish_reason"]), (&json!({}), &json!("function_call")));
+    let whole: Value = serde_json::from_slice(&fold.finish(&header)).unwrap();
+    let whole = &whole["choices"][0];
+    let wanted = json!({ "role": "assistant", "content": null, "refusal": null,
+        "function_call": { "name": "f", "arguments": "{}" } });
+    assert_eq!((&whole["message"], &whole["finish_reason"]), (&wanted, &json!("function_call")));
 }
 
 /// A word, half a character, and a word whose alternatives are told.

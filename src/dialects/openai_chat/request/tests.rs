@@ -168,6 +168,7 @@ fn e5_e6_absurd_numbers_are_refused_by_name() {
         ("min_p", "1.01"),
         ("min_p", "\"low\""),
         ("repetition_penalty", "0"),
+        ("repetition_penalty", "1e-38"),
         ("repetition_penalty", "-1"),
         ("repetition_penalty", "101"),
         ("top_logprobs", "2"),

@@ -1,6 +1,6 @@
 //! What a request says of tools: which are offered, which may or must be called, and settings for the chat template.
-//! Promises: the older `functions` and `function_call` mean the same as their successors. Judges no JSON Schema: who
-//! answers does.
+//! Promises: the older `functions` and `function_call` mean the same as their successors, but that an answer calls one
+//! at most. Judges no JSON Schema: who answers does.
 
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
@@ -24,8 +24,10 @@ pub(super) fn read(fields: &Fields<'_>) -> Result<Tools, RequestError> {
         check_function(function, path)?;
         Ok(json!({ "type": "function", "function": function }))
     })?;
+    let older = offered.is_empty() && !functions.is_empty();
     offered.extend(functions);
-    let one_at_a_time = fields.parallel_tool_calls.flag("parallel_tool_calls")? == Some(false);
+    // The older form has place for one call.
+    let one_at_a_time = fields.parallel_tool_calls.flag("parallel_tool_calls")? == Some(false) || older;
     let (name, given) = match fields.tool_choice.set() {
         Some(raw) => ("tool_choice", Some(raw)),
         None => ("function_call", fields.function_call.set()),
@@ -39,7 +41,7 @@ pub(super) fn read(fields: &Fields<'_>) -> Result<Tools, RequestError> {
         let message = format!("Invalid '{name}': it asks for a tool call, but no tools are offered.");
         return Err(RequestError::value(name, message));
     }
-    Ok(Tools { offered: offered.into(), choice, one_at_a_time })
+    Ok(Tools { offered: offered.into(), choice, one_at_a_time, older })
 }
 
 fn list(

@@ -120,6 +120,27 @@ fn free_text_stays_free_until_it_opens_a_call() {
 }
 
 #[test]
+fn a_special_opener_spelled_in_ordinary_tokens_is_no_text() {
+    let (grammars, _) = vocabulary();
+    let functions = functions();
+    for form in FORMS.into_iter().filter(|form| !form.is_bare()) {
+        let special = |text: &str| (text == form.openers()[0]).then_some(256);
+        let rules = Rules {
+            form,
+            functions: functions.iter().collect(),
+            free: Free::Text,
+            one: false,
+            special: &special,
+        };
+        let grammar = rules.grammar(false).unwrap();
+        let takes = |text: &str| takes(&grammars, &grammar, text, &|_| None);
+        assert!(takes("I look. <tool_call [TOOL_CALLS <|tool_call"), "{form:?}");
+        assert!(!takes(form.openers()[0]), "{form:?}");
+        assert!(!takes(&format!("I look. {}", call(form, "now", "{}"))), "{form:?}");
+    }
+}
+
+#[test]
 fn one_call_at_a_time_ends_after_it() {
     each(&Free::Nothing, true, |form, takes| {
         assert!(takes(&call(form, "now", "{}")), "{form:?}");
@@ -149,7 +170,7 @@ fn planned(form: Form, tools: Tools, format: ResponseFormat) -> Result<Plan, Unp
 
 fn offered(function: &Value, choice: ToolChoice) -> Tools {
     let offered = [json!({ "type": "function", "function": function })].into();
-    Tools { offered, choice, one_at_a_time: false }
+    Tools { offered, choice, ..Tools::default() }
 }
 
 #[test]
@@ -172,12 +193,37 @@ fn schemas_that_cannot_be_compiled_are_refused_only_where_they_must_hold() {
 }
 
 #[test]
+fn a_strict_function_goes_elsewhere_where_no_grammar_can_hold_it() {
+    let strict = json!({ "name": "f", "parameters": { "type": "object" }, "strict": true });
+    let plan = |choice| planned(Form::Llama3, offered(&strict, choice), ResponseFormat::Text);
+    let refused = plan(ToolChoice::Auto).unwrap_err();
+    assert!(matches!(refused, Unplanned::Schema(ConstraintError::Unsupported(_))), "{refused:?}");
+    assert!(plan(ToolChoice::Required).unwrap().grammar.is_some());
+}
+
+#[test]
+fn a_schema_that_is_too_large_gives_any_object_where_it_need_not_be_obeyed() {
+    let names: Vec<String> = (0..20_000).map(|at| format!("name {at}")).collect();
+    let large = json!({ "type": "object", "properties": { "a": { "enum": names } } });
+    let small = json!({ "type": "object", "properties": { "a": { "type": "null" } } });
+    let functions = [
+        json!({ "name": "large", "parameters": large }),
+        json!({ "name": "small", "parameters": small, "strict": true }),
+    ];
+    let offered = functions.map(|function| json!({ "type": "function", "function": function })).into();
+    let tools = Tools { offered, choice: ToolChoice::Required, ..Tools::default() };
+    let plan = planned(Form::Hermes, tools, ResponseFormat::Text).unwrap();
+    let grammar = plan.grammar.unwrap();
+    assert!(grammar.len() < 2000 && grammar.contains("null"), "{grammar}");
+}
+
+#[test]
 fn plans_say_what_may_be_called() {
     let two = [
         json!({ "type": "function", "function": { "name": "a" } }),
         json!({ "type": "function", "function": { "name": "b" } }),
     ];
-    let tools = |choice| Tools { offered: two.clone().into(), choice, one_at_a_time: false };
+    let tools = |choice| Tools { offered: two.clone().into(), choice, ..Tools::default() };
     let plan = |form, choice| planned(form, tools(choice), ResponseFormat::Text).unwrap();
     let auto = plan(Form::Hermes, ToolChoice::Auto);
     let reading = auto.reading.unwrap();

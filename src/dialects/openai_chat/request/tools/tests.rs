@@ -66,6 +66,8 @@ fn functions_are_tools_under_their_older_names() {
         json!({ "type": "function", "function": { "name": "f", "parameters": { "type": "object" } } });
     assert_eq!(*read.tools.offered, [wanted]);
     assert_eq!(read.tools.choice, ToolChoice::Function("f".into()));
+    assert!(read.tools.older && read.tools.one_at_a_time);
+    assert!(!with(&format!("{old}{TWO}")).unwrap().tools.older, "who knows tools reads tool calls");
     let none = with(&format!(r#"{old},"function_call":"none""#)).unwrap();
     assert_eq!(none.tools.choice, ToolChoice::Never);
 }
