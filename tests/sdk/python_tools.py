@@ -176,12 +176,6 @@ def round_trip():
 
 
 @check
-def older_functions():
-    fields = {"tools": openai.omit, "functions": [LEVEL["function"]], "function_call": {"name": "set_level"}}
-    called(ask(**fields), 1)
-
-
-@check
 def several_choices():
     answer = ask(tool_choice="required", parallel_tool_calls=False, n=2)
     for choice in answer.choices:
