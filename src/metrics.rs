@@ -72,13 +72,13 @@ pub struct Metrics {
     pub local_kv_bytes: IntGauge,
     /// Answers that gave their place in the KV cache to an older one and were computed again later.
     pub local_preempted_total: IntCounter,
-    /// Prompt tokens that the local engine computed.
+    /// Prompt tokens that the local engine computed; those that it had in its prefix cache are not among them.
     pub local_prefill_tokens_total: IntCounter,
-    /// Prompt tokens looked up in the local prefix cache.
+    /// Prompt tokens that were looked up in the local prefix cache.
     pub local_prefix_lookup_tokens_total: IntCounter,
-    /// Prompt tokens that it had.
+    /// Prompt tokens that the local prefix cache had; over `local_prefix_lookup_tokens_total`: the hit ratio.
     pub local_prefix_hit_tokens_total: IntCounter,
-    /// Bytes that it holds.
+    /// Bytes that the local prefix cache holds.
     pub local_prefix_bytes: IntGauge,
     /// Tokens generated in the last second by the local engine.
     pub local_tokens_per_second: Gauge,

@@ -103,11 +103,11 @@ impl Engine {
                 continue;
             }
             let Some(end_permit) = ticket.ends.pop_front() else { continue };
-            if ticket.group.is_none() && Instant::now() > ticket.waits_until {
+            if ticket.is_new() && Instant::now() > ticket.waits_until {
                 end_permit.send(Step::End { index: 0, end: End::Expired, tokens: 0, cached: 0 });
                 continue;
             }
-            self.admitted += u64::from(ticket.group.is_none());
+            self.admitted += u64::from(ticket.is_new());
             let group = *ticket.group.get_or_insert(self.admitted);
             self.sequences.push(Sequence::new(&ticket, group, end_permit, &self.limits));
             self.queue.set_active(self.sequences.len());

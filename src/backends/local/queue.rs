@@ -70,6 +70,13 @@ pub(super) struct Ticket {
     pub(super) group: Option<u64>,
 }
 
+impl Ticket {
+    /// Whether none of its answers runs yet.
+    pub(super) fn is_new(&self) -> bool {
+        self.group.is_none()
+    }
+}
+
 /// Why a ticket was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refused {
@@ -105,6 +112,8 @@ struct Counts {
     prefill_rate: AtomicU64,
     decode_rate: AtomicU64,
     answer_tokens: AtomicU64,
+    /// Tickets in the lanes, half-admitted ones included.
+    held: AtomicUsize,
 }
 
 impl Queue {
@@ -156,7 +165,7 @@ impl Queue {
         patience: Option<Duration>,
         under_way: impl Fn(Option<&str>) -> usize,
     ) -> Option<Ticket> {
-        if patience == Some(Duration::ZERO) && self.counts.queued.load(Relaxed) == 0 {
+        if patience == Some(Duration::ZERO) && self.counts.held.load(Relaxed) == 0 {
             return None;
         }
         let mut waiting = self.lock();
@@ -282,6 +291,7 @@ impl Queue {
     }
 
     fn count(&self, waiting: &Lanes) {
+        self.counts.held.store(waiting.held(), Relaxed);
         let before = self.counts.queued.swap(waiting.len(), Relaxed);
         self.counts.queued_prompt.store(waiting.prompt_tokens(), Relaxed);
         self.metrics.local_queue_depth.add(change(before, waiting.len()));

@@ -11,8 +11,9 @@ use super::Ticket;
 pub(super) struct Lanes {
     /// The lane whose turn is furthest away comes last; none is empty.
     lanes: VecDeque<Lane>,
+    /// Tickets that nothing of runs yet: what is half admitted takes no place in the queue.
     tickets: usize,
-    /// Prompt tokens of all tickets.
+    /// Prompt tokens of these.
     prompt: usize,
 }
 
@@ -26,8 +27,13 @@ impl Lanes {
         self.tickets
     }
 
+    /// All tickets, half-admitted ones included.
+    pub(super) fn held(&self) -> usize {
+        self.lanes.iter().map(|lane| lane.tickets.len()).sum()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
-        self.tickets == 0
+        self.lanes.is_empty()
     }
 
     /// Prompt tokens that wait.
@@ -35,9 +41,10 @@ impl Lanes {
         self.prompt
     }
 
-    /// Tickets of one owner.
+    /// Tickets of one owner that nothing of runs yet.
     pub(super) fn len_of(&self, owner: Option<&str>) -> usize {
-        self.lanes.iter().find(|lane| lane.owner.as_deref() == owner).map_or(0, |lane| lane.tickets.len())
+        let lane = self.lanes.iter().find(|lane| lane.owner.as_deref() == owner);
+        lane.map_or(0, |lane| lane.tickets.iter().filter(|ticket| ticket.is_new()).count())
     }
 
     /// Behind all others of its owner's.
@@ -50,10 +57,12 @@ impl Lanes {
         self.lane_of(&ticket).push_front(ticket);
     }
 
-    /// Where the ticket, which is counted, belongs.
+    /// Where the ticket belongs; counts it.
     fn lane_of(&mut self, ticket: &Ticket) -> &mut VecDeque<Ticket> {
-        self.tickets += 1;
-        self.prompt += ticket.job.prompt.len();
+        if ticket.is_new() {
+            self.tickets += 1;
+            self.prompt += ticket.job.prompt.len();
+        }
         let at = self.lanes.iter().position(|lane| lane.owner == ticket.job.owner);
         let at = at.unwrap_or_else(|| {
             let owner = ticket.job.owner.clone();
@@ -68,8 +77,10 @@ impl Lanes {
         let next = (0..self.lanes.len()).min_by_key(|at| under_way(self.lanes[*at].owner.as_deref()))?;
         let mut lane = self.lanes.remove(next)?;
         let ticket = lane.tickets.pop_front()?;
-        self.tickets -= 1;
-        self.prompt -= ticket.job.prompt.len();
+        if ticket.is_new() {
+            self.tickets -= 1;
+            self.prompt -= ticket.job.prompt.len();
+        }
         if !lane.tickets.is_empty() {
             self.lanes.push_back(lane);
         }
@@ -82,7 +93,7 @@ impl Lanes {
             lane.tickets.retain(|ticket| !ticket.steps.is_closed());
         }
         self.lanes.retain(|lane| !lane.tickets.is_empty());
-        let tickets = || self.lanes.iter().flat_map(|lane| &lane.tickets);
+        let tickets = || self.lanes.iter().flat_map(|lane| &lane.tickets).filter(|ticket| ticket.is_new());
         self.prompt = tickets().map(|ticket| ticket.job.prompt.len()).sum();
         self.tickets = tickets().count();
     }
