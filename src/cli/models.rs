@@ -24,7 +24,7 @@ pub(crate) struct Args {
 enum Action {
     /// List models: those that ship, pulled ones, your own, and what the catalogue knows
     List(list::Args),
-    /// Pull a model from a hub: a name of the catalogue, or organisation/repository[@revision]
+    /// Pull a model from a hub: a name of the catalogue, or organisation/repository or organisation/repository@revision
     #[command(after_help = pull::ENVIRONMENT)]
     Pull(pull::Args),
     /// Hash every file of the models that are here, and compare

@@ -25,7 +25,7 @@ const INTERRUPTED: u8 = 130;
 /// Arguments of `crossover models pull`.
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// A name of the catalogue, or organisation/repository[@revision]
+    /// A name of the catalogue, or organisation/repository or organisation/repository@revision
     model: String,
     /// Files to take, such as onnx/model_q4.onnx; `*` stands for anything within a folder; may be repeated [default: the
     /// usual graph]. Tokenizer and configuration come along
