@@ -106,23 +106,6 @@ impl Growing {
         Ok(())
     }
 
-    /// Appends one token to each of the rows `0..ids.len()`.
-    pub(super) fn decode(
-        &mut self,
-        (session, options): (&mut Session, &RunOptions),
-        layout: &Layout,
-        ids: &[u32],
-    ) -> ort::Result<()> {
-        let lens: Vec<usize> = self.rows.iter().map(|row| row.len).collect();
-        for (row, id) in ids.iter().enumerate() {
-            if let Err(error) = self.prefill((session, options), layout, row, &[*id]) {
-                (0..row).for_each(|row| self.truncate(row, lens[row]));
-                return Err(error);
-            }
-        }
-        Ok(())
-    }
-
     /// The logits after a row's last token; none before its first run.
     pub(super) fn logits(&self, row: usize) -> &[f32] {
         &self.rows[row].logits

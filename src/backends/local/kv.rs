@@ -50,10 +50,25 @@ impl Kv {
         ids: &[u32],
     ) -> ort::Result<()> {
         match self {
-            Self::Shared(rows) if layout.mixes => rows.decode_alone(run, layout, ids),
-            Self::Shared(rows) => rows.decode(run, layout, ids),
-            Self::Growing(rows) => rows.decode(run, layout, ids),
+            Self::Shared(rows) if !layout.mixes => rows.decode(run, layout, ids),
+            Self::Shared(_) | Self::Growing(_) => self.decode_alone(run, layout, ids),
         }
+    }
+
+    /// Each row in a run of its own: for graphs whose rows have caches of their own, or change each other's numbers.
+    fn decode_alone(
+        &mut self,
+        (session, options): (&mut Session, &RunOptions),
+        layout: &Layout,
+        ids: &[u32],
+    ) -> ort::Result<()> {
+        for (row, id) in ids.iter().enumerate() {
+            if let Err(error) = self.prefill((session, options), layout, row, &[*id]) {
+                (0..row).for_each(|row| self.truncate(row, self.len(row) - 1));
+                return Err(error);
+            }
+        }
+        Ok(())
     }
 
     /// The logits after the row's last token, of the last run that it took part in.

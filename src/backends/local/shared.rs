@@ -205,22 +205,6 @@ impl Shared {
         Ok(())
     }
 
-    /// As [`Self::decode`], each row in a run of its own: for graphs whose rows change each other's numbers.
-    pub(super) fn decode_alone(
-        &mut self,
-        (session, options): (&mut Session, &RunOptions),
-        layout: &Layout,
-        ids: &[u32],
-    ) -> ort::Result<()> {
-        for (row, id) in ids.iter().enumerate() {
-            if let Err(error) = self.prefill((session, options), layout, row, &[*id]) {
-                (0..row).for_each(|row| self.rows[row].len -= 1);
-                return Err(error);
-            }
-        }
-        Ok(())
-    }
-
     /// The logits after a row's last token; of the last run that the row took part in.
     pub(super) fn logits(&self, layout: &Layout, row: usize) -> &[f32] {
         &self.slab.get(self.logits)[row * layout.vocabulary..][..layout.vocabulary]
