@@ -24,7 +24,7 @@ ROW_KEYS = {"id", "messages", "expected", "scorer", "task", "tags"}
 OPTIONAL = {"difficulty"}
 SUITE_KEYS = {"name", "version", "about", "scorer", "licence"}
 # A set that a program makes is for calibration, which needs many rows; one written by hand is for reports.
-SIZES = {"by hand": (50, 100), "by a program": (1_000, 5_000)}
+SIZES = {"by hand": (30, 100), "by a program": (1_000, 5_000)}
 # Runs of so many words are compared with training/; a text that shares half of them is nearly the same.
 RUN = 6
 PLAIN = {"language.jsonl": {"id", "text", "language", "kind"}, "fresh.jsonl": {"id", "text", "fresh", "part"},
