@@ -17,6 +17,10 @@ SNIPS = ("SNIPS", "CC0-1.0", "Coucke et al., Snips")
 RESTAURANTS = ("RESTAURANTS-8K", "CC BY 4.0", "Coope et al., PolyAI")
 WNUT = ("WNUT 2017", "CC BY 4.0", "Derczynski et al.")
 TLDR = ("tldr-pages", "CC BY 4.0", "tldr-pages contributors")
+QUAREL = ("QuaRel", "CC BY", "Tafjord et al., AI2")
+QUARTZ = ("QuaRTz", "CC BY", "Tafjord et al., AI2")
+COSMOS = ("CosmosQA", "CC BY 4.0", "Huang et al.")
+MINILM = ("all-MiniLM-L6-v2, sentence vectors", "Apache-2.0", "sentence-transformers")
 
 MODELS = [
     {
@@ -30,11 +34,9 @@ MODELS = [
             ("ZeroEval", "Apache-2.0", "WildEval"),
             CLINC, BANKING, HWU, SNIPS, RESTAURANTS, WNUT, TLDR,
             ("GSM8K, train split", "MIT", "Cobbe et al., OpenAI"),
-            ("QuaRel", "CC BY", "Tafjord et al., AI2"),
-            ("QuaRTz", "CC BY", "Tafjord et al., AI2"),
-            ("CosmosQA", "CC BY 4.0", "Huang et al."),
+            QUAREL, QUARTZ, COSMOS,
             ("CommonGen", "MIT", "Lin et al."),
-            ("all-MiniLM-L6-v2, sentence vectors", "Apache-2.0", "sentence-transformers"),
+            MINILM,
         ],
     },
     {
@@ -45,7 +47,7 @@ MODELS = [
             "chat_template.jinja", "config.json", "genai_config.json", "generation_config.json", "model.onnx",
             "model.onnx.data", "tokenizer.json", "tokenizer_config.json",
         ],
-        "data": [CLINC, BANKING, HWU, SNIPS, RESTAURANTS, WNUT, TLDR],
+        "data": [CLINC, BANKING, HWU, SNIPS, RESTAURANTS, WNUT, TLDR, QUAREL, QUARTZ, COSMOS, MINILM],
     },
 ]
 

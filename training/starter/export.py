@@ -1,4 +1,4 @@
-"""Export a training checkpoint as an ONNX Runtime GenAI folder with 4-bit (or 8-bit) weights."""
+"""Export a training checkpoint as an ONNX Runtime GenAI folder with 4-bit, 8-bit or float32 weights."""
 
 import argparse
 import json
@@ -9,12 +9,29 @@ import tempfile
 from pathlib import Path
 
 import torch
-from transformers import LlamaForCausalLM
 
-from common import CONTEXT, END_OF_TEXT, TURN_END, model_config, write_tokenizer_files
+from dialogue import CHAT_TEMPLATE
+from model import CONTEXT, as_transformers
+from tokenizer import END_OF_TEXT, SPECIALS, TURN_END
 
 SHIPPED = ["config.json", "genai_config.json", "model.onnx", "model.onnx.data", "tokenizer.json", "tokenizer_config.json",
            "chat_template.jinja", "generation_config.json"]
+
+
+def write_tokenizer_files(tokenizer_json, folder):
+    """Put tokenizer.json, tokenizer_config.json, chat_template.jinja and generation_config.json into `folder`."""
+    shutil.copyfile(tokenizer_json, folder / "tokenizer.json")
+    special = {"lstrip": False, "normalized": False, "rstrip": False, "single_word": False, "special": True}
+    config = {
+        "added_tokens_decoder": {str(number): {"content": name, **special} for number, name in enumerate(SPECIALS)},
+        "add_bos_token": False, "add_prefix_space": False, "bos_token": None, "eos_token": SPECIALS[TURN_END], "pad_token": SPECIALS[END_OF_TEXT],
+        "unk_token": None, "clean_up_tokenization_spaces": False, "model_max_length": CONTEXT, "tokenizer_class": "PreTrainedTokenizerFast",
+    }
+    (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=2) + "\n")
+    (folder / "chat_template.jinja").write_text(CHAT_TEMPLATE)
+    generation = {"bos_token_id": END_OF_TEXT, "eos_token_id": [TURN_END, END_OF_TEXT], "pad_token_id": END_OF_TEXT, "do_sample": False,
+                  "max_new_tokens": 256}
+    (folder / "generation_config.json").write_text(json.dumps(generation, indent=2) + "\n")
 
 
 def main():
@@ -22,20 +39,15 @@ def main():
     parser.add_argument("--work", type=Path, required=True, help="folder prepare.py and train.py wrote to")
     parser.add_argument("--out", type=Path, required=True, help="folder of the exported model")
     parser.add_argument("--precision", choices=["int4", "int8", "fp32"], default="int4")
-    parser.add_argument("--random", action="store_true", help="untrained weights, to try the layout")
+    parser.add_argument("--option", action="append", default=["prune_lm_head=true"], help="of onnxruntime_genai's builder, KEY=VALUE")
     args = parser.parse_args()
 
-    torch.manual_seed(0)
-    model = LlamaForCausalLM(model_config())
-    if not args.random:
-        model.load_state_dict(torch.load(args.work / "checkpoint.pt", weights_only=True)["model"])
+    model = as_transformers(torch.load(args.work / "checkpoint.pt", weights_only=True, map_location="cpu")["model"])
     with tempfile.TemporaryDirectory() as scratch:
         source, built = Path(scratch) / "hf", Path(scratch) / "onnx"
         model.save_pretrained(source)
         write_tokenizer_files(args.work / "tokenizer.json", source)
-        options = ["prune_lm_head=true"]
-        if args.precision != "fp32":
-            options += ["accuracy_level=4", "block_size=32"]
+        options = args.option + (["accuracy_level=4", "block_size=32"] if args.precision != "fp32" else [])
         subprocess.run([sys.executable, "-m", "onnxruntime_genai.models.builder", "-i", source, "-o", built, "-p", args.precision,
                         "-e", "cpu", "-c", Path(scratch) / "cache", "--extra_options", *options], check=True)
         write_tokenizer_files(args.work / "tokenizer.json", built)

@@ -1,0 +1,41 @@
+"""Ask the shipped files the thirty everyday requests through the program, and write everyday.json for the card.
+
+The answers are the local model's, whatever the policy; `tier` is where the policy `balanced` sends the request.
+"""
+
+import argparse
+import json
+import subprocess
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+SUITE = ROOT / "evals" / "golden" / "everyday"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--program", type=Path, default=ROOT / "target" / "release" / "crossover")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        report = Path(scratch) / "report.json"
+        subprocess.run([args.program, "eval", "run", SUITE, "--policy", "balanced", "--out", report, "--save-answers", "--state", scratch],
+                       check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
+        found = json.loads(report.read_text())
+        answers = [json.loads(line) for line in (Path(scratch) / "report.answers.jsonl").read_text().splitlines()]
+    told = {row["id"]: row["text"] for row in answers if row["subject"] == "always-local"}
+    scores = {row["id"]: row["score"] for row in found["rows"] if row["subject"] == "always-local"}
+    tiers = {row["id"]: row["served_by"] for row in found["rows"] if row["subject"] == "balanced"}
+    rows = []
+    for line in (SUITE / "suite.jsonl").read_text().splitlines():
+        row = json.loads(line)
+        rows.append({"id": row["id"], "request": row["messages"][-1]["content"], "expected": row["expected"], "answer": told[row["id"]],
+                     "score": scores[row["id"]], "narrow": "narrow" in row["tags"], "tier": tiers[row["id"]]})
+    (HERE / "everyday.json").write_text(json.dumps({"rows": rows}, indent=1, ensure_ascii=False) + "\n")
+    for row in rows:
+        print("right" if row["score"] >= 1 else "WRONG", row["tier"], row["id"], repr(row["answer"][:80]), "wanted", repr(str(row["expected"])[:60]))
+
+
+if __name__ == "__main__":
+    main()
