@@ -14,16 +14,26 @@ import torch
 import torch.nn.functional as F
 from tokenizers import Tokenizer
 
+import copying
+import tokenizer as bpe
 from dialogue import SEED, render, unmarked
 from model import Starter
 
 PROMPT_KEPT, PROMPT_WEIGHT = 0.1, 0.6  # share of prompt positions whose next token is learnt, and the weight of each
 FIRST_WEIGHT = 4.0  # of an answer's first token, where a label is decided
 SENSE_WEIGHT = 1.0  # of the cosine loss that teaches spans their meaning
-RATE, EMBEDDING_RATE, DECAY = 0.002, 0.0006, 0.05
+RATE, SCALE_RATE, EMBEDDING_RATE, DECAY = 0.0013, 0.004, 0.0005, 0.05  # of matrices, of norms, of embeddings
 WARMUP, FALL = 0.02, 0.4  # shares of the budget: the rate rises, stays, and falls from here on
 POOL = 3000  # dialogues that are sorted by length together
+SHORT, SHORT_SHARE = 72, 0.15  # copying is found soonest in short dialogues: longest at first, growing until this share of the budget
+COPYING_STEPS = 120  # of exercises before anything else
+EXERCISE_SHARE, EXERCISE_EVERY = 0.6, 3  # until this share of the budget, exercises between the dialogues: one of copying, three of choosing
 SAVE_EVERY, CHECK_EVERY = 120, 600  # seconds
+
+
+def longest(share):
+    """Tokens of the longest dialogue that is trained when `share` of the budget is used up."""
+    return SHORT * (1 + 9 * max(0.0, share / SHORT_SHARE - 1)) if share < 2 * SHORT_SHARE else 10**9
 
 
 def learning_rate(share):
@@ -41,19 +51,20 @@ class Batches:
         self.spans = torch.from_numpy(np.load(work / "spans.npy").astype(np.float32))
         self.first_mark = np.searchsorted(self.marks[:, 0], self.offsets)
 
-    def groups(self, done):
-        """Groups of dialogues from the `done`-th pool on, each as (pools done before, indices)."""
+    def groups(self, done, share):
+        """Groups of dialogues from the `done`-th pool on, each as (pools done before, indices); `share()` is that of the budget used up."""
         count = len(self.offsets) - 1
         while True:
             epoch, start = divmod(done * POOL, max(1, count - count % POOL))
             order = np.random.default_rng(SEED + epoch).permutation(count)[start: start + POOL]
+            order = order[self.offsets[order + 1] - self.offsets[order] <= longest(share())]
             order = order[np.argsort(self.offsets[order + 1] - self.offsets[order], kind="stable")]
-            groups, group, longest = [], [], 0
+            groups, group, width = [], [], 0
             for index in order:
-                longest = self.width(max(longest, self.offsets[index + 1] - self.offsets[index]))
-                if group and longest * (len(group) + 1) > self.size:
+                width = self.width(max(width, self.offsets[index + 1] - self.offsets[index]))
+                if group and width * (len(group) + 1) > self.size:
                     groups.append(group)
-                    group, longest = [], self.width(self.offsets[index + 1] - self.offsets[index])
+                    group, width = [], self.width(self.offsets[index + 1] - self.offsets[index])
                 group.append(index)
             groups.append(group)
             for number in np.random.default_rng(SEED + done).permutation(len(groups)):
@@ -97,6 +108,14 @@ def losses(model, ids, kinds, marks, precision, sense_weight):
     return loss, each[kept > 0].mean().item(), each[kept == 2].mean().item(), sense.item()
 
 
+def copying_loss(model, ids, told, precision):
+    """Cross-entropy of what can be copied, and the share that is copied rightly."""
+    hidden, _ = model(ids, precision)
+    at = told[:, 1:]
+    logits, target = model.logits(hidden[:, :-1][at]).float(), ids[:, 1:][at]
+    return F.cross_entropy(logits, target), (logits.argmax(-1) == target).float().mean().item()
+
+
 @torch.no_grad()
 def quick_check(model, tokenizer, questions, precision, device):
     """The share of held-out questions whose greedy answer is the expected one to the letter, by task.
@@ -124,12 +143,13 @@ class Run:
         self.model = Starter()
         with torch.no_grad():
             self.model.embedding.copy_(torch.load(work / "embeddings.pt", weights_only=True))
+        copying.seed(self.model)
         self.progress = {"tokens": 0, "steps": 0, "pools": 0, "seconds": 0.0}
         self.model.to(device)
         matrices = [param for name, param in self.model.named_parameters() if param.ndim == 2 and name != "embedding"]
         others = [param for param in self.model.parameters() if param.ndim == 1]
         self.optimizer = torch.optim.AdamW(
-            [{"params": matrices, "full": RATE, "weight_decay": DECAY}, {"params": others, "full": RATE, "weight_decay": 0.0},
+            [{"params": matrices, "full": RATE, "weight_decay": DECAY}, {"params": others, "full": SCALE_RATE, "weight_decay": 0.0},
              {"params": [self.model.embedding], "full": EMBEDDING_RATE, "weight_decay": 0.0}], lr=RATE, betas=(0.9, 0.95), fused=True)
         if self.checkpoint.exists():
             saved = torch.load(self.checkpoint, weights_only=True, map_location=device)
@@ -148,33 +168,49 @@ class Run:
         with open(self.work / "train.log", "a", encoding="utf-8") as handle:
             handle.write(line + "\n")
 
-    def train(self, budget, batch_tokens, precision, check):
-        progress, seen, last = self.progress, [], time.monotonic()
+    def step(self, loss, share):
+        for part in self.optimizer.param_groups:
+            part["lr"] = part["full"] * learning_rate(share)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+
+    def exercise(self, exercise, precision, share):
+        loss, right = copying_loss(self.model, *(part.to(self.device) for part in exercise.batch()), precision)
+        self.step(loss, share)
+        return right
+
+    def train(self, budget, batch_tokens, precision, check, exercises):
+        progress, seen, right, last = self.progress, [], [0.0, 0.0], time.monotonic()
         torch.manual_seed(SEED + progress["steps"])
         batches = Batches(self.work, batch_tokens)
+        if not progress["steps"]:
+            for number in range(COPYING_STEPS):
+                right[0] = self.exercise(exercises[0], precision, WARMUP * min(1.0, number / 40))
+                if number % 20 == 0:
+                    self.log(exercises=[round(part, 3) for part in right])
         next_save, next_check = progress["seconds"] + SAVE_EVERY, progress["seconds"] + CHECK_EVERY
-        for pools, group in batches.groups(progress["pools"]):
+        for pools, group in batches.groups(progress["pools"], lambda: progress["tokens"] / budget):
             share = progress["tokens"] / budget
             if share >= 1:
                 break
             ids, kinds, (rows, positions, vectors) = batches.tensors(group)
             real = int((kinds >= 0).sum())
             ids, kinds = ids.to(self.device), kinds.to(self.device)
-            for part in self.optimizer.param_groups:
-                part["lr"] = part["full"] * learning_rate(share)
             marks = rows.to(self.device), positions.to(self.device), vectors.to(self.device)
             loss, *parts = losses(self.model, ids, kinds, marks, precision, SENSE_WEIGHT * (1 - 0.8 * share))
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-            self.optimizer.step()
-            self.optimizer.zero_grad(set_to_none=True)
+            self.step(loss, share)
             seen.append(parts)
+            if share < EXERCISE_SHARE and progress["steps"] % EXERCISE_EVERY == 0:
+                turn = progress["steps"] // EXERCISE_EVERY % 4
+                right[min(turn, 1)] = self.exercise(exercises[min(turn, 1)], precision, share)
             now = time.monotonic()
             progress.update(tokens=progress["tokens"] + real, steps=progress["steps"] + 1, pools=pools, seconds=progress["seconds"] + now - last)
             last = now
-            if progress["steps"] % 25 == 0:
+            if progress["steps"] % 100 == 0:
                 answer, first, sense = np.mean(seen, axis=0).round(4).tolist()
-                self.log(answer_loss=answer, first_token_loss=first, sense_loss=sense)
+                self.log(answer_loss=answer, first_token_loss=first, sense_loss=sense, exercises=[round(part, 3) for part in right])
                 seen = []
             if progress["seconds"] >= next_check:
                 self.log(check=check(self.model))
@@ -189,8 +225,8 @@ class Run:
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, required=True, help="folder that prepare.py wrote to")
-    parser.add_argument("--tokens", type=float, default=20e6, help="budget over all runs")
-    parser.add_argument("--batch", type=int, default=4096, help="tokens of a batch")
+    parser.add_argument("--tokens", type=float, default=16e6, help="budget over all runs")
+    parser.add_argument("--batch", type=int, default=1536, help="tokens of a batch")
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
@@ -200,7 +236,12 @@ def main():
     with open(args.work / "heldout.jsonl", encoding="utf-8") as handle:
         questions = [json.loads(line) for line in handle][::11]
     precision = torch.bfloat16
-    Run(args.work, device).train(args.tokens, args.batch, precision, lambda model: quick_check(model, tokenizer, questions, precision, device))
+    vocabulary = tokenizer.get_vocab()
+    run = Run(args.work, device)
+    twins = bpe.twins(vocabulary)
+    exercises = (copying.Exercises(vocabulary, twins, SEED),
+                 copying.Choices(tokenizer, twins, torch.load(args.work / "embeddings.pt", weights_only=True), SEED + run.progress["steps"]))
+    run.train(args.tokens, args.batch, precision, lambda model: quick_check(model, tokenizer, questions, precision, device), exercises)
 
 
 if __name__ == "__main__":

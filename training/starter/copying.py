@@ -1,0 +1,131 @@
+"""Copying from the prompt, which most answers here are: a start that can do it, and exercises that keep it.
+
+A run this short would spend most of its tokens finding copying out, and the first steps on whole dialogues, which teach
+little but how often each piece occurs, would wash a mere start away again.
+"""
+
+import numpy as np
+import torch
+
+from model import GROUPS, HEAD, HEADS, THETA, VOCABULARY, WIDTH
+
+ROWS, LENGTH = 24, 64
+
+
+@torch.no_grad()
+def seed(model):
+    """Starting weights that already copy: what followed a token before is likely to follow it again.
+
+    A short run would spend most of its tokens finding out how.  In the first layer one head passes each token on to its successor;
+    in the second, heads look for places whose predecessor is the present token and bring what stands there.
+    """
+    level, scale, half, fast = 4.0, 0.05, HEAD // 2, HEAD // 4
+    model.embedding[:, -1] = level * scale  # one dimension that is the same everywhere, for attention by position alone
+    model.norm.weight.fill_(0.25)  # or every token would foretell itself
+    keys, values = HEADS * HEAD, (HEADS + GROUPS) * HEAD  # first rows of the joined matrix
+
+    # Rotary positions turn the constant dimension: the query of a place points at the place before.
+    turn = THETA ** (-torch.arange(fast) * 2 / HEAD)
+    strength = (8 * torch.tensor([8.0, 6, 4, 3, 2, 2, 2, 2])).sqrt() / level
+    first = model.blocks[0]
+    first.qkv.weight[:HEAD].zero_()
+    first.qkv.weight[:fast, -1], first.qkv.weight[half: half + fast, -1] = strength * turn.cos(), -strength * turn.sin()
+    first.qkv.weight[keys: keys + HEAD].zero_()
+    first.qkv.weight[keys: keys + fast, -1] = strength
+    read = torch.linalg.qr(torch.randn(WIDTH - 1, HEAD))[0].T
+    write = torch.linalg.qr(torch.randn(WIDTH - 1, HEAD))[0]
+    first.qkv.weight[values: values + HEAD].zero_()
+    first.qkv.weight[values: values + HEAD, :-1] = read
+    first.out.weight[:, :HEAD].zero_()
+    first.out.weight[:-1, :HEAD] = write * 3 * scale
+
+    # The dimensions that rotary positions hardly turn compare the present token with the one before each place.
+    second, slow = model.blocks[1], torch.cat([torch.arange(fast, half), torch.arange(half + fast, HEAD)])
+    copied = torch.linalg.qr(torch.randn(WIDTH, WIDTH))[0]
+    for group in range(4):
+        match = 2.4 * torch.linalg.qr(torch.randn(HEAD, half))[0].T
+        rows = slice(group * HEAD, (group + 1) * HEAD)
+        second.qkv.weight[keys:values][rows].zero_()
+        second.qkv.weight[keys + group * HEAD + slow, :-1] = match @ write.T
+        second.qkv.weight[values:][rows] = copied[rows]
+        for head in range(group * HEADS // GROUPS, (group + 1) * HEADS // GROUPS):
+            second.qkv.weight[head * HEAD: (head + 1) * HEAD].zero_()
+            second.qkv.weight[head * HEAD + slow, :-1] = match @ read
+            second.out.weight[:, head * HEAD: (head + 1) * HEAD] = copied[rows].T * 0.3
+
+
+class Exercises:
+    """Rows of random pieces in which stretches come again after a quotation mark, mostly without the space that they had."""
+
+    def __init__(self, vocabulary, twins, seed):
+        self.rng, self.quote, self.first = np.random.default_rng(seed), vocabulary['"'], 259
+        self.bare = np.arange(VOCABULARY)
+        self.bare[list(twins)] = list(twins.values())
+
+    def batch(self):
+        """Tokens, and where the next one can be told: [ROWS, LENGTH] both."""
+        ids, told = np.zeros((ROWS, LENGTH), dtype=np.int64), np.zeros((ROWS, LENGTH), dtype=bool)
+        for row in range(ROWS):
+            source = self.rng.integers(self.first, VOCABULARY, self.rng.integers(8, 28))
+            tokens, mask = list(source), [False] * len(source)
+            while len(tokens) < LENGTH:
+                start = self.rng.integers(0, len(source) - 2)
+                stretch = source[start: start + self.rng.integers(2, 7)].copy()
+                if self.rng.random() < 0.7:
+                    stretch[0] = self.bare[stretch[0]]
+                tokens += [self.quote, *stretch]
+                mask += [False, False] + [True] * (len(stretch) - 1)
+            ids[row], told[row] = tokens[:LENGTH], mask[:LENGTH]
+        return torch.from_numpy(ids), torch.from_numpy(told)
+
+
+class Choices:
+    """Rows of a list of labels made of random words, then questions that hold a near word of one label; its name is the answer.
+
+    Near is what MiniLM finds near.  A row decides several times as often as a dialogue of its length.
+    """
+
+    NEAR, LENGTH = 8, 112
+
+    def __init__(self, tokenizer, twins, embedding, seed):
+        self.rng, self.bare = np.random.default_rng(seed), np.arange(VOCABULARY)
+        self.bare[list(twins)] = list(twins.values())
+        words = [number for number, twin in twins.items() if len(name := tokenizer.id_to_token(twin)) > 3 and name.isalpha() and name.islower()]
+        meaning = embedding[words] - embedding[words].mean(0)
+        meaning = meaning / meaning.norm(dim=1, keepdim=True)
+        self.words, self.near = np.array(words), (meaning @ meaning.T).topk(self.NEAR, dim=1).indices.numpy()
+
+        def pieces(text):
+            return tokenizer.encode(text, add_special_tokens=False).ids
+
+        self.parts = [pieces(text) for text in (",", "\n-", " or", "\n")]
+        self.ask, self.reply = pieces("<|im_end|>\n<|im_start|>user\n"), pieces("<|im_end|>\n<|im_start|>assistant\n")
+        self.start, self.end = pieces("<|im_start|>system\n"), pieces("<|im_end|>")
+
+    def batch(self):
+        rng, rows = self.rng, 14
+        ids, told = np.zeros((rows, self.LENGTH), dtype=np.int64), np.zeros((rows, self.LENGTH), dtype=bool)
+        for row in range(rows):
+            labels = [rng.integers(0, len(self.words), rng.integers(1, 4)) for _ in range(rng.integers(2, 7))]
+            part, bare = self.parts[rng.integers(len(self.parts))], rng.random() < 0.3
+            names = []
+            for label in labels:
+                name = self.words[label].copy()
+                if bare or part == self.parts[3]:
+                    name[0] = self.bare[name[0]]
+                names.append(list(name))
+            tokens = list(self.start)
+            for name in names:
+                tokens += name + part
+            mask = [False] * len(tokens)
+            while len(tokens) < self.LENGTH:
+                at = rng.integers(len(labels))
+                word = self.near[labels[at][rng.integers(len(labels[at]))]][rng.integers(self.NEAR)]
+                text = list(self.words[rng.integers(0, len(self.words), rng.integers(0, 4))])
+                text.insert(rng.integers(0, len(text) + 1), self.words[word])
+                answer = [self.bare[names[at][0]], *names[at][1:], *self.end]
+                asked = [*self.ask[len(self.end) * (tokens[-1:] == self.end):], *text, *self.reply]
+                tokens += asked + answer
+                mask += [False] * len(asked) + [True] * len(answer)
+            ids[row], told[row] = tokens[: self.LENGTH], mask[: self.LENGTH]
+        return torch.from_numpy(ids), torch.from_numpy(told)
