@@ -32,6 +32,9 @@ pub struct LocalConfig {
     /// Whether prompts are read by the folder's `prefill.onnx`, where it has one: several times faster, for the memory of a
     /// second form of the weights. On x86 it needs a processor with VNNI.
     pub prefill_form: bool,
+    /// Whether an answer that repeats its prompt or itself gets several tokens of one run, by the folder's `verify.onnx` where
+    /// it has one: `prompt-lookup`, or `off`. It changes no answer: a form that is not exact on this machine is not used.
+    pub speculation: Speculation,
     /// Answers generated at the same time.
     pub max_streams: usize,
     /// Requests that may wait; one more is refused. One API key may hold three quarters of the places.
@@ -65,6 +68,17 @@ pub struct LocalConfig {
     pub worker: WorkerConfig,
 }
 
+/// Where drafts of the next tokens come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Speculation {
+    /// There are none.
+    Off,
+    /// From what followed the same tokens before, in the prompt or the answer.
+    #[default]
+    PromptLookup,
+}
+
 /// Where the local model runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -96,6 +110,7 @@ impl Default for LocalConfig {
             threads: 0,
             spin: true,
             prefill_form: true,
+            speculation: Speculation::default(),
             max_streams: 8,
             queue: 32,
             kv_cache_mib: 1024,
