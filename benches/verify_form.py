@@ -1,8 +1,8 @@
 """Write the verify form of a decoder: `verify.onnx`, which runs several tokens of one answer and gives logits for each.
 
-Its weights are the decoder's own, in the decoder's own files. Products take all tokens at once; attention takes them one
-by one, each behind its predecessor's keys and values: a kernel over several tokens sums in another order than a step
-does, and then drafts would change answers. `python benches/verify_form.py FOLDER`
+Its weights are the decoder's own, in the decoder's own files. Products take all tokens at once; attention takes them
+one by one, each behind its predecessor's keys and values: a kernel over several tokens sums in another order than a
+step does, and then drafts would change answers. `python benches/verify_form.py FOLDER`
 """
 
 import argparse
@@ -73,8 +73,9 @@ def convert(model, tokens: int) -> None:
     graph.initializer.append(numpy_helper.from_array(np.ones(tokens, np.int64), "verify.ones"))
     lengths = []
     for token in range(tokens):
-        graph.initializer.append(numpy_helper.from_array(np.array(tokens - 1 - token, np.int32), f"verify.behind.{token}"))
-        lengths.append(helper.make_node("Sub", [first.input[LENGTHS], f"verify.behind.{token}"], [f"verify.length.{token}"]))
+        behind, length = f"verify.behind.{token}", f"verify.length.{token}"
+        graph.initializer.append(numpy_helper.from_array(np.array(tokens - 1 - token, np.int32), behind))
+        lengths.append(helper.make_node("Sub", [first.input[LENGTHS], behind], [length]))
     nodes, outputs = [], []
     for node in graph.node:
         if node.op_type != ATTENTION:
@@ -100,7 +101,7 @@ def convert(model, tokens: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--tokens", type=int, default=5, help="tokens of one run: the last one, and the draft")
+    parser.add_argument("--tokens", type=int, default=4, help="tokens of one run: the last one, and the draft")
     wanted = parser.parse_args()
     name = json.loads((wanted.folder / "genai_config.json").read_text())["model"]["decoder"]["filename"]
     model = onnx.load(wanted.folder / name, load_external_data=False)

@@ -33,7 +33,7 @@ pub struct LocalConfig {
     /// second form of the weights. On x86 it needs a processor with VNNI.
     pub prefill_form: bool,
     /// Whether an answer that repeats its prompt or itself gets several tokens of one run, by the folder's `verify.onnx` where
-    /// it has one: `prompt-lookup`, or `off`. It changes no answer: a form that is not exact on this machine is not used.
+    /// it has one: `prompt-lookup`, or `off`. Changes no answer: a form that is not exact on this machine is not used.
     pub speculation: Speculation,
     /// Answers generated at the same time.
     pub max_streams: usize,
@@ -73,9 +73,9 @@ pub struct LocalConfig {
 #[serde(rename_all = "kebab-case")]
 pub enum Speculation {
     /// There are none.
+    #[default]
     Off,
     /// From what followed the same tokens before, in the prompt or the answer.
-    #[default]
     PromptLookup,
 }
 
@@ -224,5 +224,13 @@ mod tests {
         assert!(problems(&["tiny", "/elsewhere/big/"], &["big", "starter"]).is_empty());
         assert_eq!(problems(&["tiny", "x/tiny"], &[]), ["local.models"]);
         assert_eq!(problems(&["./starter"], &["tiny"]), ["local.models", "local.warm"]);
+    }
+
+    #[test]
+    fn drafts_come_from_the_prompt_or_from_nowhere() {
+        let read = |word: &str| toml::from_str::<LocalConfig>(&format!("speculation = \"{word}\""));
+        assert_eq!(read("off").unwrap().speculation, LocalConfig::default().speculation);
+        assert_eq!(read("prompt-lookup").unwrap().speculation, Speculation::PromptLookup);
+        assert!(read("draft-model").is_err());
     }
 }

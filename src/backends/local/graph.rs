@@ -25,6 +25,8 @@ pub(super) struct Graph {
     verifier: Option<Session>,
     /// Tokens in one run of it.
     verifies: usize,
+    /// How many steps such a run took at load.
+    price: f32,
     pub(super) layout: Layout,
     kv: Kv,
     options: Arc<RunOptions>,
@@ -69,7 +71,8 @@ impl Graph {
         }
         let kv = Kv::new(&layout, room.rows).map_err(fails)?;
         let options = Arc::new(RunOptions::new().map_err(fails)?);
-        let mut graph = Self { session, reader: None, verifier: None, verifies: 0, layout, kv, options };
+        let mut graph =
+            Self { session, reader: None, verifier: None, verifies: 0, price: 0.0, layout, kv, options };
         graph.try_out().map_err(fails)?;
         if let (Some(file), Some(session)) = (&folder.verify, verifier) {
             graph.take_verifier(file, session)?;

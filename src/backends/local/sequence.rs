@@ -229,9 +229,9 @@ impl Sequence {
         fits && self.drafts.are_due() && draft::look_up(&self.prompt, &self.answer, wanted, ids)
     }
 
-    /// So many tokens of its draft were what it said.
-    pub(super) fn accepted(&mut self, tokens: usize) {
-        self.drafts.learn(tokens);
+    /// A run with its draft brought so many tokens, and took as long as `price` steps.
+    pub(super) fn drafted(&mut self, tokens: usize, price: f32) {
+        self.drafts.learn(tokens, price);
     }
 
     /// Whether its last token is this one, and the next may be chosen: its reader has the last one and wants more.

@@ -25,7 +25,7 @@ impl Engine {
             return false;
         }
         self.graph.cut(0, held + tokens);
-        self.sequences[at].accepted(tokens - 1);
+        self.sequences[at].drafted(tokens, self.graph.price());
         self.metrics.local_drafted_tokens_total.inc_by(self.ids.len() as u64 - 1);
         self.metrics.local_accepted_tokens_total.inc_by(tokens as u64 - 1);
         self.speed.add(tokens);

@@ -2,6 +2,7 @@
 //! where it gives the very bits of single steps, which is tried out at load over caches of several lengths.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use ort::session::Session;
 
@@ -10,27 +11,28 @@ use crate::backends::local::layout;
 
 /// Lengths of the cache at which form and decoder are compared. Which kernel runs hangs on the number of tokens; attention
 /// is the same operator in both.
-const LENGTHS: [usize; 3] = [1, 20, 40];
+const LENGTHS: [usize; 4] = [1, 10, 20, 40];
 
 impl Graph {
     /// Keeps the form where it is exact, and says so where it is not.
     pub(super) fn take_verifier(&mut self, file: &Path, session: Session) -> Result<(), LocalError> {
         let fails = |why: &str| LocalError::model(file, why);
         let tokens = layout::dimension(session.inputs(), &self.layout.names.input_ids, 1);
-        self.verifies = tokens
+        let tokens = tokens
             .filter(|tokens| *tokens > 1)
             .ok_or_else(|| fails("the verify form takes no fixed number of tokens, at least two"))?;
-        self.verifier = Some(session);
+        (self.verifier, self.verifies) = (Some(session), tokens);
         let agrees = self
             .agrees()
             .map_err(|error| fails(&format!("the verify form does not run: {}", error.message())))?;
         self.clear(0);
-        if !agrees {
+        if agrees {
+            let (tokens, price) = (self.verifies, self.price);
+            tracing::info!(tokens, price, "answers that repeat themselves or their prompt are drafted");
+        } else {
             (self.verifier, self.verifies) = (None, 0);
-            tracing::info!(
-                form = %file.display(),
-                "no speculation: on this machine the verify form does not give the very numbers of single steps"
-            );
+            let why = "on this machine its numbers are not those of single steps, to the bit";
+            tracing::info!(form = %file.display(), "the verify form is not used: {why}");
         }
         Ok(())
     }
@@ -38,6 +40,11 @@ impl Graph {
     /// Tokens in one run of the verify form; 0 where there is none that may be used.
     pub(in crate::backends::local) fn verifies(&self) -> usize {
         self.verifies
+    }
+
+    /// How many steps a run of the verify form takes, as measured at load: more than one, less than its tokens.
+    pub(in crate::backends::local) fn price(&self) -> f32 {
+        self.price
     }
 
     /// Appends `ids`, as many as [`Self::verifies`] says, to row 0 in one run of the verify form.
@@ -53,9 +60,10 @@ impl Graph {
         self.kv.verified(&self.layout, at)
     }
 
-    /// Whether logits, keys and values of the verify form are those of single steps, to the bit.
+    /// Whether logits, keys and values of the verify form are those of single steps, to the bit. Takes the time of both.
     fn agrees(&mut self) -> ort::Result<bool> {
         let (tokens, one) = (self.verifies, self.layout.numbers_per_token());
+        let (mut steps, mut run) = (Duration::MAX, Duration::MAX);
         for length in LENGTHS {
             let ids: Vec<u32> =
                 (1..=self.layout.vocabulary as u32).rev().map(|id| id / 2).take(tokens).collect();
@@ -67,21 +75,27 @@ impl Graph {
             self.clear(0);
             self.kv.write(0, length, &noise(one * length));
             let mut logits = Vec::with_capacity(tokens * self.layout.vocabulary);
+            let started = Instant::now();
             for id in &ids {
                 self.decode(&[*id])?;
                 logits.extend_from_slice(self.logits(0));
             }
+            steps = steps.min(started.elapsed());
             let cache = read(self);
             // A token that ran before its predecessor must not find what the step left.
             self.cut(0, length);
             self.kv.write(0, tokens, &vec![0.0; one * tokens]);
             self.cut(0, length);
+            let started = Instant::now();
             self.verify(&ids)?;
+            run = run.min(started.elapsed());
             let verified = (0..tokens).flat_map(|at| self.verified(at));
             if !same(verified, &logits) || !same(&read(self), &cache) {
                 return Ok(false);
             }
         }
+        let price = run.as_secs_f32() / steps.as_secs_f32().max(1e-9) * tokens as f32;
+        self.price = price.clamp(1.0, tokens as f32 - 0.5);
         Ok(true)
     }
 }

@@ -127,7 +127,7 @@ async fn every_limit_and_stop_falls_where_it_would() {
     }
     let (tried, right) =
         (pair.metrics.local_drafted_tokens_total.get(), pair.metrics.local_accepted_tokens_total.get());
-    assert!(right > 100, "{right} of {tried}");
+    assert!(right > 50, "{right} of {tried}");
 }
 
 #[tokio::test]
