@@ -74,6 +74,10 @@ pub struct Metrics {
     pub local_preempted_total: IntCounter,
     /// Prompt tokens that the local engine computed; those that it had in its prefix cache are not among them.
     pub local_prefill_tokens_total: IntCounter,
+    /// Tokens that were drafted for local answers and tried.
+    pub local_drafted_tokens_total: IntCounter,
+    /// Drafted tokens that the answer said; over `local_drafted_tokens_total`: the acceptance rate.
+    pub local_accepted_tokens_total: IntCounter,
     /// Prompt tokens that were looked up in the local prefix cache.
     pub local_prefix_lookup_tokens_total: IntCounter,
     /// Prompt tokens that the local prefix cache had; over `local_prefix_lookup_tokens_total`: the hit ratio.
@@ -294,6 +298,14 @@ impl Metrics {
             local_prefill_tokens_total: r.counter(
                 "local_prefill_tokens_total",
                 "Prompt tokens that the local engine computed; those that it had in its prefix cache are not among them.",
+            )?,
+            local_drafted_tokens_total: r.counter(
+                "local_drafted_tokens_total",
+                "Tokens that were drafted for local answers and tried.",
+            )?,
+            local_accepted_tokens_total: r.counter(
+                "local_accepted_tokens_total",
+                "Drafted tokens that the answer said; over local_drafted_tokens_total: the acceptance rate.",
             )?,
             local_prefix_lookup_tokens_total: r.counter(
                 "local_prefix_lookup_tokens_total",

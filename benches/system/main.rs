@@ -1,4 +1,4 @@
-//! The whole-system benchmark: `cargo bench --bench system -- [relay] [decision] [decode] [batch] [start] [table]`; `soak`.
+//! The whole-system benchmark: `cargo bench --bench system -- [relay] [decision] [decode] [batch] [start] [table]`; `soak`, `speculation`.
 //! Each part writes `target/bench/NAME.json`; `table` prints what is there. CPU time per unit of work and ratios
 //! taken in one run are what counts: machines are shared and wall times drift. Loopback only, bounded in count and time.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark's output is its purpose")]
@@ -15,6 +15,7 @@ mod prompts;
 mod proxy;
 mod relay;
 mod soak;
+mod speculation;
 mod start;
 mod upstream;
 
@@ -50,6 +51,7 @@ fn run(name: &str) -> anyhow::Result<()> {
         "batch" => batch::run(),
         "start" => start::run(),
         "soak" => soak::run(),
+        "speculation" => speculation::run(),
         "table" => figures::print_all(),
         _ => bail!("there is no such part; known: {}", PARTS.join(", ")),
     }

@@ -32,6 +32,9 @@ pub struct LocalConfig {
     /// Whether prompts are read by the folder's `prefill.onnx`, where it has one: several times faster, for the memory of a
     /// second form of the weights. On x86 it needs a processor with VNNI.
     pub prefill_form: bool,
+    /// Whether an answer that repeats its prompt or itself gets several tokens of one run, by the folder's `verify.onnx` where
+    /// it has one: `prompt-lookup`, or `off`. Changes no answer: a form that is not exact on this machine is not used.
+    pub speculation: Speculation,
     /// Answers generated at the same time.
     pub max_streams: usize,
     /// Requests that may wait; one more is refused. One API key may hold three quarters of the places.
@@ -65,6 +68,17 @@ pub struct LocalConfig {
     pub worker: WorkerConfig,
 }
 
+/// Where drafts of the next tokens come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Speculation {
+    /// There are none.
+    #[default]
+    Off,
+    /// From what followed the same tokens before, in the prompt or the answer.
+    PromptLookup,
+}
+
 /// Where the local model runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -96,6 +110,7 @@ impl Default for LocalConfig {
             threads: 0,
             spin: true,
             prefill_form: true,
+            speculation: Speculation::default(),
             max_streams: 8,
             queue: 32,
             kv_cache_mib: 1024,
@@ -209,5 +224,13 @@ mod tests {
         assert!(problems(&["tiny", "/elsewhere/big/"], &["big", "starter"]).is_empty());
         assert_eq!(problems(&["tiny", "x/tiny"], &[]), ["local.models"]);
         assert_eq!(problems(&["./starter"], &["tiny"]), ["local.models", "local.warm"]);
+    }
+
+    #[test]
+    fn drafts_come_from_the_prompt_or_from_nowhere() {
+        let read = |word: &str| toml::from_str::<LocalConfig>(&format!("speculation = \"{word}\""));
+        assert_eq!(read("off").unwrap().speculation, LocalConfig::default().speculation);
+        assert_eq!(read("prompt-lookup").unwrap().speculation, Speculation::PromptLookup);
+        assert!(read("draft-model").is_err());
     }
 }

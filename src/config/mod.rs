@@ -23,7 +23,7 @@ pub use embeddings::{EmbeddingsConfig, Pooling};
 pub use golden::GoldenConfig;
 pub use ledger::LedgerConfig;
 pub use load::{ConfigError, Problem, load};
-pub use local::{Isolation, LocalConfig, WorkerConfig};
+pub use local::{Isolation, LocalConfig, Speculation, WorkerConfig};
 pub use log::{LogConfig, LogFormat};
 pub use paths::Paths;
 pub use remote::{RemoteConfig, Secret};

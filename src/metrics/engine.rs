@@ -13,6 +13,8 @@ pub struct EngineFigures {
     prefix_bytes: i64,
     preempted: u64,
     prefill: u64,
+    drafted: u64,
+    accepted: u64,
     prefix_lookups: u64,
     prefix_hits: u64,
 }
@@ -51,6 +53,8 @@ impl Metrics {
             prefix_bytes: self.local_prefix_bytes.get(),
             preempted: self.local_preempted_total.get(),
             prefill: self.local_prefill_tokens_total.get(),
+            drafted: self.local_drafted_tokens_total.get(),
+            accepted: self.local_accepted_tokens_total.get(),
             prefix_lookups: self.local_prefix_lookup_tokens_total.get(),
             prefix_hits: self.local_prefix_hit_tokens_total.get(),
         }
@@ -63,6 +67,8 @@ impl Metrics {
         let counters = [
             (&self.local_preempted_total, before.preempted, now.preempted),
             (&self.local_prefill_tokens_total, before.prefill, now.prefill),
+            (&self.local_drafted_tokens_total, before.drafted, now.drafted),
+            (&self.local_accepted_tokens_total, before.accepted, now.accepted),
             (&self.local_prefix_lookup_tokens_total, before.prefix_lookups, now.prefix_lookups),
             (&self.local_prefix_hit_tokens_total, before.prefix_hits, now.prefix_hits),
         ];

@@ -2,6 +2,9 @@
 //! Promises: a graph that cannot run is found at load; a run can be ended from another thread.
 //! Knows no text, no sampling and no requests.
 
+mod verify;
+
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use ort::session::{RunOptions, Session};
@@ -18,6 +21,12 @@ pub(super) struct Graph {
     session: Session,
     /// The prefill form: reads prompts into the cache and gives no logits.
     reader: Option<Session>,
+    /// The verify form: runs several tokens of row 0 and gives logits for each.
+    verifier: Option<Session>,
+    /// Tokens in one run of it.
+    verifies: usize,
+    /// How many steps such a run took at load.
+    price: f32,
     pub(super) layout: Layout,
     kv: Kv,
     options: Arc<RunOptions>,
@@ -46,7 +55,7 @@ impl Graph {
         if !folder.graph.is_file() {
             return Err(LocalError::model(&folder.graph, "there is no such file"));
         }
-        let (session, reader) = open_both(folder, spec)?;
+        let (session, reader, verifier) = open_all(folder, spec)?;
         let mut layout = layout::read(folder, &session)?;
         layout.context = layout.context.min(room.tokens(&layout));
         let fails = |error: ort::Error| {
@@ -62,8 +71,12 @@ impl Graph {
         }
         let kv = Kv::new(&layout, room.rows).map_err(fails)?;
         let options = Arc::new(RunOptions::new().map_err(fails)?);
-        let mut graph = Self { session, reader: None, layout, kv, options };
+        let mut graph =
+            Self { session, reader: None, verifier: None, verifies: 0, price: 0.0, layout, kv, options };
         graph.try_out().map_err(fails)?;
+        if let (Some(file), Some(session)) = (&folder.verify, verifier) {
+            graph.take_verifier(file, session)?;
+        }
         graph.reader = reader;
         if let Some(file) = &folder.prefill {
             let why = |error: ort::Error| format!("the prefill form does not run: {}", error.message());
@@ -144,16 +157,26 @@ impl Graph {
     }
 }
 
-/// Opens the decoder and, where there is one, its prefill form at the same time.
-fn open_both(folder: &Folder, spec: &SessionSpec) -> Result<(Session, Option<Session>), LocalError> {
-    let Some(file) = &folder.prefill else {
-        return Ok((onnx::open(&folder.graph, spec)?, None));
-    };
+/// Opens the decoder, and its prefill and verify forms where there are any, at the same time.
+fn open_all(
+    folder: &Folder,
+    spec: &SessionSpec,
+) -> Result<(Session, Option<Session>, Option<Session>), LocalError> {
     std::thread::scope(|scope| {
-        let reader = scope.spawn(|| onnx::open(file, spec));
+        let begin = |file: &Option<PathBuf>| {
+            let file = file.clone()?;
+            Some((file.clone(), scope.spawn(move || onnx::open(&file, spec))))
+        };
+        let forms = [begin(&folder.prefill), begin(&folder.verify)];
         let session = onnx::open(&folder.graph, spec)?;
-        let reader = reader.join().map_err(|_| LocalError::model(file, "opening it panicked"))?;
-        Ok((session, Some(reader?)))
+        let [reader, verifier] = forms.map(|form| match form {
+            None => Ok(None),
+            Some((file, thread)) => match thread.join() {
+                Ok(opened) => Ok(Some(opened?)),
+                Err(_) => Err(LocalError::model(&file, "opening it panicked")),
+            },
+        });
+        Ok((session, reader?, verifier?))
     })
 }
 

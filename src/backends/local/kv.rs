@@ -71,6 +71,27 @@ impl Kv {
         Ok(())
     }
 
+    /// Appends `ids` to row 0 in one run of a verify form, and leaves logits for each. An error leaves the row as it was.
+    pub(super) fn verify(
+        &mut self,
+        run: (&mut Session, &RunOptions),
+        layout: &Layout,
+        ids: &[u32],
+    ) -> ort::Result<()> {
+        match self {
+            Self::Shared(rows) => rows.verify(run, layout, ids),
+            Self::Growing(_) => Err(ort::Error::new("a verify form needs a cache that is written in place")),
+        }
+    }
+
+    /// The logits after the token `at` of the last [`Self::verify`].
+    pub(super) fn verified(&self, layout: &Layout, at: usize) -> &[f32] {
+        match self {
+            Self::Shared(rows) => rows.verified(layout, at),
+            Self::Growing(_) => &[],
+        }
+    }
+
     /// The logits after the row's last token, of the last run that it took part in.
     pub(super) fn logits(&self, layout: &Layout, row: usize) -> &[f32] {
         match self {

@@ -160,7 +160,7 @@ fn expect(graph: &Path, outlets: &[Outlet], name: &str, dtype: TensorElementType
 }
 
 /// A fixed dimension, or `None` where it is symbolic or absent.
-fn dimension(outlets: &[Outlet], name: &str, axis: usize) -> Option<usize> {
+pub(super) fn dimension(outlets: &[Outlet], name: &str, axis: usize) -> Option<usize> {
     let outlet = outlets.iter().find(|outlet| outlet.name() == name)?;
     let size = *outlet.dtype().tensor_shape()?.get(axis)?;
     usize::try_from(size).ok().filter(|size| *size > 0)

@@ -5,6 +5,7 @@
 mod constraint;
 mod cores;
 mod detokenize;
+mod draft;
 pub mod embed;
 mod engine;
 mod folder;

@@ -10,6 +10,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{OwnedPermit, Sender};
 
 use super::constraint::Grammars;
+use super::draft::{self, Drafts};
 use super::engine::Share;
 use super::prefix::Link;
 use super::queue::{End, Step, Ticket};
@@ -55,6 +56,7 @@ pub(super) struct Sequence {
     /// What the coming decode step is to it.
     pub(super) turn: Turn,
     sampler: Sampler,
+    drafts: Drafts,
     /// Chosen last.
     last: Token,
     /// Whether the reader has it.
@@ -107,6 +109,7 @@ impl Sequence {
             passed_over: 0,
             turn: Turn::Rests,
             sampler: Sampler::new(job, index, &limits.grammars),
+            drafts: Drafts::new(),
             last: Token { id: 0, confidence: None, logprobs: None, last: false },
             told: false,
             generated: 0,
@@ -218,6 +221,22 @@ impl Sequence {
             Err(TrySendError::Closed(_)) => self.end = Some(Ending::Left),
         }
         Turn::Rests
+    }
+
+    /// Appends a draft of the `wanted` tokens behind its last one, where there is one and all may still be said.
+    pub(super) fn draft(&mut self, wanted: usize, ids: &mut Vec<u32>) -> bool {
+        let fits = self.generated + wanted < self.max_tokens;
+        fits && self.drafts.are_due() && draft::look_up(&self.prompt, &self.answer, wanted, ids)
+    }
+
+    /// A run with its draft brought so many tokens, and took as long as `price` steps.
+    pub(super) fn drafted(&mut self, tokens: usize, price: f32) {
+        self.drafts.learn(tokens, price);
+    }
+
+    /// Whether its last token is this one, and the next may be chosen: its reader has the last one and wants more.
+    pub(super) fn goes_on_with(&mut self, id: u32) -> bool {
+        self.end.is_none() && self.last.id == id && self.offer() == Turn::Runs
     }
 
     /// Tokens generated.

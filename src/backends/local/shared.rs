@@ -2,10 +2,13 @@
 //! keys and values. Promises: a decode step allocates nothing here; what stands in other rows, how wide the mask is
 //! and who ran before change no bit of a row's result; rows take memory only as far as they are filled.
 
+mod verify;
+
 use std::ops::Range;
 
 use ort::session::{RunOptions, Session};
 
+use self::verify::Verify;
 use super::layout::Layout;
 use super::slab::{Area, Port, Slab, UNIT, Wiring};
 
@@ -28,6 +31,10 @@ pub(super) struct Shared {
     step: StepInputs,
     /// For each number of rows, what a decode step of the present width runs over.
     wirings: Vec<Option<Wiring>>,
+    /// What a verify form runs over, once one has run.
+    verify: Option<Verify>,
+    /// The same for the present width.
+    verify_wiring: Option<Wiring>,
 }
 
 #[derive(Clone, Copy)]
@@ -115,6 +122,8 @@ impl Shared {
             prompt,
             step,
             wirings: (0..rows).map(|_| None).collect(),
+            verify: None,
+            verify_wiring: None,
         })
     }
 
@@ -184,13 +193,7 @@ impl Shared {
         }
         let masks = self.slab.get_mut(step.mask).chunks_exact_mut(step.width);
         for ((mask, ones), row) in masks.zip(&mut step.ones).zip(&self.rows[..count]) {
-            let wanted = row.len + 1;
-            if *ones < wanted {
-                mask[*ones..wanted].fill(1);
-            } else {
-                mask[wanted..*ones].fill(0);
-            }
-            *ones = wanted;
+            show(mask, ones, row.len + 1);
         }
         if self.wirings[count - 1].is_none() {
             self.wirings[count - 1] = Some(self.wire_step(session, layout, count)?);
@@ -304,6 +307,7 @@ impl Shared {
             self.slab.get_mut(self.step.mask)[..wanted * self.rows.len()].fill(0);
             self.step.ones.fill(0);
             self.wirings.fill_with(|| None);
+            self.verify_wiring = None;
         }
     }
 
@@ -341,6 +345,16 @@ impl Shared {
             }
         }
     }
+}
+
+/// Makes the first `wanted` numbers of a row's mask ones, and no others.
+fn show(mask: &mut [i64], ones: &mut usize, wanted: usize) {
+    if *ones < wanted {
+        mask[*ones..wanted].fill(1);
+    } else {
+        mask[wanted..*ones].fill(0);
+    }
+    *ones = wanted;
 }
 
 /// Tokens whose numbers in one tensor row fill whole units.

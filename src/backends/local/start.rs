@@ -19,7 +19,7 @@ use super::queue::Queue;
 use super::sequence::Limits;
 use super::worker::Facts;
 use super::{LocalError, cores};
-use crate::config::LocalConfig;
+use crate::config::{LocalConfig, Speculation};
 use crate::hub::Record;
 use crate::metrics::Metrics;
 use crate::onnx::{Manifest, SessionSpec};
@@ -33,6 +33,7 @@ pub(super) fn read_folder(folder: &Path, config: &LocalConfig) -> Result<Folder,
         tracing::warn!(model = files.name, "{shortened}");
     }
     files.prefill = files.prefill.filter(|_| config.prefill_form && cores::multiply_int8());
+    files.verify = files.verify.filter(|_| config.speculation == Speculation::PromptLookup);
     Ok(files)
 }
 

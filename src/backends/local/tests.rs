@@ -3,6 +3,7 @@
 
 mod folders;
 mod sampling;
+mod speculation;
 mod tools;
 
 use std::path::PathBuf;

@@ -21,7 +21,7 @@ impl Engine {
         }
         let count = self.arrange();
         self.stalled = waits && count == 0 && !prefilled;
-        if count > 0 {
+        if count > 0 && !(count == 1 && self.verify()) {
             self.decode(count);
         }
     }

@@ -223,3 +223,12 @@ pub(super) fn read(family: &str, form: Form) -> (TempDir, Folder) {
     let folder = Folder::read(&home.path().join(family)).unwrap_or_else(|error| panic!("{error}"));
     (home, folder)
 }
+
+/// A model beside its verify form, which `benches/verify_form.py` made, and what the folder reader says of it.
+pub(super) fn verifying() -> (TempDir, Folder) {
+    let (home, form) = (assemble("llama-3.2", Form::GenAiInt4), "llama-3.2/genai-int4/verify.onnx");
+    let folder = home.path().join("llama-3.2");
+    std::fs::copy(fixtures().join(form), folder.join("verify.onnx")).unwrap();
+    let folder = Folder::read(&folder).unwrap_or_else(|error| panic!("{error}"));
+    (home, folder)
+}

@@ -25,6 +25,9 @@ pub(super) struct Folder {
     pub(super) graph: PathBuf,
     /// A form of the graph that only fills the cache, `prefill.onnx` beside it, if it is there.
     pub(super) prefill: Option<PathBuf>,
+    /// A form of the graph that runs several tokens with logits for each, `verify.onnx` beside it, if it is there and the
+    /// cache is one that it can work on.
+    pub(super) verify: Option<PathBuf>,
     pub(super) tokenizer: PathBuf,
     pub(super) template: String,
     /// Another template, for conversations that offer tools, where the folder has one.
@@ -159,6 +162,8 @@ impl Folder {
         let weights = weights(graph, &found)?;
         let tokenizer_config: Value = read_json(&root.join("tokenizer_config.json"))?;
         let (context, shortened) = limits::context(&declared, &found);
+        let form = |name: &str| Some(declared.graph.with_file_name(name)).filter(|file| file.is_file());
+        let attention = attention(&found);
         Ok(Self {
             name: root
                 .file_name()
@@ -169,12 +174,13 @@ impl Folder {
             bos_token: token_text(&tokenizer_config, "bos_token"),
             eos_token: token_text(&tokenizer_config, "eos_token"),
             defaults: defaults(&generation, &declared.sampling),
-            attention: attention(&found),
+            attention,
             context,
             shortened,
             weights,
             root: root.to_owned(),
-            prefill: Some(declared.graph.with_file_name("prefill.onnx")).filter(|file| file.is_file()),
+            prefill: form("prefill.onnx"),
+            verify: form("verify.onnx").filter(|_| attention.shares && !attention.mixes),
             graph: declared.graph,
             eos: declared.eos,
             kv_heads: declared.kv_heads,

@@ -271,3 +271,69 @@ fn a_broken_prefill_form_is_refused_by_name() {
     let error = Graph::open(&files, &spec, Room { rows: 1, bytes: 64 << 20 }).err().unwrap().to_string();
     assert!(error.contains("prefill.onnx"), "{error}");
 }
+
+/// A tiny model with its verify form, whose bytes `change` may change first.
+fn verifying(change: impl FnOnce(&mut Vec<u8>)) -> Result<(tempfile::TempDir, Graph), LocalError> {
+    let (home, folder) = crate::backends::local::families::verifying();
+    let form = folder.verify.clone().unwrap();
+    let mut bytes = std::fs::read(&form).unwrap();
+    change(&mut bytes);
+    std::fs::write(form, bytes).unwrap();
+    let spec = SessionSpec { intra_threads: 1, spin: false };
+    Graph::open(&folder, &spec, Room { rows: ROWS, bytes: 64 << 20 }).map(|graph| (home, graph))
+}
+
+#[test]
+fn the_verify_form_gives_the_very_logits_and_cache_of_single_steps() {
+    let (_home, mut graph) = verifying(|_| ()).unwrap();
+    assert_eq!((graph.verifies(), graph.len(0)), (4, 0));
+    for length in (1..graph.layout.context as u32 - 4).step_by(13) {
+        let ids: Vec<u32> = few(length + 5);
+        let (ahead, behind) = ids.split_at(length as usize);
+        let steps = alone(&mut graph, 0, ahead, 0);
+        graph.prefill(0, ahead).unwrap();
+        assert!(graph.logits(0) == steps[0]);
+        let mut expected = vec![];
+        for id in behind {
+            graph.decode(&[*id]).unwrap();
+            expected.push(graph.logits(0).to_vec());
+        }
+        // Two wrong tokens, which are taken back.
+        graph.cut(0, ahead.len());
+        graph.verify(&[behind[0], behind[1], 7, 8]).unwrap();
+        assert!(graph.verified(0) == expected[0] && graph.verified(1) == expected[1], "{length}");
+        assert!(graph.verified(2) != expected[2]);
+        graph.cut(0, ahead.len() + 2);
+        graph.decode(&[behind[2]]).unwrap();
+        assert!(graph.logits(0) == expected[2]);
+        graph.cut(0, ahead.len());
+        graph.verify(&behind[..4]).unwrap();
+        assert!((0..4).all(|at| graph.verified(at) == expected[at]), "{length}");
+        graph.decode(&behind[4..]).unwrap();
+        assert!(graph.logits(0) == expected[4], "and the cache is the same");
+    }
+    graph.clear(0);
+    graph.prefill(0, &few(graph.layout.context as u32 - 3)).unwrap();
+    assert!(graph.verify(&few(4)).is_err(), "past the context");
+    assert_eq!(graph.len(0), graph.layout.context - 3);
+}
+
+#[test]
+fn a_verify_form_that_is_not_exact_is_not_used() {
+    // The second token takes the place of the third. What feeds nodes stands before the numbers themselves.
+    let (_home, mut graph) = verifying(|bytes| {
+        let name = b"verify.behind.1";
+        let at = bytes.windows(name.len()).position(|window| window == name).unwrap();
+        bytes[at + name.len() - 1] = b'2';
+    })
+    .unwrap();
+    assert_eq!(graph.verifies(), 0);
+    assert!(graph.verify(&few(4)).is_err());
+    graph.prefill(0, &few(9)).unwrap();
+}
+
+#[test]
+fn a_broken_verify_form_is_refused_by_name() {
+    let error = verifying(|bytes| *bytes = b"garbage".to_vec()).err().unwrap().to_string();
+    assert!(error.contains("verify.onnx"), "{error}");
+}

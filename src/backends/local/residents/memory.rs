@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use super::super::folder::Folder;
-use crate::config::{Isolation, LocalConfig};
+use crate::config::{Isolation, LocalConfig, Speculation};
 
 /// Weights take at most about twice their size: ONNX Runtime packs them anew beside the file's own.
 const PACKED: u64 = 2;
@@ -28,7 +28,10 @@ impl Cost {
         });
         let caches = caches + mebibytes(config.prefix_cache_mib);
         let second = files.prefill.as_ref().filter(|_| config.prefill_form);
-        Self { weights: files.weights() + second.map_or(0, |graph| with_data(graph)), caches }
+        // The verify form's weights are the decoder's files, and packed anew.
+        let third = files.verify.as_ref().filter(|_| config.speculation == Speculation::PromptLookup);
+        let forms = second.map_or(0, |graph| with_data(graph)) + third.map_or(0, |_| files.weights());
+        Self { weights: files.weights() + forms, caches }
     }
 
     /// Before it is loaded.
