@@ -42,7 +42,7 @@ impl Kv {
     }
 
     /// Appends one token to each of the rows `0..ids.len()` and leaves their logits. Each row's result is what it were
-    /// alone, to the bit. An error leaves the rows as they were.
+    /// alone, to the bit, where the graph's kernels sum one row as they sum several. An error leaves the rows as they were.
     pub(super) fn decode(
         &mut self,
         run: (&mut Session, &RunOptions),
