@@ -186,8 +186,9 @@ def main():
         questions = [json.loads(line) for line in handle][:: args.every]
     results = {"decoding": "greedy", "questions": len(questions)}
     with open(args.work / "train.log", encoding="utf-8") as handle:
-        last = json.loads(handle.readlines()[-1])
-    results["training"] = {"minutes": round(last["seconds"] / 60, 1), "steps": last["steps"], "tokens": last["tokens"]}
+        log = [json.loads(line) for line in handle]
+    seen = {phase: max(line["tokens"] for line in log if line.get("phase", "broad") == phase) for phase in ("broad", "focused")}
+    results["training"] = {"minutes": round(log[-1]["seconds"] / 60, 1), "steps": log[-1]["steps"], **seen}
     for name, folder in (("shipped", args.model), ("float32", args.float32), ("before", args.before)):
         if folder is None:
             continue

@@ -1,7 +1,7 @@
 """Turn the public task sets and this project's own wordings into tokenised training dialogues.
 
 Writes to the work folder: tokenizer.json, heldout.jsonl (the questions that evaluate.py asks), embeddings.pt (how the token
-embeddings start), spans.npy (sentence vectors of the spans that the middle of the model is taught) and data.npz: tokens,
+embeddings start), spans.npy (sentence vectors of the spans that the middle of the model is taught), and broad.npz and focused.npz: tokens,
 `kinds` (0 prompt, 1 answer, 2 first token of an answer), offsets, and `marks`, the spans' last tokens as (position, span).
 Every draw comes from one seed.
 """
@@ -37,14 +37,21 @@ SHARES = {
     "small_talk": 1, "fact": 1, "translation": 0.8, "completion": 1, "decline": 2, "near_miss": 0.5,
     "command_own": 2, "command_tldr": 2,
 }
+# The same where a run is short: what the model is for first of all, labels mostly under their own names.
+FOCUSED = {**{task: share / 6 for task, share in SHARES.items()}, "labels": 34, "labels_turns": 30, "fields": 14, "fields_turns": 7, "decline": 1.5,
+           "passage_qa": 2}
 MODULES = (passages, numbers, rewriting, chat, commands)
 
 
 class Source:
     """Draws training dialogues and held-out questions."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, focused=False):
         self.labels, self.fields = labels.Labels(folder), fields.Fields(folder)
+        self.shares = FOCUSED if focused else SHARES
+        if focused:
+            for pool in self.labels.pools.values():
+                pool.own_name = 0.9
         self.tasks, self.questions = {}, []
         for module in MODULES:
             data = module.load(folder) if hasattr(module, "load") else None
@@ -52,7 +59,7 @@ class Source:
             self.questions += [(draw, data) for draw in module.HELD_OUT.values()]
 
     def dialogue(self, rng):
-        name = rng.choices(list(SHARES), SHARES.values())[0]
+        name = rng.choices(list(self.shares), self.shares.values())[0]
         if name in self.tasks:
             draw, data = self.tasks[name]
             messages = draw(rng, data)
@@ -78,10 +85,10 @@ def meaning(text):
 
 def tokenised(job):
     """One chunk: token arrays, kinds, and marks as (example, position, text)."""
-    folder, path, seed = job
+    folder, focused, path, seed = job
     from tokenizers import Tokenizer
 
-    tokenizer, source, rng = Tokenizer.from_file(str(path)), shared_source(folder), random.Random(seed)
+    tokenizer, source, rng = Tokenizer.from_file(str(path)), shared_source(folder, focused), random.Random(seed)
     examples = []
     for _ in range(CHUNK):
         ids, kinds, marks = [], [], []
@@ -102,10 +109,26 @@ def tokenised(job):
 SOURCES = {}
 
 
-def shared_source(folder):
-    if folder not in SOURCES:
-        SOURCES[folder] = Source(folder)
-    return SOURCES[folder]
+def shared_source(folder, focused):
+    if (folder, focused) not in SOURCES:
+        SOURCES[folder, focused] = Source(folder, focused)
+    return SOURCES[folder, focused]
+
+
+def write(args, name, seed, chunks, known):
+    """Dialogues of one mixture as NAME.npz; their spans join `known`, numbered in the order of their first place."""
+    with multiprocessing.Pool(args.processes) as pool:
+        jobs = [(args.data, name == "focused", args.work / "tokenizer.json", seed + number) for number in range(chunks)]
+        examples = [example for chunk in pool.imap(tokenised, jobs) for example in chunk]
+    marks, offsets = [], np.cumsum([0] + [len(ids) for ids, _, _ in examples])
+    for start, (_, _, spans) in zip(offsets, examples):
+        for at, text in spans:
+            if len(known) < SPANS or text in known:
+                marks.append((start + at, known.setdefault(text, len(known))))
+    kinds = np.concatenate([kinds for _, kinds, _ in examples])
+    np.savez_compressed(args.work / f"{name}.npz", tokens=np.concatenate([ids for ids, _, _ in examples]), kinds=kinds, offsets=offsets,
+                        marks=np.array(marks, dtype=np.int64).reshape(-1, 2))
+    print(f"{name}: {len(examples)} dialogues, {offsets[-1]} tokens, {int((kinds > 0).sum())} of them answers; {len(known)} spans", flush=True)
 
 
 def main():
@@ -117,7 +140,7 @@ def main():
     parser.add_argument("--processes", type=int, default=2)
     args = parser.parse_args()
     args.work.mkdir(parents=True, exist_ok=True)
-    source, rng = shared_source(args.data), random.Random(SEED)
+    source, rng = shared_source(args.data, False), random.Random(SEED)
 
     path = args.work / "tokenizer.json"
     if not path.exists():
@@ -127,19 +150,9 @@ def main():
         for question in source.held_out(random.Random(SEED + 1)):
             handle.write(MARK.sub("", json.dumps(question, ensure_ascii=False).replace("\\u0002", "").replace("\\u0003", "")) + "\n")
 
-    with multiprocessing.Pool(args.processes) as pool:
-        examples = [example for chunk in pool.imap(tokenised, [(args.data, path, SEED + 1000 + number) for number in range(args.chunks)])
-                    for example in chunk]
-    known, marks = {}, []
-    offsets = np.cumsum([0] + [len(ids) for ids, _, _ in examples])
-    for start, (_, _, spans) in zip(offsets, examples):
-        for at, text in spans:
-            if len(known) < SPANS or text in known:
-                marks.append((start + at, known.setdefault(text, len(known))))
-    kinds = np.concatenate([kinds for _, kinds, _ in examples])
-    np.savez_compressed(args.work / "data.npz", tokens=np.concatenate([ids for ids, _, _ in examples]), kinds=kinds, offsets=offsets,
-                        marks=np.array(marks, dtype=np.int64))
-    print(f"{len(examples)} dialogues, {offsets[-1]} tokens, {int((kinds > 0).sum())} of them answers; {len(known)} spans", flush=True)
+    known = {}
+    write(args, "broad", SEED + 1000, args.chunks, known)
+    write(args, "focused", SEED + 2000, args.chunks // 2, known)
 
     import torch
     from tokenizers import Tokenizer

@@ -1,7 +1,7 @@
-"""Train the starter model on a budget of tokens.
+"""Train the starter model on a budget of tokens: a broad mixture, then one of what the model is for first of all.
 
-Rerunning the same command goes on from the last checkpoint.  The learning rate follows the share of the budget that is used
-up, so a run may be given another budget in the middle and still ends with a finished schedule.
+Rerunning the same command goes on from the last checkpoint.  The learning rate follows the share of a phase's budget that is
+used up, so a run may be given another budget in the middle and still ends with a finished schedule.
 """
 
 import argparse
@@ -23,41 +23,50 @@ PROMPT_KEPT, PROMPT_WEIGHT = 0.1, 0.6  # share of prompt positions whose next to
 FIRST_WEIGHT = 4.0  # of an answer's first token, where a label is decided
 SENSE_WEIGHT = 1.0  # of the cosine loss that teaches spans their meaning
 RATE, SCALE_RATE, EMBEDDING_RATE, DECAY = 0.0013, 0.004, 0.0005, 0.05  # of matrices, of norms, of embeddings
-WARMUP, FALL = 0.02, 0.4  # shares of the budget: the rate rises, stays, and falls from here on
+WARMUP = 0.02  # share of the broad phase
 POOL = 3000  # dialogues that are sorted by length together
-SHORT, SHORT_SHARE = 72, 0.15  # copying is found soonest in short dialogues: longest at first, growing until this share of the budget
+SHORT, SHORT_SHARE = 72, 0.15  # copying is found soonest in short dialogues: longest at first, growing from this share of the broad phase on
 COPYING_STEPS = 120  # of exercises before anything else
-EXERCISE_SHARE, EXERCISE_EVERY = 0.6, 3  # until this share of the budget, exercises between the dialogues: one of copying, three of choosing
+EXERCISE_SHARE, EXERCISE_EVERY = 0.6, 3  # until this share of the broad phase: one of copying, three of choosing
 SAVE_EVERY, CHECK_EVERY = 120, 600  # seconds
 
 
-def longest(share):
-    """Tokens of the longest dialogue that is trained when `share` of the budget is used up."""
-    return SHORT * (1 + 9 * max(0.0, share / SHORT_SHARE - 1)) if share < 2 * SHORT_SHARE else 10**9
+class Phase:
+    """A mixture and its budget of tokens; what hangs on the `share` of it that is used up."""
 
+    def __init__(self, name, budget):
+        self.name, self.budget = name, budget
 
-def learning_rate(share):
-    if share < WARMUP:
-        return share / WARMUP + 0.01
-    return 1.0 if share < FALL else max(0.01, (1 - share) / (1 - FALL))
+    def rate(self, share):
+        """Of the full learning rate: rises and stays, then falls to nothing in the focused phase."""
+        return min(1.0, share / WARMUP + 0.01) if self.name == "broad" else max(0.01, 0.8 * (1 - share))
+
+    def longest(self, share):
+        """Tokens of the longest dialogue."""
+        if self.name != "broad" or share >= 2 * SHORT_SHARE:
+            return 10**9
+        return SHORT * (1 + 9 * max(0.0, share / SHORT_SHARE - 1))
+
+    def exercises(self, share, step):
+        return self.name == "broad" and share < EXERCISE_SHARE and step % EXERCISE_EVERY == 0
 
 
 class Batches:
     """Dialogues in a seeded order, packed into batches of similar length with about `size` tokens, padded right."""
 
-    def __init__(self, work, size):
-        data = np.load(work / "data.npz")
+    def __init__(self, work, name, size):
+        data = np.load(work / f"{name}.npz")
         self.tokens, self.kinds, self.offsets, self.marks, self.size = data["tokens"], data["kinds"], data["offsets"], data["marks"], size
         self.spans = torch.from_numpy(np.load(work / "spans.npy").astype(np.float32))
         self.first_mark = np.searchsorted(self.marks[:, 0], self.offsets)
 
-    def groups(self, done, share):
-        """Groups of dialogues from the `done`-th pool on, each as (pools done before, indices); `share()` is that of the budget used up."""
+    def groups(self, done, longest):
+        """Groups of dialogues from the `done`-th pool on, no longer than `longest()`, each as (pools done before, indices)."""
         count = len(self.offsets) - 1
         while True:
             epoch, start = divmod(done * POOL, max(1, count - count % POOL))
             order = np.random.default_rng(SEED + epoch).permutation(count)[start: start + POOL]
-            order = order[self.offsets[order + 1] - self.offsets[order] <= longest(share())]
+            order = order[self.offsets[order + 1] - self.offsets[order] <= longest()]
             order = order[np.argsort(self.offsets[order + 1] - self.offsets[order], kind="stable")]
             groups, group, width = [], [], 0
             for index in order:
@@ -144,7 +153,7 @@ class Run:
         with torch.no_grad():
             self.model.embedding.copy_(torch.load(work / "embeddings.pt", weights_only=True))
         copying.seed(self.model)
-        self.progress = {"tokens": 0, "steps": 0, "pools": 0, "seconds": 0.0}
+        self.progress = {"phase": "broad", "tokens": 0, "steps": 0, "pools": 0, "seconds": 0.0}
         self.model.to(device)
         matrices = [param for name, param in self.model.named_parameters() if param.ndim == 2 and name != "embedding"]
         others = [param for param in self.model.parameters() if param.ndim == 1]
@@ -168,43 +177,45 @@ class Run:
         with open(self.work / "train.log", "a", encoding="utf-8") as handle:
             handle.write(line + "\n")
 
-    def step(self, loss, share):
+    def step(self, loss, rate):
         for part in self.optimizer.param_groups:
-            part["lr"] = part["full"] * learning_rate(share)
+            part["lr"] = part["full"] * rate
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
 
-    def exercise(self, exercise, precision, share):
+    def exercise(self, exercise, precision, rate):
         loss, right = copying_loss(self.model, *(part.to(self.device) for part in exercise.batch()), precision)
-        self.step(loss, share)
+        self.step(loss, rate)
         return right
 
-    def train(self, budget, batch_tokens, precision, check, exercises):
+    def train(self, phase, batch_tokens, precision, check, exercises):
         progress, seen, right, last = self.progress, [], [0.0, 0.0], time.monotonic()
+        if progress["phase"] != phase.name:
+            progress.update(phase=phase.name, tokens=0, pools=0)
         torch.manual_seed(SEED + progress["steps"])
-        batches = Batches(self.work, batch_tokens)
+        batches = Batches(self.work, phase.name, batch_tokens)
         if not progress["steps"]:
             for number in range(COPYING_STEPS):
-                right[0] = self.exercise(exercises[0], precision, WARMUP * min(1.0, number / 40))
+                right[0] = self.exercise(exercises[0], precision, min(1.0, number / 40))
                 if number % 20 == 0:
                     self.log(exercises=[round(part, 3) for part in right])
         next_save, next_check = progress["seconds"] + SAVE_EVERY, progress["seconds"] + CHECK_EVERY
-        for pools, group in batches.groups(progress["pools"], lambda: progress["tokens"] / budget):
-            share = progress["tokens"] / budget
+        for pools, group in batches.groups(progress["pools"], lambda: phase.longest(progress["tokens"] / phase.budget)):
+            share = progress["tokens"] / phase.budget
             if share >= 1:
                 break
             ids, kinds, (rows, positions, vectors) = batches.tensors(group)
             real = int((kinds >= 0).sum())
             ids, kinds = ids.to(self.device), kinds.to(self.device)
             marks = rows.to(self.device), positions.to(self.device), vectors.to(self.device)
-            loss, *parts = losses(self.model, ids, kinds, marks, precision, SENSE_WEIGHT * (1 - 0.8 * share))
-            self.step(loss, share)
+            loss, *parts = losses(self.model, ids, kinds, marks, precision, SENSE_WEIGHT)
+            self.step(loss, phase.rate(share))
             seen.append(parts)
-            if share < EXERCISE_SHARE and progress["steps"] % EXERCISE_EVERY == 0:
+            if phase.exercises(share, progress["steps"]):
                 turn = progress["steps"] // EXERCISE_EVERY % 4
-                right[min(turn, 1)] = self.exercise(exercises[min(turn, 1)], precision, share)
+                right[min(turn, 1)] = self.exercise(exercises[min(turn, 1)], precision, phase.rate(share))
             now = time.monotonic()
             progress.update(tokens=progress["tokens"] + real, steps=progress["steps"] + 1, pools=pools, seconds=progress["seconds"] + now - last)
             last = now
@@ -219,13 +230,14 @@ class Run:
                 self.save()
                 next_save = progress["seconds"] + SAVE_EVERY
         self.save()
-        self.log(finished=True, check=check(self.model))
+        self.log(finished=phase.name, check=check(self.model))
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, required=True, help="folder that prepare.py wrote to")
-    parser.add_argument("--tokens", type=float, default=16e6, help="budget over all runs")
+    parser.add_argument("--broad", type=float, default=8e6, help="tokens of the broad phase over all runs")
+    parser.add_argument("--focused", type=float, default=8e6, help="tokens of the focused phase over all runs")
     parser.add_argument("--batch", type=int, default=1536, help="tokens of a batch")
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
@@ -241,7 +253,13 @@ def main():
     twins = bpe.twins(vocabulary)
     exercises = (copying.Exercises(vocabulary, twins, SEED),
                  copying.Choices(tokenizer, twins, torch.load(args.work / "embeddings.pt", weights_only=True), SEED + run.progress["steps"]))
-    run.train(args.tokens, args.batch, precision, lambda model: quick_check(model, tokenizer, questions, precision, device), exercises)
+
+    def check(model):
+        return quick_check(model, tokenizer, questions, precision, device)
+
+    for phase in (Phase("broad", args.broad), Phase("focused", args.focused)):
+        if (run.progress["phase"], phase.name) != ("focused", "broad"):
+            run.train(phase, args.batch, precision, check, exercises)
 
 
 if __name__ == "__main__":

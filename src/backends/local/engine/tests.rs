@@ -78,9 +78,9 @@ async fn a_budget_that_is_too_small_for_all_changes_no_answer_and_is_never_excee
     let questions = questions(4, 150);
     let alone = one_by_one(shared(), &questions).await;
     // 320 tokens for four answers of 150 and their prompts.
-    let (local, metrics) = endless_alone(&LocalConfig { kv_cache_mib: 2, ..config() });
+    let (local, metrics) = endless_alone(&LocalConfig { kv_cache_mib: 3, ..config() });
     assert_eq!(local.profile().context_tokens, 320);
-    let bytes = 2 << 20;
+    let bytes = 3 << 20;
     let most = {
         let work = together(&local, &questions);
         tokio::pin!(work);
@@ -176,7 +176,7 @@ async fn a_beginning_that_was_computed_before_is_found_by_its_own_scope_and_chan
         assert_eq!(other.1, whole, "the beginning is the same");
     }
     assert_eq!(metrics.local_prefix_hit_tokens_total.get(), 6 * whole);
-    assert_eq!(metrics.local_prefix_bytes.get(), i64::try_from(3 * whole * 6 * 1024).unwrap());
+    assert_eq!(metrics.local_prefix_bytes.get(), i64::try_from(3 * whole * 9 * 1024).unwrap());
 }
 
 #[tokio::test]

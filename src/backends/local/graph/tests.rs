@@ -154,8 +154,8 @@ fn a_small_budget_cuts_the_context_and_a_tiny_one_is_refused() {
     let folder = Folder::read(&crate::backends::local::tests::starter()).unwrap();
     let spec = SessionSpec { intra_threads: 1, spin: false };
     let open = |bytes| Graph::open(&folder, &spec, Room { rows: 2, bytes });
-    // 6 layers, keys and values, 4 heads of 32 numbers.
-    let token = 6 * 2 * 4 * 32 * 4;
+    // 6 layers, keys and values, 6 heads of 32 numbers.
+    let token = 6 * 2 * 6 * 32 * 4;
     assert_eq!(open(200 * token).unwrap().layout.context, 192, "whole blocks");
     let error = open(63 * token).err().unwrap().to_string();
     assert!(error.contains("local.kv-cache-mib"), "{error}");
