@@ -25,7 +25,7 @@ const ROUNDS: usize = 5;
 const ROWS: usize = 24;
 /// Longest answer.
 const TOKENS: usize = 200;
-/// Names the folder of a model with a verify form, as `benches/verify_form.py` writes it.
+/// Names the folder of a model with a verify form, as `training/verify/make.py` writes it.
 const MODEL: &str = "CROSSOVER_BENCH_VERIFY_MODEL";
 
 pub(crate) fn run() -> anyhow::Result<()> {

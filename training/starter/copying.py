@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from model import GROUPS, HEAD, HEADS, THETA, VOCABULARY, WIDTH
+from tokenizer import SPECIALS
 
 ROWS, LENGTH = 24, 64
 
@@ -58,7 +59,8 @@ class Exercises:
     """Rows of random pieces in which stretches come again after a quotation mark, mostly without the space that they had."""
 
     def __init__(self, vocabulary, twins, seed):
-        self.rng, self.quote, self.first = np.random.default_rng(seed), vocabulary['"'], 259
+        self.rng, self.quote = np.random.default_rng(seed), vocabulary['"']
+        self.first = len(SPECIALS) + 256  # the pieces behind the single bytes
         self.bare = np.arange(VOCABULARY)
         self.bare[list(twins)] = list(twins.values())
 

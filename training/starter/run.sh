@@ -1,5 +1,5 @@
 #!/bin/sh
-# Prepare the data, train, export and evaluate the starter model.
+# Prepare the data, train, export and evaluate the starter model, calibrate routing for it and write its card.
 #   training/starter/run.sh DATA ENCODER [WORK] [BROAD] [FOCUSED]
 # DATA holds the task sets (*.jsonl), ENCODER is MiniLM-L6's folder, WORK keeps intermediate files, BROAD and
 # FOCUSED are the tokens of the two phases.
@@ -7,9 +7,9 @@
 # Training goes on where it stopped when WORK already holds a checkpoint; a GPU is used where there is one.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
-data=$1
-encoder=$2
-work=${3:-.local/starter}
+data=$(realpath "$1")
+encoder=$(realpath "$2")
+work=$(realpath -m "${3:-.local/starter}")
 broad=${4:-8e6}
 focused=${5:-8e6}
 python=${PYTHON:-python3}
@@ -18,5 +18,10 @@ python=${PYTHON:-python3}
 "$python" "$here/train.py" --work "$work" --broad "$broad" --focused "$focused"
 "$python" "$here/export.py" --work "$work" --out "$here/../../models/starter" --precision int4
 "$python" "$here/export.py" --work "$work" --out "$work/float32" --precision fp32
-"$python" "$here/evaluate.py" --data "$data" --work "$work" --model "$here/../../models/starter" --float32 "$work/float32" ${BEFORE:+--before "$BEFORE"}
+"$python" "$here/evaluate.py" --data "$data" --work "$work" --model "$here/../../models/starter" --float32 "$work/float32" ${BEFORE:+--before "$BEFORE"} --every 2
+cd "$here/../.."
+python3 scripts/manifest.py
+scripts/evals.sh || [ $? -eq 1 ]  # 1: worse somewhere than the model before; it says where
+"$python" "$here/everyday.py"
+"$python" "$here/speed.py"
 "$python" "$here/card.py" --model "$here/../../models/starter"

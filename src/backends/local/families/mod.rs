@@ -224,7 +224,7 @@ pub(super) fn read(family: &str, form: Form) -> (TempDir, Folder) {
     (home, folder)
 }
 
-/// A model beside its verify form, which `benches/verify_form.py` made, and what the folder reader says of it.
+/// A model beside its verify form, which `training/verify/make.py` made, and what the folder reader says of it.
 pub(super) fn verifying() -> (TempDir, Folder) {
     let (home, form) = (assemble("llama-3.2", Form::GenAiInt4), "llama-3.2/genai-int4/verify.onnx");
     let folder = home.path().join("llama-3.2");

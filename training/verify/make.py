@@ -2,7 +2,7 @@
 
 Its weights are the decoder's own, in the decoder's own files. Products take all tokens at once; attention takes them
 one by one, each behind its predecessor's keys and values: a kernel over several tokens sums in another order than a
-step does, and then drafts would change answers. `python benches/verify_form.py FOLDER`
+step does, and then drafts would change answers. `python training/verify/make.py FOLDER`
 """
 
 import argparse
