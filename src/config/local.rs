@@ -37,6 +37,10 @@ pub struct LocalConfig {
     pub speculation: Speculation,
     /// Answers generated at the same time.
     pub max_streams: usize,
+    /// Whether a step runs over an even number of rows, where the graph's kernels sum a row that is alone otherwise than rows
+    /// in pairs (int4 with blocks of 64 or more, on some processors): an answer is then the same whoever runs beside it. Costs
+    /// one that runs alone a tenth to a seventh of its speed; where it is not needed, as with `max-streams = 1`, nothing.
+    pub pair_rows: bool,
     /// Requests that may wait; one more is refused. One API key may hold three quarters of the places.
     pub queue: usize,
     /// Memory for keys and values of all answers under way, in MiB; a model whose context needs more gets a shorter one.
@@ -112,6 +116,7 @@ impl Default for LocalConfig {
             prefill_form: true,
             speculation: Speculation::default(),
             max_streams: 8,
+            pair_rows: true,
             queue: 32,
             kv_cache_mib: 1024,
             prefix_cache_mib: 256,

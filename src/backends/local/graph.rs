@@ -2,6 +2,7 @@
 //! Promises: a graph that cannot run is found at load; a run can be ended from another thread.
 //! Knows no text, no sampling and no requests.
 
+mod pairs;
 mod verify;
 
 use std::path::PathBuf;
@@ -39,6 +40,8 @@ pub(super) struct Room {
     pub(super) rows: usize,
     /// Bytes that all of them may fill together.
     pub(super) bytes: usize,
+    /// Whether one row more may run beside an odd number of them, where that makes their numbers the same.
+    pub(super) pairs: bool,
 }
 
 impl Room {
@@ -74,6 +77,9 @@ impl Graph {
         let mut graph =
             Self { session, reader: None, verifier: None, verifies: 0, price: 0.0, layout, kv, options };
         graph.try_out().map_err(fails)?;
+        if room.pairs {
+            graph.pair_rows(&folder.name, room.rows).map_err(fails)?;
+        }
         if let (Some(file), Some(session)) = (&folder.verify, verifier) {
             graph.take_verifier(file, session)?;
         }

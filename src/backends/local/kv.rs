@@ -41,8 +41,28 @@ impl Kv {
         }
     }
 
-    /// Appends one token to each of the rows `0..ids.len()` and leaves their logits. Each row's result is what it were
-    /// alone, to the bit, where the graph's kernels sum one row as they sum several. An error leaves the rows as they were.
+    /// Whether a step over several rows is one run.
+    pub(super) fn runs_together(&self, layout: &Layout) -> bool {
+        matches!(self, Self::Shared(_)) && !layout.mixes
+    }
+
+    /// Whether such a run takes an even number of rows.
+    #[cfg(test)]
+    pub(super) fn pairs(&self) -> bool {
+        matches!(self, Self::Shared(rows) if rows.pairs())
+    }
+
+    /// Whether such a run takes an even number of rows from now on, nobody's beside an odd number.
+    pub(super) fn pair(&mut self, pairs: bool) {
+        match self {
+            Self::Shared(rows) => rows.pair(pairs),
+            Self::Growing(_) => {}
+        }
+    }
+
+    /// Appends one token to each of the rows `0..ids.len()` and leaves their logits. Each row's result has the same
+    /// bits in any company, where the graph's kernels sum a row alike among any number, or in all pairs and these are
+    /// [paired](Self::pair). An error leaves the rows as they were.
     pub(super) fn decode(
         &mut self,
         run: (&mut Session, &RunOptions),

@@ -4,6 +4,7 @@
 
 mod verify;
 
+use std::iter;
 use std::ops::Range;
 
 use ort::session::{RunOptions, Session};
@@ -15,15 +16,20 @@ use super::slab::{Area, Port, Slab, UNIT, Wiring};
 /// Narrowest attention mask of a decode step, in tokens.
 const NARROWEST: usize = 256;
 
+/// Places before the first row's. The one there is is nobody's: it holds no token, and takes memory only where it runs.
+const SPARE: usize = 1;
+
 /// Rows of cache and the tensors of a run.
 pub(super) struct Shared {
     slab: Slab,
-    /// Keys and values of every layer, each `[rows, kv_heads, capacity, head_size]`, in the order of
+    /// Keys and values of every layer, each `[places, kv_heads, capacity, head_size]`, in the order of
     /// [`super::folder::Names::cache_pairs`].
     tensors: Vec<Area<f32>>,
     shape: Shape,
     rows: Vec<Row>,
-    /// `[rows, vocabulary]`.
+    /// Whether the spare place runs beside an odd number of rows.
+    pairs: bool,
+    /// `[places, vocabulary]`.
     logits: Area<f32>,
     /// Logits of a prefill whose graph gives them for every position.
     all_logits: Option<(Area<f32>, usize)>,
@@ -62,14 +68,14 @@ struct Prompt {
     filled: usize,
 }
 
-/// Inputs of a decode step, for all rows; a step of n rows binds their beginning.
+/// Inputs of a decode step, for all places; a step of n rows binds theirs.
 struct StepInputs {
     ids: Area<i64>,
     positions: Area<i64>,
-    /// `[rows, width]`: a row's length is the sum of its mask.
+    /// `[places, width]`: a row's length is the sum of its mask.
     mask: Area<i64>,
     width: usize,
-    /// Ones in each row of the mask.
+    /// Ones at each place of the mask.
     ones: Vec<usize>,
 }
 
@@ -79,10 +85,15 @@ impl Shape {
         self.heads * self.capacity * self.head
     }
 
+    /// Where a row begins in a tensor.
+    fn start(self, row: usize) -> usize {
+        (SPARE + row) * self.row()
+    }
+
     /// Where the tokens `range` of one head of one row stand in a tensor.
     fn head(self, row: usize, head: usize, range: &Range<usize>) -> Range<usize> {
-        let start = (row * self.heads + head) * self.capacity;
-        (start + range.start) * self.head..(start + range.end) * self.head
+        let start = self.start(row) + head * self.capacity * self.head;
+        start + range.start * self.head..start + range.end * self.head
     }
 }
 
@@ -96,9 +107,10 @@ impl Shared {
             capacity: layout.context.next_multiple_of(tokens_per_unit(layout.kv_heads * layout.head_size)),
             head: layout.head_size,
         };
+        let places = SPARE + rows;
         let tensors =
-            (0..layout.layers * 2).map(|_| slab.area(rows * shape.row())).collect::<ort::Result<_>>()?;
-        let (capacity, logits) = (shape.capacity, slab.area(rows * layout.vocabulary)?);
+            (0..layout.layers * 2).map(|_| slab.area(places * shape.row())).collect::<ort::Result<_>>()?;
+        let (capacity, logits) = (shape.capacity, slab.area(places * layout.vocabulary)?);
         let prompt = Prompt {
             ids: slab.area(capacity)?,
             ones: slab.area(capacity)?,
@@ -106,17 +118,18 @@ impl Shared {
             filled: 0,
         };
         let step = StepInputs {
-            ids: slab.area(rows)?,
-            positions: slab.area(rows)?,
-            mask: slab.area(rows * capacity.next_power_of_two().max(NARROWEST))?,
+            ids: slab.area(places)?,
+            positions: slab.area(places)?,
+            mask: slab.area(places * capacity.next_power_of_two().max(NARROWEST))?,
             width: 0,
-            ones: vec![0; rows],
+            ones: vec![0; places],
         };
         Ok(Self {
             slab,
             tensors,
             shape,
             rows: vec![Row::default(); rows],
+            pairs: false,
             logits,
             all_logits: None,
             prompt,
@@ -125,6 +138,17 @@ impl Shared {
             verify: None,
             verify_wiring: None,
         })
+    }
+
+    #[cfg(test)]
+    pub(super) fn pairs(&self) -> bool {
+        self.pairs
+    }
+
+    /// Whether steps run over an even number of rows from now on, nobody's beside an odd number.
+    pub(super) fn pair(&mut self, pairs: bool) {
+        self.pairs = pairs;
+        self.wirings.fill_with(|| None);
     }
 
     /// Appends `ids` to a row, which must fit, and leaves the logits of the last one where the graph gives any. One run of
@@ -143,14 +167,14 @@ impl Shared {
         }
         self.fill_prompt(ids, total);
         let mut wiring = Wiring::new(session, &self.slab)?;
-        self.wire_cache(&mut wiring, layout, row, 1)?;
+        self.wire_cache(&mut wiring, layout, SPARE + row, 1)?;
         let (names, slab) = (&layout.names, &self.slab);
         wiring.bind(slab, Port::Input(&names.input_ids), (self.prompt.ids, 0), &[1, more])?;
         wiring.bind(slab, Port::Input(&names.attention_mask), (self.prompt.ones, 0), &[1, total])?;
         if layout.position_ids {
             wiring.bind(slab, Port::Input(&names.position_ids), (self.prompt.positions, past), &[1, more])?;
         }
-        let own = row * layout.vocabulary;
+        let own = (SPARE + row) * layout.vocabulary;
         if !session.outputs().iter().any(|output| output.name() == names.logits) {
             self.slab.run(session, &wiring, options)?;
         } else if layout.pruned {
@@ -184,16 +208,17 @@ impl Shared {
         }
         self.fit_width(longest, layout.context);
         let step = &mut self.step;
-        for (at, (own, id)) in self.slab.get_mut(step.ids).iter_mut().zip(ids).enumerate() {
+        for (at, (own, id)) in self.slab.get_mut(step.ids)[SPARE..].iter_mut().zip(ids).enumerate() {
             *own = i64::from(*id);
             debug_assert!(self.rows[at].len < layout.context);
         }
-        for (own, row) in self.slab.get_mut(step.positions).iter_mut().zip(&self.rows[..count]) {
+        for (own, row) in self.slab.get_mut(step.positions)[SPARE..].iter_mut().zip(&self.rows[..count]) {
             *own = i64::try_from(row.len).unwrap_or(i64::MAX);
         }
         let masks = self.slab.get_mut(step.mask).chunks_exact_mut(step.width);
-        for ((mask, ones), row) in masks.zip(&mut step.ones).zip(&self.rows[..count]) {
-            show(mask, ones, row.len + 1);
+        let held = iter::repeat_n(0, SPARE).chain(self.rows[..count].iter().map(|row| row.len));
+        for ((mask, ones), held) in masks.zip(&mut step.ones).zip(held) {
+            show(mask, ones, held + 1);
         }
         if self.wirings[count - 1].is_none() {
             self.wirings[count - 1] = Some(self.wire_step(session, layout, count)?);
@@ -210,7 +235,7 @@ impl Shared {
 
     /// The logits after a row's last token; of the last run that the row took part in.
     pub(super) fn logits(&self, layout: &Layout, row: usize) -> &[f32] {
-        &self.slab.get(self.logits)[row * layout.vocabulary..][..layout.vocabulary]
+        &self.slab.get(self.logits)[(SPARE + row) * layout.vocabulary..][..layout.vocabulary]
     }
 
     /// Tokens that a row holds.
@@ -255,8 +280,8 @@ impl Shared {
                 numbers.copy_within(from, to.start);
             }
         }
-        let own = from * layout.vocabulary;
-        self.slab.get_mut(self.logits).copy_within(own..own + layout.vocabulary, to * layout.vocabulary);
+        let [own, other] = [from, to].map(|row| (SPARE + row) * layout.vocabulary);
+        self.slab.get_mut(self.logits).copy_within(own..own + layout.vocabulary, other);
         self.rows[to].len = 0;
         self.set_len(to, len);
     }
@@ -269,7 +294,7 @@ impl Shared {
                 return;
             }
             if self.rows[row].len == 0 && self.rows[row].touched > 0 {
-                let range = row * self.shape.row()..(row + 1) * self.shape.row();
+                let range = self.shape.start(row)..self.shape.start(row + 1);
                 for area in &self.tensors {
                     self.slab.release(*area, range.clone());
                 }
@@ -304,16 +329,23 @@ impl Shared {
         let wanted = longest.next_power_of_two().max(NARROWEST).min(context);
         if wanted > self.step.width || wanted * 4 <= self.step.width {
             self.step.width = wanted;
-            self.slab.get_mut(self.step.mask)[..wanted * self.rows.len()].fill(0);
+            self.slab.get_mut(self.step.mask)[..wanted * (SPARE + self.rows.len())].fill(0);
             self.step.ones.fill(0);
             self.wirings.fill_with(|| None);
             self.verify_wiring = None;
         }
     }
 
-    fn wire_cache(&self, wiring: &mut Wiring, layout: &Layout, row: usize, count: usize) -> ort::Result<()> {
+    /// Binds the cache of `count` places, of which `place` is the first.
+    fn wire_cache(
+        &self,
+        wiring: &mut Wiring,
+        layout: &Layout,
+        place: usize,
+        count: usize,
+    ) -> ort::Result<()> {
         let (start, shape) =
-            (row * self.shape.row(), [count, self.shape.heads, self.shape.capacity, self.shape.head]);
+            (place * self.shape.row(), [count, self.shape.heads, self.shape.capacity, self.shape.head]);
         let pairs = (0..layout.layers).flat_map(|layer| layout.names.cache_pairs(layer));
         for ((past, present), area) in pairs.zip(&self.tensors) {
             wiring.bind(&self.slab, Port::Input(&past), (*area, start), &shape)?;
@@ -324,14 +356,18 @@ impl Shared {
 
     fn wire_step(&self, session: &Session, layout: &Layout, count: usize) -> ort::Result<Wiring> {
         let mut wiring = Wiring::new(session, &self.slab)?;
-        self.wire_cache(&mut wiring, layout, 0, count)?;
+        let spare = if self.pairs { count % 2 } else { 0 };
+        let (first, count) = (SPARE - spare, spare + count);
+        self.wire_cache(&mut wiring, layout, first, count)?;
         let (names, slab, step) = (&layout.names, &self.slab, &self.step);
-        wiring.bind(slab, Port::Input(&names.input_ids), (step.ids, 0), &[count, 1])?;
-        wiring.bind(slab, Port::Input(&names.attention_mask), (step.mask, 0), &[count, step.width])?;
+        let mask = (step.mask, first * step.width);
+        wiring.bind(slab, Port::Input(&names.input_ids), (step.ids, first), &[count, 1])?;
+        wiring.bind(slab, Port::Input(&names.attention_mask), mask, &[count, step.width])?;
         if layout.position_ids {
-            wiring.bind(slab, Port::Input(&names.position_ids), (step.positions, 0), &[count, 1])?;
+            wiring.bind(slab, Port::Input(&names.position_ids), (step.positions, first), &[count, 1])?;
         }
-        wiring.bind(slab, Port::Output(&names.logits), (self.logits, 0), &[count, 1, layout.vocabulary])?;
+        let (logits, shape) = (first * layout.vocabulary, [count, 1, layout.vocabulary]);
+        wiring.bind(slab, Port::Output(&names.logits), (self.logits, logits), &shape)?;
         Ok(wiring)
     }
 

@@ -76,7 +76,12 @@ pub(super) fn start_engine(
     let threads = cores::threads(config.threads, files.weights());
     let spec = SessionSpec { intra_threads: threads, spin: config.spin };
     // One row more than there are answers, so that rows can be exchanged.
-    let room = Room { rows: config.max_streams + 1, bytes: config.kv_cache_mib << 20 };
+    let room = Room {
+        rows: config.max_streams + 1,
+        bytes: config.kv_cache_mib << 20,
+        // A row that is always alone is always summed alike.
+        pairs: config.pair_rows && config.max_streams > 1,
+    };
     let (graph, tokenizer) = open_both(files, &spec, room)?;
     warn_of_cap(files, &graph, config);
     files.context = graph.layout.context;

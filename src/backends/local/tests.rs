@@ -1,6 +1,7 @@
 //! The local model as its callers meet it, with the shipped starter model.
 //! Says nothing of how good the answers are: it holds whatever the weights are.
 
+mod company;
 mod folders;
 mod sampling;
 mod speculation;

@@ -117,8 +117,8 @@ impl Engine {
         }
     }
 
-    /// Takes the logits of a row that took part, or, where the run of all failed, runs it alone. Whether a token came
-    /// out.
+    /// Takes the logits of a row that took part, or, where the run of all failed, runs it alone, even where others are
+    /// paired. Whether a token came out.
     fn finish(&mut self, at: usize, row: usize, done: bool) -> bool {
         let id = self.ids[row];
         let (graph, sequence, limits) = (&mut self.graph, &mut self.sequences[at], &self.limits);

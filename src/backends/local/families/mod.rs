@@ -224,11 +224,15 @@ pub(super) fn read(family: &str, form: Form) -> (TempDir, Folder) {
     (home, folder)
 }
 
-/// A model beside its verify form, which `training/verify/make.py` made, and what the folder reader says of it.
-pub(super) fn verifying() -> (TempDir, Folder) {
-    let (home, form) = (assemble("llama-3.2", Form::GenAiInt4), "llama-3.2/genai-int4/verify.onnx");
+/// A model in blocks of 32, whose rows have the same numbers in any company, or of 128, where only paired ones have; beside
+/// its verify form, which `training/verify/make.py` made. And what the folder reader says of it.
+pub(super) fn verifying(blocks: usize) -> (TempDir, Folder) {
+    let form = if blocks == 128 { "llama-3.2/genai-int4-b128" } else { "llama-3.2/genai-int4" };
+    let home = assemble("llama-3.2", Form::GenAiInt4);
     let folder = home.path().join("llama-3.2");
-    std::fs::copy(fixtures().join(form), folder.join("verify.onnx")).unwrap();
+    for file in ["model.onnx", "model.onnx.data", "verify.onnx"] {
+        std::fs::copy(fixtures().join(form).join(file), folder.join(file)).unwrap();
+    }
     let folder = Folder::read(&folder).unwrap_or_else(|error| panic!("{error}"));
     (home, folder)
 }

@@ -7,7 +7,7 @@ const ROWS: usize = 5;
 fn starter() -> Graph {
     let folder = Folder::read(&crate::backends::local::tests::starter()).unwrap();
     let spec = SessionSpec { intra_threads: 1, spin: false };
-    Graph::open(&folder, &spec, Room { rows: ROWS, bytes: 64 << 20 }).unwrap()
+    Graph::open(&folder, &spec, Room { rows: ROWS, bytes: 64 << 20, pairs: true }).unwrap()
 }
 
 /// A prompt of `length` tokens, another for each `seed`.
@@ -153,7 +153,7 @@ fn a_sequence_past_the_context_is_an_error_and_leaves_the_row() {
 fn a_small_budget_cuts_the_context_and_a_tiny_one_is_refused() {
     let folder = Folder::read(&crate::backends::local::tests::starter()).unwrap();
     let spec = SessionSpec { intra_threads: 1, spin: false };
-    let open = |bytes| Graph::open(&folder, &spec, Room { rows: 2, bytes });
+    let open = |bytes| Graph::open(&folder, &spec, Room { rows: 2, bytes, pairs: true });
     // 6 layers, keys and values, 6 heads of 32 numbers.
     let token = 6 * 2 * 6 * 32 * 4;
     assert_eq!(open(200 * token).unwrap().layout.context, 192, "whole blocks");
@@ -211,7 +211,7 @@ fn tiny(form: bool) -> (tempfile::TempDir, Graph) {
     std::fs::write(folder.path().join("chat_template.jinja"), "").unwrap();
     let spec = SessionSpec { intra_threads: 1, spin: false };
     let files = Folder::read(folder.path()).unwrap();
-    let graph = Graph::open(&files, &spec, Room { rows: ROWS, bytes: 64 << 20 }).unwrap();
+    let graph = Graph::open(&files, &spec, Room { rows: ROWS, bytes: 64 << 20, pairs: true }).unwrap();
     assert_eq!(graph.has_reader(), form);
     (folder, graph)
 }
@@ -268,19 +268,20 @@ fn a_broken_prefill_form_is_refused_by_name() {
     std::fs::write(folder.path().join("prefill.onnx"), b"garbage").unwrap();
     let files = Folder::read(folder.path()).unwrap();
     let spec = SessionSpec { intra_threads: 1, spin: false };
-    let error = Graph::open(&files, &spec, Room { rows: 1, bytes: 64 << 20 }).err().unwrap().to_string();
+    let error =
+        Graph::open(&files, &spec, Room { rows: 1, bytes: 64 << 20, pairs: true }).err().unwrap().to_string();
     assert!(error.contains("prefill.onnx"), "{error}");
 }
 
 /// A tiny model with its verify form, whose bytes `change` may change first.
 fn verifying(change: impl FnOnce(&mut Vec<u8>)) -> Result<(tempfile::TempDir, Graph), LocalError> {
-    let (home, folder) = crate::backends::local::families::verifying();
+    let (home, folder) = crate::backends::local::families::verifying(32);
     let form = folder.verify.clone().unwrap();
     let mut bytes = std::fs::read(&form).unwrap();
     change(&mut bytes);
     std::fs::write(form, bytes).unwrap();
     let spec = SessionSpec { intra_threads: 1, spin: false };
-    Graph::open(&folder, &spec, Room { rows: ROWS, bytes: 64 << 20 }).map(|graph| (home, graph))
+    Graph::open(&folder, &spec, Room { rows: ROWS, bytes: 64 << 20, pairs: true }).map(|graph| (home, graph))
 }
 
 #[test]
@@ -336,4 +337,85 @@ fn a_verify_form_that_is_not_exact_is_not_used() {
 fn a_broken_verify_form_is_refused_by_name() {
     let error = verifying(|bytes| *bytes = b"garbage".to_vec()).err().unwrap().to_string();
     assert!(error.contains("verify.onnx"), "{error}");
+}
+
+/// A tiny model of which a row that runs alone has other numbers, on some processors; its rows paired where they may be.
+fn wide(pairs: bool) -> (tempfile::TempDir, Graph) {
+    let (home, mut folder) = crate::backends::local::families::verifying(128);
+    folder.verify = folder.verify.filter(|_| pairs);
+    let spec = SessionSpec { intra_threads: 1, spin: false };
+    let graph = Graph::open(&folder, &spec, Room { rows: ROWS, bytes: 64 << 20, pairs }).unwrap();
+    (home, graph)
+}
+
+/// The logits of five steps of each of `count` rows together.
+fn steps(graph: &mut Graph, count: u32) -> Vec<Vec<f32>> {
+    let ids = few(5 + count);
+    for row in 0..count {
+        graph.clear(row as usize);
+        graph.prefill(row as usize, &few(7 * row + 20)).unwrap();
+    }
+    let mut told = vec![];
+    for step in 0..5 {
+        graph.decode(&ids[step..step + count as usize]).unwrap();
+        told.extend((0..count).map(|row| graph.logits(row as usize).to_vec()));
+    }
+    told
+}
+
+/// Whether row 0 has the same numbers alone as beside one, two and three others.
+fn agrees(graph: &mut Graph) -> bool {
+    let alone = steps(graph, 1);
+    (2..ROWS).all(|count| steps(graph, count as u32).iter().step_by(count).eq(&alone))
+}
+
+#[test]
+fn rows_are_paired_where_one_alone_has_other_numbers_and_only_there() {
+    let ((_with, mut paired), (_without, mut plain)) = (wide(true), wide(false));
+    assert!(agrees(&mut paired), "to the bit");
+    assert!(!plain.kv.pairs());
+    assert_eq!(paired.kv.pairs(), !agrees(&mut plain), "on this machine");
+    assert!(!starter().kv.pairs(), "nothing is paid where it is not needed");
+}
+
+#[test]
+fn rows_that_pairs_do_not_help_are_not_paired() {
+    use crate::backends::local::families::{Form, read};
+    let (_home, mut folder) = read("llama-3.2", Form::HfGqaInt8);
+    // All rows of a run share the scale of their activations, and nobody has noticed.
+    assert!(std::mem::take(&mut folder.attention.mixes));
+    let spec = SessionSpec { intra_threads: 1, spin: false };
+    let mut graph = Graph::open(&folder, &spec, Room { rows: ROWS, bytes: 64 << 20, pairs: true }).unwrap();
+    assert!(!agrees(&mut graph) && !graph.kv.pairs());
+}
+
+#[test]
+fn the_spare_row_touches_none_that_is_there() {
+    let (_home, mut graph) = wide(true);
+    let context = graph.layout.context as u32;
+    let expected = steps(&mut graph, 1);
+    // Full to the last token, and one that is read at the moment.
+    graph.prefill(1, &few(context)).unwrap();
+    graph.prefill(2, &few(30)).unwrap();
+    let all = |graph: &mut Graph| {
+        [1, 2].map(|row| {
+            let held = graph.len(row);
+            let mut numbers = vec![0.0; graph.layout.numbers_per_token() * held];
+            graph.kv().read(row, &(0..held), &mut numbers);
+            (held, numbers, graph.logits(row).to_vec())
+        })
+    };
+    let before = all(&mut graph);
+    assert!(steps(&mut graph, 1) == expected);
+    assert!(all(&mut graph) == before);
+    graph.clear(0);
+    graph.prefill(0, &few(context - 1)).unwrap();
+    graph.decode(&[5]).unwrap();
+    assert_eq!(graph.len(0), context as usize, "to the last token of the context");
+    assert!(graph.decode(&[5]).is_err() && all(&mut graph) == before);
+}
+
+#[test]
+fn a_form_that_verifies_pairs_is_exact_where_steps_are_paired() {
+    assert_eq!(wide(true).1.verifies(), 4);
 }

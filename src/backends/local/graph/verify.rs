@@ -101,13 +101,13 @@ impl Graph {
 }
 
 /// Whether two runs of numbers have the same bits.
-fn same<'n>(a: impl IntoIterator<Item = &'n f32>, b: impl IntoIterator<Item = &'n f32>) -> bool {
+pub(super) fn same<'n>(a: impl IntoIterator<Item = &'n f32>, b: impl IntoIterator<Item = &'n f32>) -> bool {
     let bits = |number: &f32| number.to_bits();
     a.into_iter().map(bits).eq(b.into_iter().map(bits))
 }
 
 /// Numbers between -1 and 1, the same each time.
-fn noise(count: usize) -> Vec<f32> {
+pub(super) fn noise(count: usize) -> Vec<f32> {
     let hash = |at: u32| at.wrapping_mul(2_654_435_769) >> 8;
     (1..).map(|at| hash(at) as f32 / (1 << 23) as f32 - 1.0).take(count).collect()
 }

@@ -2,7 +2,7 @@
 
 use ort::session::{RunOptions, Session};
 
-use super::{Shared, show};
+use super::{SPARE, Shared, show};
 use crate::backends::local::layout::Layout;
 use crate::backends::local::slab::{Area, Port, Slab, Wiring};
 
@@ -49,7 +49,8 @@ impl Shared {
         for (own, position) in self.slab.get_mut(verify.positions).iter_mut().zip(past..) {
             *own = i64::try_from(position).unwrap_or(i64::MAX);
         }
-        show(&mut self.slab.get_mut(self.step.mask)[..self.step.width], &mut self.step.ones[0], total);
+        let mask = &mut self.slab.get_mut(self.step.mask)[SPARE * self.step.width..][..self.step.width];
+        show(mask, &mut self.step.ones[SPARE], total);
         if self.verify_wiring.is_none() {
             self.verify_wiring = Some(self.wire_verify(session, layout, verify, ids.len())?);
         }
@@ -75,18 +76,24 @@ impl Shared {
         tokens: usize,
     ) -> ort::Result<Wiring> {
         let mut wiring = Wiring::new(session, &self.slab)?;
-        self.wire_cache(&mut wiring, layout, 0, 1)?;
+        self.wire_cache(&mut wiring, layout, SPARE, 1)?;
         let (names, slab, step) = (&layout.names, &self.slab, &self.step);
         let row = [1, self.shape.heads, self.shape.capacity, self.shape.head];
         let pairs = (0..layout.layers).flat_map(|layer| layout.names.cache_pairs(layer));
         for ((_, present), area) in pairs.zip(&self.tensors) {
             // The cache after each token but the last: the same memory, so that nothing is copied.
             for token in 0..tokens - 1 {
-                wiring.bind(slab, Port::Output(&format!("{present}.{token}")), (*area, 0), &row)?;
+                wiring.bind(
+                    slab,
+                    Port::Output(&format!("{present}.{token}")),
+                    (*area, self.shape.start(0)),
+                    &row,
+                )?;
             }
         }
         wiring.bind(slab, Port::Input(&names.input_ids), (verify.ids, 0), &[1, tokens])?;
-        wiring.bind(slab, Port::Input(&names.attention_mask), (step.mask, 0), &[1, step.width])?;
+        let mask = (step.mask, SPARE * step.width);
+        wiring.bind(slab, Port::Input(&names.attention_mask), mask, &[1, step.width])?;
         if layout.position_ids {
             wiring.bind(slab, Port::Input(&names.position_ids), (verify.positions, 0), &[1, tokens])?;
         }

@@ -18,7 +18,7 @@ struct Pair {
 }
 
 fn pair(config: &LocalConfig) -> Pair {
-    let (_home, folder) = families::verifying();
+    let (_home, folder) = families::verifying(32);
     let open = |speculation| {
         let metrics = Arc::new(Metrics::new().unwrap());
         let config = LocalConfig { speculation, ..config.clone() };
@@ -30,11 +30,11 @@ fn pair(config: &LocalConfig) -> Pair {
     Pair { drafts, metrics, plain }
 }
 
-fn greedy_for(max_tokens: u32) -> Sampling {
+pub(super) fn greedy_for(max_tokens: u32) -> Sampling {
     Sampling { temperature: Some(0.0), ..at_most(max_tokens) }
 }
 
-fn warm(seed: i64, max_tokens: u32) -> Sampling {
+pub(super) fn warm(seed: i64, max_tokens: u32) -> Sampling {
     Sampling { temperature: Some(0.2), seed: Some(seed), ..at_most(max_tokens) }
 }
 
@@ -43,7 +43,7 @@ fn repeating(max_tokens: u32) -> Sampling {
     Sampling { logit_bias: vec![(40, 100.0)], ..greedy_for(max_tokens) }
 }
 
-fn call(text: &str, sampling: &Sampling, format: &ResponseFormat) -> Call {
+pub(super) fn call(text: &str, sampling: &Sampling, format: &ResponseFormat) -> Call {
     let mut call = ask(text, sampling.clone());
     let mut request = ChatRequest::clone(&call.request);
     request.response_format = format.clone();
@@ -52,7 +52,9 @@ fn call(text: &str, sampling: &Sampling, format: &ResponseFormat) -> Call {
 }
 
 /// All that a request is told: texts, ends, usage, and for each answer what is told of its tokens.
-async fn said(local: &Local, call: Call) -> (Folded, BTreeMap<u32, Vec<TokenLogprob>>) {
+pub(super) type Said = (Folded, BTreeMap<u32, Vec<TokenLogprob>>);
+
+pub(super) async fn said(local: &Local, call: Call) -> Said {
     let (mut folded, mut told) = (Folded::default(), BTreeMap::<u32, Vec<_>>::new());
     let mut chunks = local.answer(call);
     while let Some(chunk) = chunks.next().await {

@@ -1,0 +1,64 @@
+//! Whether a row's numbers hang on how many rows run: some kernels take rows in pairs, and sum one that is alone, or the
+//! last of an odd number, in another order. Promises: it is tried out at load; where an even number of rows mends it, every
+//! step from then on runs over one; where it does not, the log says so. Prompts need none of it: each is read alone.
+
+use super::Graph;
+use super::verify::{noise, same};
+
+/// Most rows that are tried together.
+const MOST: usize = 4;
+/// Tokens that each of them holds.
+const LENGTH: usize = 40;
+
+impl Graph {
+    /// Pairs the rows of a step if their numbers are the same then, and are not else. Takes a few steps, of up to [`MOST`]
+    /// of the `rows` that there are.
+    pub(super) fn pair_rows(&mut self, model: &str, rows: usize) -> ort::Result<()> {
+        if !self.kv.runs_together(&self.layout) || self.rows_agree(rows)? {
+            return Ok(());
+        }
+        self.kv.pair(true);
+        if self.rows_agree(rows)? {
+            let why = "one alone has other numbers (local.pair-rows)";
+            tracing::info!(model, "steps run over an even number of rows: {why}");
+        } else {
+            self.kv.pair(false);
+            let why = "a row's numbers hang on how many rows run beside it";
+            tracing::warn!(model, "the same seed may give another text when answers run side by side: {why}");
+        }
+        Ok(())
+    }
+
+    /// Whether every row has the same bits, in logits, keys and values, among however many rows it runs.
+    fn rows_agree(&mut self, rows: usize) -> ort::Result<bool> {
+        let most = rows.min(MOST);
+        let all = self.step_of(most)?;
+        for count in 1..most {
+            let told = self.step_of(count)?;
+            if !told.iter().zip(&all).all(|(few, many)| same(few, many)) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Keys, values and logits of one step of each of `count` rows, which are empty before and after.
+    fn step_of(&mut self, count: usize) -> ort::Result<Vec<Vec<f32>>> {
+        let one = self.layout.numbers_per_token();
+        let beginning = noise(one * LENGTH);
+        let ids: Vec<u32> = (0..self.layout.vocabulary as u32).cycle().skip(1).take(count).collect();
+        for row in 0..count {
+            self.clear(row);
+            self.kv.write(row, LENGTH, &beginning);
+        }
+        self.decode(&ids)?;
+        let told = (0..count).map(|row| {
+            let mut numbers = vec![0.0; one];
+            self.kv.read(row, &(LENGTH..LENGTH + 1), &mut numbers);
+            numbers.extend_from_slice(self.logits(row));
+            self.clear(row);
+            numbers
+        });
+        Ok(told.collect())
+    }
+}
