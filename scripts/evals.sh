@@ -33,7 +33,7 @@ done
 
 say "calibrate on $calibrated"
 code=0
-# Stricter than the command's own 5 %: nearly half of what the starter model keeps at that is worse than a remote answer.
+# Stricter than the command's own 5 %: on the suite of classification alone, two thirds of what the starter model keeps at that are wrong.
 "$crossover" calibrate "$calibrated" --alpha 0.02 --recorded "evals/answers/$(basename "$calibrated").jsonl" \
     --out models/calibration.json --state "$state" || code=$?
 [ "$code" -le 1 ] || exit "$code"

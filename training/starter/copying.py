@@ -7,7 +7,7 @@ little but how often each piece occurs, would wash a mere start away again.
 import numpy as np
 import torch
 
-from model import GROUPS, HEAD, HEADS, THETA, VOCABULARY, WIDTH
+from model import GROUPS, HEAD, HEADS, POINTERS, THETA, VOCABULARY, WIDTH
 from tokenizer import SPECIALS
 
 ROWS, LENGTH = 24, 64
@@ -18,7 +18,8 @@ def seed(model):
     """Starting weights that already copy: what followed a token before is likely to follow it again.
 
     A short run would spend most of its tokens finding out how.  In the first layer one head passes each token on to its successor;
-    in the second, heads look for places whose predecessor is the present token and bring what stands there.
+    in the second, heads look for places whose predecessor is the present token and bring what stands there.  The heads whose
+    attention is taught (pointing.py) bring what stands where they look, too; `leads` put it where `choices` will find it.
     """
     level, scale, half, fast = 4.0, 0.05, HEAD // 2, HEAD // 4
     model.embedding[:, -1] = level * scale  # one dimension that is the same everywhere, for attention by position alone
@@ -54,6 +55,15 @@ def seed(model):
             second.qkv.weight[head * HEAD + slow, :-1] = match @ read
             second.out.weight[:, head * HEAD: (head + 1) * HEAD] = copied[rows].T * 0.3
 
+    shelf = torch.linalg.qr(torch.randn(WIDTH, WIDTH))[0]
+    for kind, (read_from, write_to) in {"copies": (copied, copied), "leads": (copied, shelf), "choices": (shelf, copied)}.items():
+        layer, heads = POINTERS[kind]
+        for head in range(*heads.indices(HEADS)):
+            group = head * GROUPS // HEADS
+            rows = slice(group * HEAD, (group + 1) * HEAD)
+            model.blocks[layer].qkv.weight[values:][rows] = read_from[rows]
+            model.blocks[layer].out.weight[:, head * HEAD: (head + 1) * HEAD] = write_to[rows].T * 0.3
+
 
 class Exercises:
     """Rows of random pieces in which stretches come again after a quotation mark, mostly without the space that they had."""
@@ -65,7 +75,7 @@ class Exercises:
         self.bare[list(twins)] = list(twins.values())
 
     def batch(self):
-        """Tokens, and where the next one can be told: [ROWS, LENGTH] both."""
+        """Tokens, where the next one can be told: [ROWS, LENGTH] both, and no sources."""
         ids, told = np.zeros((ROWS, LENGTH), dtype=np.int64), np.zeros((ROWS, LENGTH), dtype=bool)
         for row in range(ROWS):
             source = self.rng.integers(self.first, VOCABULARY, self.rng.integers(8, 28))
@@ -78,7 +88,7 @@ class Exercises:
                 tokens += [self.quote, *stretch]
                 mask += [False, False] + [True] * (len(stretch) - 1)
             ids[row], told[row] = tokens[:LENGTH], mask[:LENGTH]
-        return torch.from_numpy(ids), torch.from_numpy(told)
+        return torch.from_numpy(ids), torch.from_numpy(told), {}
 
 
 class Choices:
@@ -105,7 +115,8 @@ class Choices:
         self.start, self.end = pieces("<|im_start|>system\n"), pieces("<|im_end|>")
 
     def batch(self):
-        rng, rows = self.rng, 14
+        """Tokens, where the next one can be told: [rows, LENGTH] both, and by kind the pointers' (row, position, source)."""
+        rng, rows, copies, choices, leads = self.rng, 14, [], [], []
         ids, told = np.zeros((rows, self.LENGTH), dtype=np.int64), np.zeros((rows, self.LENGTH), dtype=bool)
         for row in range(rows):
             labels = [rng.integers(0, len(self.words), rng.integers(1, 4)) for _ in range(rng.integers(2, 7))]
@@ -116,8 +127,10 @@ class Choices:
                 if bare or part == self.parts[3]:
                     name[0] = self.bare[name[0]]
                 names.append(list(name))
-            tokens = list(self.start)
+            tokens, starts = list(self.start), []
             for name in names:
+                starts.append(len(tokens))
+                leads.append((row, len(tokens) + len(name) - 1, len(tokens)))
                 tokens += name + part
             mask = [False] * len(tokens)
             while len(tokens) < self.LENGTH:
@@ -127,7 +140,11 @@ class Choices:
                 text.insert(rng.integers(0, len(text) + 1), self.words[word])
                 answer = [self.bare[names[at][0]], *names[at][1:], *self.end]
                 asked = [*self.ask[len(self.end) * (tokens[-1:] == self.end):], *text, *self.reply]
+                begin = len(tokens) + len(asked)
+                copies += [(row, begin + i, starts[at] + i) for i in range(len(names[at])) if begin + i < self.LENGTH]
+                choices += [(row, begin, starts[at] + len(names[at]) - 1)] * (begin < self.LENGTH)
                 tokens += asked + answer
                 mask += [False] * len(asked) + [True] * len(answer)
             ids[row], told[row] = tokens[: self.LENGTH], mask[: self.LENGTH]
-        return torch.from_numpy(ids), torch.from_numpy(told)
+        return torch.from_numpy(ids), torch.from_numpy(told), {
+            "copies": torch.tensor(copies).T, "choices": torch.tensor(choices).T, "leads": torch.tensor(leads).T}

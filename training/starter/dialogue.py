@@ -3,7 +3,7 @@
 import re
 
 SEED = 20261121
-OPEN, CLOSE = "\x02", "\x03"  # never part of what is tokenised
+OPEN, FROM, ENTRY, AS, CLOSE = "\x02", "\x05", "\x06", "\x04", "\x03"  # never part of what is tokenised
 
 CHAT_TEMPLATE = """{%- macro text(content) -%}
 {%- if content is string -%}{{ content }}
@@ -20,8 +20,19 @@ CHAT_TEMPLATE = """{%- macro text(content) -%}
 """
 
 
-def span(text):
-    return f"{OPEN}{text}{CLOSE}"
+def span(text, group=""):
+    """A span whose last token is taught its meaning, and that of the texts and labels that belong to the same `group`."""
+    return f"{OPEN}{text}{AS}{group}{CLOSE}"
+
+
+def entry(text):
+    """One of the choices of a list: what answers name, and somewhere in it the span that tells its meaning."""
+    return ENTRY + text
+
+
+def value_span(text, kind):
+    """A span whose first token is taught the meaning of `kind`."""
+    return f"{FROM}{text}{AS}{kind}{CLOSE}"
 
 
 def render(messages, generation_prompt=False):
@@ -40,13 +51,22 @@ def render(messages, generation_prompt=False):
 
 
 def unmarked(text):
-    """The text without marks, and its marked spans as (end in the text, span)."""
-    out, spans, start = "", [], None
-    for part in re.split(f"([{OPEN}{CLOSE}])", text):
-        if part == OPEN:
-            start = len(out)
+    """The text without marks, and what is taught as (last letter of the token that learns it, text with the meaning, group, first
+    letter of the entry that the span belongs to or None).
+    """
+    out, taught, mark, start, end, lead = "", [], None, 0, None, None
+    for part in re.split(f"([{OPEN}{FROM}{ENTRY}{AS}{CLOSE}])", text):
+        if part == ENTRY:
+            lead = len(out)
+        elif part in (OPEN, FROM):
+            mark, start = part, len(out)
+        elif part == AS:
+            end = len(out)
         elif part == CLOSE:
-            spans.append((len(out), out[start:]))
+            taught.append((end, out[start:], group, lead) if mark == OPEN else (start + 1, group, "", None))
+            end = lead = None
+        elif end is not None:
+            group = part
         else:
             out += part
-    return out, spans
+    return out, taught

@@ -1,7 +1,7 @@
 """Ask exported models every held-out question and write results.json beside this file.
 
 Runs folders exported by export.py through ONNX Runtime with greedy decoding and each folder's own chat template: the one that
-ships, the same weights in float32, and the starter model before this one.  Baselines answer the same questions: the majority
+ships, the same weights in float32, and a starter model of before.  Baselines answer the same questions: the majority
 answer, and the nearest trained text by TF-IDF.
 """
 
@@ -175,7 +175,7 @@ def main():
     parser.add_argument("--work", type=Path, required=True, help="folder prepare.py and train.py wrote to")
     parser.add_argument("--model", type=Path, required=True, help="exported folder that ships")
     parser.add_argument("--float32", type=Path, help="the same weights exported in float32")
-    parser.add_argument("--before", type=Path, help="the starter model before this one")
+    parser.add_argument("--before", type=Path, help="an exported starter model of before")
     parser.add_argument("--out", type=Path, default=Path(__file__).with_name("results.json"))
     parser.add_argument("--every", type=int, default=1, help="ask only every n-th question")
     parser.add_argument("--threads", type=int, default=1)
@@ -189,6 +189,9 @@ def main():
         log = [json.loads(line) for line in handle]
     seen = {phase: max(line["tokens"] for line in log if line.get("phase", "broad") == phase) for phase in ("broad", "focused")}
     results["training"] = {"minutes": round(log[-1]["seconds"] / 60, 1), "steps": log[-1]["steps"], **seen}
+    results["commands_curve"] = [{"phase": line["phase"], "tokens": line["tokens"] + (seen["broad"] if line["phase"] == "focused" else 0),
+                                  **{name: value for name, value in line["check"].items() if name.startswith("command")}}
+                                 for line in log if "check" in line]
     for name, folder in (("shipped", args.model), ("float32", args.float32), ("before", args.before)):
         if folder is None:
             continue

@@ -13,7 +13,9 @@ CONTEXT = 1024
 WIDTH, HIDDEN, LAYERS = 384, 768, 6
 HEADS, GROUPS, HEAD = 12, 6, 32
 EPSILON, THETA = 1e-6, 10000.0
-SENSE_LAYER, SENSE = 3, 384  # after this many layers a span's last token is taught the span's sentence vector
+SENSE_LAYER, SENSE = 3, 384  # after this many layers marked tokens are taught a sentence vector
+POINTERS = {"copies": (4, slice(4, 12)), "choices": (4, slice(0, 4)), "leads": (2, slice(0, 4))}  # layer (from 0) and heads that pointing.py teaches
+BLOCK = 32  # weights of a row that share a scale in 4 bits
 
 
 def config():
@@ -37,15 +39,28 @@ class Norm(nn.Module):
         return F.rms_norm(x, (WIDTH,), self.weight.to(x.dtype), EPSILON)
 
 
+def in_four_bits(weight):
+    """The weight as the export will round it (symmetric, a scale for each block of a row), with the gradient of the weight itself."""
+    blocks = weight.detach().view(weight.shape[0], -1, BLOCK)
+    least, most = blocks.amin(-1, keepdim=True), blocks.amax(-1, keepdim=True)
+    scale = torch.where(most > -least, most, least) / -8
+    scale = torch.where(scale == 0, 1.0, scale)
+    rounded = (blocks / scale).round().clamp(-8, 7) * scale
+    return weight + (rounded.view_as(weight) - weight.detach())
+
+
 class Linear(nn.Module):
-    """A matrix kept in float32 and used in the input's precision."""
+    """A matrix kept in float32 and used in the input's precision, rounded as in the export where `four_bits` is set."""
+
+    four_bits = False
 
     def __init__(self, inputs, outputs, std):
         super().__init__()
         self.weight = nn.Parameter(torch.randn(outputs, inputs) * std)
 
     def forward(self, x):
-        return F.linear(x, self.weight.to(x.dtype))
+        weight = in_four_bits(self.weight) if self.four_bits else self.weight
+        return F.linear(x, weight.to(x.dtype))
 
 
 def turned(x, cos, sin):
@@ -65,16 +80,17 @@ class Block(nn.Module):
         self.down = Linear(HIDDEN, WIDTH, deep)
 
     def forward(self, x, cos, sin):
+        """The block's output, and its attention [rows, heads, length, length]."""
         rows, length, _ = x.shape
         qkv = self.qkv(self.before_attention(x)).view(rows, length, HEADS + 2 * GROUPS, HEAD).transpose(1, 2)
         both = turned(qkv[:, : HEADS + GROUPS], cos, sin)
         keys, values = (part.repeat_interleave(HEADS // GROUPS, 1) for part in (both[:, HEADS:], qkv[:, HEADS + GROUPS:]))
         # Written out, because that is faster on short rows on a CPU than the fused operator.
         future = torch.full((length, length), -1e9, dtype=x.dtype, device=x.device).triu(1)
-        mixed = (both[:, :HEADS] @ keys.transpose(2, 3) * HEAD**-0.5 + future).softmax(-1) @ values
-        x = x + self.out(mixed.transpose(1, 2).reshape(rows, length, HEADS * HEAD))
+        attention = (both[:, :HEADS] @ keys.transpose(2, 3) * HEAD**-0.5 + future).softmax(-1)
+        x = x + self.out((attention @ values).transpose(1, 2).reshape(rows, length, HEADS * HEAD))
         gate, up = self.gate_up(self.before_mlp(x)).chunk(2, -1)
-        return x + self.down(F.silu(gate) * up)
+        return x + self.down(F.silu(gate) * up), attention
 
 
 class Starter(nn.Module):
@@ -89,15 +105,16 @@ class Starter(nn.Module):
         self.register_buffer("sin", turn.sin(), persistent=False)
 
     def forward(self, ids, precision=torch.float32):
-        """Hidden states after the last norm and after SENSE_LAYER layers, each [rows, length, WIDTH]."""
+        """Hidden states after the last norm and after SENSE_LAYER layers, each [rows, length, WIDTH]; the pointers' attention by kind."""
         x = F.embedding(ids, self.embedding).to(precision)
         cos, sin = self.cos[: ids.shape[1]].to(precision), self.sin[: ids.shape[1]].to(precision)
-        middle = x
-        for number, block in enumerate(self.blocks, 1):
-            x = block(x, cos, sin)
-            if number == SENSE_LAYER:
+        middle, attentions = x, []
+        for number, block in enumerate(self.blocks):
+            x, attention = block(x, cos, sin)
+            if number + 1 == SENSE_LAYER:
                 middle = x
-        return self.norm(x), middle
+            attentions.append(attention)
+        return self.norm(x), middle, {kind: attentions[layer][:, heads] for kind, (layer, heads) in POINTERS.items()}
 
     def logits(self, hidden):
         return F.linear(hidden, self.embedding.to(hidden.dtype))

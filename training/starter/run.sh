@@ -10,15 +10,15 @@ here=$(cd "$(dirname "$0")" && pwd)
 data=$(realpath "$1")
 encoder=$(realpath "$2")
 work=$(realpath -m "${3:-.local/starter}")
-broad=${4:-8e6}
-focused=${5:-8e6}
+broad=${4:-5.5e6}
+focused=${5:-9e6}
 python=${PYTHON:-python3}
 
 [ -e "$work/spans.npy" ] || "$python" "$here/prepare.py" --data "$data" --work "$work" --encoder "$encoder"
 "$python" "$here/train.py" --work "$work" --broad "$broad" --focused "$focused"
 "$python" "$here/export.py" --work "$work" --out "$here/../../models/starter" --precision int4
 "$python" "$here/export.py" --work "$work" --out "$work/float32" --precision fp32
-"$python" "$here/evaluate.py" --data "$data" --work "$work" --model "$here/../../models/starter" --float32 "$work/float32" ${BEFORE:+--before "$BEFORE"} --every 2
+"$python" "$here/evaluate.py" --data "$data" --work "$work" --model "$here/../../models/starter" --float32 "$work/float32" ${BEFORE:+--before "$BEFORE"}
 cd "$here/../.."
 python3 scripts/manifest.py
 scripts/evals.sh || [ $? -eq 1 ]  # 1: worse somewhere than the model before; it says where

@@ -6,6 +6,7 @@ used up, so a run may be given another budget in the middle and still ends with 
 
 import argparse
 import json
+import shutil
 import time
 from pathlib import Path
 
@@ -17,17 +18,20 @@ from tokenizers import Tokenizer
 import copying
 import tokenizer as bpe
 from dialogue import SEED, render, unmarked
-from model import Starter
+from model import POINTERS, Linear, Starter
+from pointing import DECISION, FIRST
 
 PROMPT_KEPT, PROMPT_WEIGHT = 0.1, 0.6  # share of prompt positions whose next token is learnt, and the weight of each
-FIRST_WEIGHT = 4.0  # of an answer's first token, where a label is decided
-SENSE_WEIGHT = 1.0  # of the cosine loss that teaches spans their meaning
+KIND_WEIGHTS = (PROMPT_WEIGHT, 1.0, 4.0, 3.0)  # by kind: an answer's first token decides most, then where a copy starts or ends
+SENSE_WEIGHT, SENSE_SHARP = 1.0, 10.0  # of the losses that teach spans their meaning
+POINTER_WEIGHTS = {"copies": 0.5, "choices": 0.3, "leads": 0.1}  # of the losses that teach attention where to look
 RATE, SCALE_RATE, EMBEDDING_RATE, DECAY = 0.0013, 0.004, 0.0005, 0.05  # of matrices, of norms, of embeddings
-WARMUP = 0.02  # share of the broad phase
+WARMUP = 0.05  # share of the broad phase
 POOL = 3000  # dialogues that are sorted by length together
 SHORT, SHORT_SHARE = 72, 0.15  # copying is found soonest in short dialogues: longest at first, growing from this share of the broad phase on
-COPYING_STEPS = 120  # of exercises before anything else
-EXERCISE_SHARE, EXERCISE_EVERY = 0.6, 3  # until this share of the broad phase: one of copying, three of choosing
+EXERCISES = 80, 320  # steps before anything else: of copying alone, then of copying and choosing in turn
+EXERCISE_SHARE, EXERCISE_EVERY = 0.4, 3  # until this share of the broad phase: both in turn
+FOUR_BITS_SHARE = 0.75  # from this share of the focused phase on, weights are rounded as in the export
 SAVE_EVERY, CHECK_EVERY = 120, 600  # seconds
 
 
@@ -50,15 +54,20 @@ class Phase:
     def exercises(self, share, step):
         return self.name == "broad" and share < EXERCISE_SHARE and step % EXERCISE_EVERY == 0
 
+    def four_bits(self, share):
+        return self.name == "focused" and share >= FOUR_BITS_SHARE
+
 
 class Batches:
     """Dialogues in a seeded order, packed into batches of similar length with about `size` tokens, padded right."""
 
     def __init__(self, work, name, size):
         data = np.load(work / f"{name}.npz")
-        self.tokens, self.kinds, self.offsets, self.marks, self.size = data["tokens"], data["kinds"], data["offsets"], data["marks"], size
+        self.tokens, self.kinds, self.offsets, self.size = data["tokens"], data["kinds"], data["offsets"], size
+        self.marks, self.pairs = data["marks"], {kind: data[kind] for kind in POINTERS}
         self.spans = torch.from_numpy(np.load(work / "spans.npy").astype(np.float32))
         self.first_mark = np.searchsorted(self.marks[:, 0], self.offsets)
+        self.first_pair = {kind: np.searchsorted(pairs[:, 0], self.offsets) for kind, pairs in self.pairs.items()}
 
     def groups(self, done, longest):
         """Groups of dialogues from the `done`-th pool on, no longer than `longest()`, each as (pools done before, indices)."""
@@ -85,10 +94,10 @@ class Batches:
         return -(-int(length) // 16) * 16  # few shapes, so that few matrix kernels are made
 
     def tensors(self, group):
-        """Tokens, kinds (-1 beyond the end), and marks as (row, position, sentence vector)."""
+        """Tokens, kinds (-1 beyond the end), marks as (row, position, sentence vector), and by kind the pointers' (row, position, source)."""
         width = self.width(max(self.offsets[index + 1] - self.offsets[index] for index in group))
         ids, kinds = torch.zeros(len(group), width, dtype=torch.long), torch.full((len(group), width), -1, dtype=torch.long)
-        rows, positions, spans = [], [], []
+        rows, positions, spans, sources = [], [], [], {kind: [np.zeros((3, 0), dtype=np.int64)] for kind in self.pairs}
         for row, index in enumerate(group):
             start, end = self.offsets[index], self.offsets[index + 1]
             ids[row, : end - start] = torch.from_numpy(self.tokens[start:end].astype(np.int64))
@@ -97,51 +106,79 @@ class Batches:
                 rows.append(row)
                 positions.append(int(position - start))
                 spans.append(int(number))
-        return ids, kinds, (torch.tensor(rows, dtype=torch.long), torch.tensor(positions, dtype=torch.long), self.spans[spans])
+            for kind, first in self.first_pair.items():
+                pairs = self.pairs[kind][first[index]: first[index + 1]].T - start
+                sources[kind].append(np.concatenate([np.full((1, pairs.shape[1]), row), pairs]))
+        marks = torch.tensor(rows, dtype=torch.long), torch.tensor(positions, dtype=torch.long), self.spans[spans]
+        return ids, kinds, marks, {kind: torch.from_numpy(np.concatenate(found, 1)) for kind, found in sources.items()}
 
 
-def losses(model, ids, kinds, marks, precision, sense_weight):
-    """The loss to minimise; then that of all answer tokens, of their first tokens, and of the spans' meaning."""
-    hidden, middle = model(ids, precision)
+def pointer_loss(pointed, sources, kind):
+    """How little the pointers' attention lies on the sources, which stand sorted by (row, position); 0 if there are none.
+
+    What is copied or chosen is told before its position, so attention is that of the position before.
+    """
+    if kind not in sources or not sources[kind].numel():
+        return torch.zeros((), device=pointed[kind].device)
+    (rows, positions, places), pointed = sources[kind], pointed[kind]
+    mass = pointed[rows, :, positions - int(kind != "leads"), places].float().mean(1)
+    _, token = torch.unique_consecutive(rows * pointed.shape[-1] + positions, return_inverse=True)
+    return -(torch.zeros(int(token[-1]) + 1, device=mass.device).index_add(0, token, mass) + 1e-5).log().mean()
+
+
+def sense_loss(found, vectors):
+    """Cosine distance, and that what is found be as near to the batch's other vectors as its own vector is."""
+    found = F.normalize(found.float(), dim=1)
+    alike = F.kl_div((SENSE_SHARP * found @ vectors.T).log_softmax(-1), (SENSE_SHARP * vectors @ vectors.T).softmax(-1), reduction="batchmean")
+    return 1 - (found * vectors).sum(1).mean() + 0.5 * alike
+
+
+def losses(model, ids, kinds, marks, sources, precision):
+    """The loss to minimise, and its parts for the log."""
+    hidden, middle, pointed = model(ids, precision)
     kinds, target = kinds[:, 1:], ids[:, 1:]
     keep = (kinds > 0) | ((kinds == 0) & (torch.rand(kinds.shape, device=kinds.device) < PROMPT_KEPT))
     each = F.cross_entropy(model.logits(hidden[:, :-1][keep]).float(), target[keep], reduction="none")
     kept = kinds[keep]
-    weights = torch.where(kept == 2, FIRST_WEIGHT, torch.where(kept == 1, 1.0, PROMPT_WEIGHT))
-    loss, sense = (each * weights).sum() / weights.sum(), torch.zeros((), device=ids.device)
+    weights = torch.tensor(KIND_WEIGHTS, device=ids.device)[kept.long()]
     rows, positions, vectors = marks
-    if len(rows):
-        found = model.sense(middle[rows, positions]).float()
-        sense = 1 - F.cosine_similarity(found, vectors).mean()
-        loss = loss + sense_weight * sense
-    return loss, each[kept > 0].mean().item(), each[kept == 2].mean().item(), sense.item()
+    sense = sense_loss(model.sense(middle[rows, positions]), vectors) if len(rows) else torch.zeros((), device=ids.device)
+    pointers = [pointer_loss(pointed, sources, kind) for kind in POINTER_WEIGHTS]
+    loss = (each * weights).sum() / weights.sum() + SENSE_WEIGHT * sense + sum(weight * part for weight, part in zip(POINTER_WEIGHTS.values(), pointers))
+    parts = {"answer_loss": each[kept > 0], "first_token_loss": each[kept == FIRST], "decision_loss": each[kept == DECISION], "sense_loss": sense}
+    return loss, {name: part.mean().item() for name, part in (parts | {f"{kind}_loss": part for kind, part in zip(POINTER_WEIGHTS, pointers)}).items()}
 
 
-def copying_loss(model, ids, told, precision):
-    """Cross-entropy of what can be copied, and the share that is copied rightly."""
-    hidden, _ = model(ids, precision)
+def copying_loss(model, ids, told, sources, precision):
+    """The loss of what can be copied, and the share that is copied rightly."""
+    hidden, _, pointed = model(ids, precision)
     at = told[:, 1:]
     logits, target = model.logits(hidden[:, :-1][at]).float(), ids[:, 1:][at]
-    return F.cross_entropy(logits, target), (logits.argmax(-1) == target).float().mean().item()
+    pointers = sum(weight * pointer_loss(pointed, sources, kind) for kind, weight in POINTER_WEIGHTS.items())
+    return F.cross_entropy(logits, target) + pointers, (logits.argmax(-1) == target).float().mean().item()
 
 
 @torch.no_grad()
 def quick_check(model, tokenizer, questions, precision, device):
-    """The share of held-out questions whose greedy answer is the expected one to the letter, by task.
+    """By task: the share of held-out questions whose greedy answer is the expected one to the letter, and for commands the loss too.
 
     A greedy answer is the expected one just if every token of the expected one is the likeliest after those before it.
     """
-    right, asked = {}, {}
+    right, asked, lost = {}, {}, {}
     for question in questions:
         expected = question["answer"] if isinstance(question["answer"], str) else json.dumps(question["answer"], ensure_ascii=False)
         segments = render([(role, unmarked(content)[0]) for role, content in question["messages"]], True) + [(expected + "<|im_end|>", True)]
         parts = [tokenizer.encode(text, add_special_tokens=False).ids for text, _ in segments]
         ids, answer = sum(parts, []), parts[-1]
-        hidden, _ = model(torch.tensor([ids], device=device), precision)
-        best = model.logits(hidden[0, -len(answer) - 1: -1]).argmax(-1).tolist()
+        hidden, *_ = model(torch.tensor([ids], device=device), precision)
+        logits = model.logits(hidden[0, -len(answer) - 1: -1]).float()
+        best = logits.argmax(-1).tolist()
+        if question["task"].startswith("command"):
+            loss = F.cross_entropy(logits, torch.tensor(answer, device=device)).item()
+            lost.setdefault(question["task"] + "_loss", []).append(loss)
         asked[question["task"]] = asked.get(question["task"], 0) + 1
         right[question["task"]] = right.get(question["task"], 0) + (best == answer)
-    return {task: round(right[task] / asked[task], 3) for task in asked}
+    return {task: round(right[task] / asked[task], 3) for task in asked} | {task: round(sum(each) / len(each), 3) for task, each in lost.items()}
 
 
 class Run:
@@ -186,7 +223,9 @@ class Run:
         self.optimizer.zero_grad(set_to_none=True)
 
     def exercise(self, exercise, precision, rate):
-        loss, right = copying_loss(self.model, *(part.to(self.device) for part in exercise.batch()), precision)
+        ids, told, sources = exercise.batch()
+        sources = {kind: pairs.to(self.device) for kind, pairs in sources.items()}
+        loss, right = copying_loss(self.model, ids.to(self.device), told.to(self.device), sources, precision)
         self.step(loss, rate)
         return right
 
@@ -197,31 +236,34 @@ class Run:
         torch.manual_seed(SEED + progress["steps"])
         batches = Batches(self.work, phase.name, batch_tokens)
         if not progress["steps"]:
-            for number in range(COPYING_STEPS):
-                right[0] = self.exercise(exercises[0], precision, min(1.0, number / 40))
-                if number % 20 == 0:
+            alone, together = EXERCISES
+            for number in range(alone + together):
+                turn = number % 2 if number >= alone else 0
+                right[turn] = self.exercise(exercises[turn], precision, min(1.0, number / 40))
+                if number % 20 == 1:
                     self.log(exercises=[round(part, 3) for part in right])
         next_save, next_check = progress["seconds"] + SAVE_EVERY, progress["seconds"] + CHECK_EVERY
         for pools, group in batches.groups(progress["pools"], lambda: phase.longest(progress["tokens"] / phase.budget)):
             share = progress["tokens"] / phase.budget
             if share >= 1:
                 break
-            ids, kinds, (rows, positions, vectors) = batches.tensors(group)
+            Linear.four_bits = phase.four_bits(share)
+            ids, kinds, (rows, positions, vectors), sources = batches.tensors(group)
             real = int((kinds >= 0).sum())
             ids, kinds = ids.to(self.device), kinds.to(self.device)
             marks = rows.to(self.device), positions.to(self.device), vectors.to(self.device)
-            loss, *parts = losses(self.model, ids, kinds, marks, precision, SENSE_WEIGHT)
+            sources = {kind: pairs.to(self.device) for kind, pairs in sources.items()}
+            loss, parts = losses(self.model, ids, kinds, marks, sources, precision)
             self.step(loss, phase.rate(share))
             seen.append(parts)
             if phase.exercises(share, progress["steps"]):
-                turn = progress["steps"] // EXERCISE_EVERY % 4
-                right[min(turn, 1)] = self.exercise(exercises[min(turn, 1)], precision, phase.rate(share))
+                turn = progress["steps"] // EXERCISE_EVERY % 2
+                right[turn] = self.exercise(exercises[turn], precision, phase.rate(share))
             now = time.monotonic()
             progress.update(tokens=progress["tokens"] + real, steps=progress["steps"] + 1, pools=pools, seconds=progress["seconds"] + now - last)
             last = now
             if progress["steps"] % 100 == 0:
-                answer, first, sense = np.mean(seen, axis=0).round(4).tolist()
-                self.log(answer_loss=answer, first_token_loss=first, sense_loss=sense, exercises=[round(part, 3) for part in right])
+                self.log(**{name: round(float(np.nanmean([parts[name] for parts in seen])), 4) for name in seen[0]}, exercises=[round(part, 3) for part in right])
                 seen = []
             if progress["seconds"] >= next_check:
                 self.log(check=check(self.model))
@@ -236,20 +278,25 @@ class Run:
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, required=True, help="folder that prepare.py wrote to")
-    parser.add_argument("--broad", type=float, default=8e6, help="tokens of the broad phase over all runs")
-    parser.add_argument("--focused", type=float, default=8e6, help="tokens of the focused phase over all runs")
+    parser.add_argument("--broad", type=float, default=5.5e6, help="tokens of the broad phase over all runs")
+    parser.add_argument("--focused", type=float, default=9e6, help="tokens of the focused phase over all runs")
     parser.add_argument("--batch", type=int, default=1536, help="tokens of a batch")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--compile", action=argparse.BooleanOptionalAction, default=shutil.which("g++") is not None, help="compile the blocks (needs g++)")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     torch.manual_seed(SEED)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     tokenizer = Tokenizer.from_file(str(args.work / "tokenizer.json"))
     with open(args.work / "heldout.jsonl", encoding="utf-8") as handle:
-        questions = [json.loads(line) for line in handle][::11]
+        questions = [json.loads(line) for line in handle]
+    questions = [question for number, question in enumerate(questions) if number % 11 == 0 or question["task"].startswith("command")]
     precision = torch.bfloat16
     vocabulary = tokenizer.get_vocab()
     run = Run(args.work, device)
+    if args.compile:
+        for block in run.model.blocks:
+            block.forward = torch.compile(block.forward, dynamic=True)
     twins = bpe.twins(vocabulary)
     exercises = (copying.Exercises(vocabulary, twins, SEED),
                  copying.Choices(tokenizer, twins, torch.load(args.work / "embeddings.pt", weights_only=True), SEED + run.progress["steps"]))

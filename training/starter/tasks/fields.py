@@ -5,6 +5,7 @@ import re
 
 import aliases
 import wordings as W
+from dialogue import span, value_span
 from tasks.text import held_out_text, invented, plain, quoted, read, recase, style_name, trained, value
 
 HELD_OUT = {"cuisine", "album", "currency_name", "radio_name", "facility", "meal_type"}  # slots that are never trained
@@ -13,9 +14,10 @@ WEIGHTS = {"frames": 8, "snips": 8, "hwu64": 5, "restaurants8k": 5, "wnut17": 1}
 
 def shown_fields(rng, names):
     layout = rng.choice(["comma"] * 5 + ["word"] * 5 + ["json", "quote", "dash", "schema"])
+    bare, names = names, [span(name) for name in names]
     if layout == "word":
         return (", ".join(names[:-1]) + " and " if len(names) > 1 else "") + ("the " if rng.random() < 0.2 else "") + names[-1]
-    return {"json": lambda: json.dumps(names, ensure_ascii=False), "quote": lambda: ", ".join(f'"{name}"' for name in names),
+    return {"json": lambda: json.dumps(bare, ensure_ascii=False), "quote": lambda: ", ".join(f'"{name}"' for name in names),
             "dash": lambda: "\n- " + "\n- ".join(names) + "\n", "schema": lambda: "{" + ", ".join(f'"{name}": ...' for name in names) + "}",
             }.get(layout, lambda: ", ".join(names))()
 
@@ -97,6 +99,17 @@ def with_invented(rng, text, values):
     return text, values
 
 
+def marked(text, values):
+    """The text with its values marked, so that each one's first token is taught what kind it is."""
+    at = 0
+    for start, kind, found in sorted((text.find(found), kind, found) for kind, found in values.items() if text.count(found) == 1):
+        start = text.find(found, at)
+        if start >= 0:
+            told = value_span(found, names_of(kind)[0])
+            text, at = text[:start] + told + text[start + len(found):], start + len(told)
+    return text
+
+
 class Fields:
     def __init__(self, folder):
         rows = {name: read(folder, name) for name in ("snips", "hwu64", "restaurants8k", "wnut17")}
@@ -142,10 +155,10 @@ class Fields:
         if turns > 1 or rng.random() < 0.15:
             messages = [("system", rng.choice(trained(W.EXTRACT_SYSTEM)).format(fields=fields, absent=absent))]
             for text, values in rows:
-                messages += [("user", text), ("assistant", answer(values))]
+                messages += [("user", marked(text, values)), ("assistant", answer(values))]
             return messages
         text, values = rows[0]
-        return [("user", rng.choice(trained(W.EXTRACT)).format(fields=fields, absent=absent, text=quoted(rng, text))), ("assistant", answer(values))]
+        return [("user", rng.choice(trained(W.EXTRACT)).format(fields=fields, absent=absent, text=quoted(rng, marked(text, values)))), ("assistant", answer(values))]
 
     def held_out(self, rng):
         def asked(task, text, values):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import aliases
 import wordings as W
-from dialogue import span
+from dialogue import entry, span
 from tasks.text import bucket, fill, held_out_text, invented, plain, quoted, read, recase, style_name, trained
 
 HERE = Path(__file__).parent.parent
@@ -25,8 +25,12 @@ LAYOUTS = ["comma"] * 10 + ["word"] * 4 + ["dash"] * 3 + ["line"] * 2 + ["number
 class Pool:
     """Labels that can stand in one prompt: for each its names, the first its own, and its texts or a maker of texts."""
 
-    def __init__(self, names, texts, own_name=0.7, noun=None):
-        self.names, self.texts, self.own_name, self.noun, self.keys = names, texts, own_name, noun, list(names)
+    def __init__(self, names, texts, own_name=0.7, noun=None, title=None):
+        self.names, self.texts, self.own_name, self.noun, self.keys, self.title = names, texts, own_name, noun, list(names), title
+
+    def group(self, key):
+        """What a label and its texts have in common (dialogue.span)."""
+        return "/".join(key) if isinstance(key, tuple) else f"{self.title}/{key}"
 
     def draw(self, rng, count, aliases_too=True):
         """`count` labels with distinct names: their keys and plain names."""
@@ -138,10 +142,10 @@ def own_pools(keep):
     }
 
 
-def laid_out(rng, names, layout=None):
-    """A list of labels as people type it."""
-    layout = layout or rng.choice(LAYOUTS)
-    bare, names = names, [span(name) for name in names]
+def laid_out(rng, names, groups):
+    """A list of labels as people type it; a label without a group belongs to no text."""
+    layout = rng.choice(LAYOUTS)
+    bare, names = names, [entry(span(name, group)) for name, group in zip(names, groups)]
     if layout == "word" and len(names) > 1:
         return ", ".join(names[:-1]) + f" {rng.choice(['or', 'or', 'and'])} " + names[-1]
     return {
@@ -162,7 +166,9 @@ class Labels:
         intents, (self.outside, self.outside_held_out) = load(folder)
         self.intents = intents
         self.pools = public_pools(intents[0]) | own_pools(lambda text: not held_out_text(text))
-        sets = [Pool(names, texts, own_name=0.6, noun=noun) for noun, names, texts in label_sets() if len(names) > 1]
+        for title, pool in self.pools.items():
+            pool.title = title
+        sets = [Pool(names, texts, 0.6, noun, f"set {number}") for number, (noun, names, texts) in enumerate(label_sets()) if len(names) > 1]
         self.sets = [pool for number, pool in enumerate(sets) if number % 10]
         self.sets_held_out = sets[::10]
 
@@ -171,15 +177,16 @@ class Labels:
         return name, rng.choice(self.sets) if name == "sets" else self.pools[name]
 
     def stray(self, rng, name, pool, keys):
-        """A text that none of `keys` fits."""
+        """A text that none of `keys` fits, with its group."""
         draw = rng.random()
-        if draw < 0.45:
-            return recase(rng, rng.choice(self.outside))
+        other, rest = pool, [key for key in pool.keys if key not in keys and not any(set(pool.names[key]) & set(pool.names[other]) for other in keys)]
         if draw < 0.7 and name in ("banking77", "snips"):
             other = self.pools["snips" if name == "banking77" else "banking77"]
-            return other.text(rng, rng.choice(other.keys))
-        rest = [key for key in pool.keys if key not in keys and not any(set(pool.names[key]) & set(pool.names[other]) for other in keys)]
-        return pool.text(rng, rng.choice(rest)) if rest else recase(rng, rng.choice(self.outside))
+            rest = other.keys
+        if draw < 0.45 or not rest:
+            return recase(rng, rng.choice(self.outside)), ""
+        key = rng.choice(rest)
+        return other.text(rng, key), other.group(key)
 
     def dialogue(self, rng, turns):
         name, pool = self.pool(rng)
@@ -195,34 +202,34 @@ class Labels:
             if rng.random() < 0.4:
                 none = style_name(style, none.lower())
             none_clause = " " + rng.choice(trained(W.NONE_ASK)).format(none=none)
-        answers, variant = list(shown), rng.random()
+        answers, groups, variant = list(shown), [pool.group(key) for key in keys], rng.random()
         if none and rng.random() < 0.4:
-            shown, none_clause = shown + [none], rng.choice(["", none_clause])
+            shown, groups, none_clause = shown + [none], groups + [""], rng.choice(["", none_clause])
         if variant < 0.05:
             codes = [invented(rng) for _ in shown]
             if len(set(codes)) == len(codes):
                 described = shown if rng.random() < 0.5 else names + shown[len(names):]
-                shown, answers = [f"{code}: {span(label)}" for code, label in zip(codes, described)], codes
+                shown, answers = [entry(f"{code}: {span(label, group)}") for code, label, group in zip(codes, described, groups)], codes
                 none = codes[-1] if none and len(described) > len(names) else none
             labels = "\n" + "\n".join(shown) + "\n"
         elif variant < 0.08:
             answers = [chr(65 + i) for i in range(len(shown))]
-            labels = "\n" + "\n".join(f"{letter}) {span(label)}" for letter, label in zip(answers, shown)) + "\n"
+            labels = "\n" + "\n".join(entry(f"{letter}) {span(label, group)}") for letter, label, group in zip(answers, shown, groups)) + "\n"
             none = answers[-1] if none and len(shown) > len(names) else none
             none_clause += rng.choice([" Answer with the letter.", " Reply with the letter only."])
         else:
-            labels = laid_out(rng, shown)
+            labels = laid_out(rng, shown, groups)
         as_json = variant > 0.97
         if as_json:
             none_clause += rng.choice([' Answer as JSON: {"label": "..."}', ' Return JSON with the key "label".', " Output a JSON object with the key label."])
 
         def one():
-            if none and rng.random() < 0.42:
-                text, answer = self.stray(rng, name, pool, keys), none
+            if none and rng.random() < 0.36:
+                (text, group), answer = self.stray(rng, name, pool, keys), none
             else:
                 index = rng.randrange(len(keys))
-                text, answer = pool.text(rng, keys[index]), answers[index]
-            return text, json.dumps({"label": answer}, ensure_ascii=False) if as_json else answer
+                text, group, answer = pool.text(rng, keys[index]), pool.group(keys[index]), answers[index]
+            return span(text, group), json.dumps({"label": answer}, ensure_ascii=False) if as_json else answer
 
         capital = kind[0].upper() + kind[1:]
         if turns > 1 or rng.random() < 0.15:
@@ -230,14 +237,14 @@ class Labels:
             messages = [("system", system)]
             for turn in range(turns):
                 text, answer = one()
-                shown_text = span(text) if rng.random() < 0.75 else f"{capital}: {quoted(rng, span(text))}"
+                shown_text = text if rng.random() < 0.75 else f"{capital}: {quoted(rng, text)}"
                 messages += [("user", shown_text), ("assistant", answer)]
             if rng.random() < 0.12:
                 messages = [("user", system + "\n\n" + messages[1][1])] + messages[2:]
             return messages
         text, answer = one()
         wordings = W.SENTIMENT_ASK if name == "sentiment" and rng.random() < 0.6 else W.CHOOSE
-        user = rng.choice(trained(wordings)).format(labels=labels, kind=kind, Kind=capital, text=quoted(rng, span(text)))
+        user = rng.choice(trained(wordings)).format(labels=labels, kind=kind, Kind=capital, text=quoted(rng, text))
         if none and rng.random() < 0.3:
             return [("user", user + "\n" + none_clause.strip()), ("assistant", answer)]
         return [("user", user + none_clause), ("assistant", answer)]
