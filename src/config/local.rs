@@ -39,7 +39,7 @@ pub struct LocalConfig {
     pub max_streams: usize,
     /// Whether a step runs over an even number of rows, where the graph's kernels sum a row that is alone otherwise than rows
     /// in pairs (int4 with blocks of 64 or more, on some processors): an answer is then the same whoever runs beside it. Costs
-    /// one that runs alone a tenth to a seventh of its speed; where it is not needed, as with `max-streams = 1`, nothing.
+    /// one that runs alone 9 to 18 % more time; where it is not needed, as with `max-streams = 1`, nothing.
     pub pair_rows: bool,
     /// Requests that may wait; one more is refused. One API key may hold three quarters of the places.
     pub queue: usize,

@@ -189,9 +189,10 @@ def main():
         log = [json.loads(line) for line in handle]
     seen = {phase: max(line["tokens"] for line in log if line.get("phase", "broad") == phase) for phase in ("broad", "focused")}
     results["training"] = {"minutes": round(log[-1]["seconds"] / 60, 1), "steps": log[-1]["steps"], **seen}
-    results["commands_curve"] = [{"phase": line["phase"], "tokens": line["tokens"] + (seen["broad"] if line["phase"] == "focused" else 0),
-                                  **{name: value for name, value in line["check"].items() if name.startswith("command")}}
-                                 for line in log if "check" in line]
+    checks = {(line["phase"], line["tokens"]): line["check"] for line in log if "check" in line}  # one that was gone on with says some twice
+    results["commands_curve"] = [{"phase": phase, "tokens": tokens + (seen["broad"] if phase == "focused" else 0),
+                                  **{name: value for name, value in check.items() if name.startswith("command")}}
+                                 for (phase, tokens), check in sorted(checks.items())]
     for name, folder in (("shipped", args.model), ("float32", args.float32), ("before", args.before)):
         if folder is None:
             continue

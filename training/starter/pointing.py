@@ -4,7 +4,8 @@ Most answers here are copies: a label of the list, a value of the text, a name a
 is known to the letter, so some heads' attention is taught it outright, as a reader that marks spans is taught:
 
 copies    before each copied token, look at where it stands
-choices   before a chosen label, look at the label's last token, the first that can know what the label means
+choices   before a chosen label, look at the label's last token, the first that can know what the label means; another label that
+          begins with the whole of it counts too, as the data cannot tell the two by their first tokens
 leads     at a label's last token, look at the label's first token (or at the code or letter that stands for it), which is
           what the choice needs to bring
 """

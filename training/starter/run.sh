@@ -3,15 +3,15 @@
 #   training/starter/run.sh DATA ENCODER [WORK] [BROAD] [FOCUSED]
 # DATA holds the task sets (*.jsonl), ENCODER is MiniLM-L6's folder, WORK keeps intermediate files, BROAD and
 # FOCUSED are the tokens of the two phases.
-# PYTHON names an interpreter with training/requirements.txt installed. BEFORE, if set, names the exported starter model to compare with.
+# PYTHON names an interpreter with training/requirements.txt installed. BEFORE, if set, names the first starter model, exported, to compare with.
 # Training goes on where it stopped when WORK already holds a checkpoint; a GPU is used where there is one.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 data=$(realpath "$1")
 encoder=$(realpath "$2")
 work=$(realpath -m "${3:-.local/starter}")
-broad=${4:-5.5e6}
-focused=${5:-9e6}
+broad=${4:-4.625e6}
+focused=${5:-8e6}
 python=${PYTHON:-python3}
 
 [ -e "$work/spans.npy" ] || "$python" "$here/prepare.py" --data "$data" --work "$work" --encoder "$encoder"

@@ -31,7 +31,7 @@ POOL = 3000  # dialogues that are sorted by length together
 SHORT, SHORT_SHARE = 72, 0.15  # copying is found soonest in short dialogues: longest at first, growing from this share of the broad phase on
 EXERCISES = 80, 320  # steps before anything else: of copying alone, then of copying and choosing in turn
 EXERCISE_SHARE, EXERCISE_EVERY = 0.4, 3  # until this share of the broad phase: both in turn
-FOUR_BITS_SHARE = 0.75  # from this share of the focused phase on, weights are rounded as in the export
+FOUR_BITS_SHARE = 0.75  # from this share of the focused phase on, the blocks' matrices are rounded as in the export
 SAVE_EVERY, CHECK_EVERY = 120, 600  # seconds
 
 
@@ -278,8 +278,8 @@ class Run:
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, required=True, help="folder that prepare.py wrote to")
-    parser.add_argument("--broad", type=float, default=5.5e6, help="tokens of the broad phase over all runs")
-    parser.add_argument("--focused", type=float, default=9e6, help="tokens of the focused phase over all runs")
+    parser.add_argument("--broad", type=float, default=4.625e6, help="tokens of the broad phase over all runs")
+    parser.add_argument("--focused", type=float, default=8e6, help="tokens of the focused phase over all runs")
     parser.add_argument("--batch", type=int, default=1536, help="tokens of a batch")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--compile", action=argparse.BooleanOptionalAction, default=shutil.which("g++") is not None, help="compile the blocks (needs g++)")

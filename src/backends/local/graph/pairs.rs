@@ -1,18 +1,19 @@
 //! Whether a row's numbers hang on how many rows run: some kernels take rows in pairs, and sum one that is alone, or the
-//! last of an odd number, in another order. Promises: it is tried out at load; where an even number of rows mends it, every
-//! step from then on runs over one; where it does not, the log says so. Prompts need none of it: each is read alone.
+//! last of an odd number, in another order. Promises: it is tried out at load, among few rows and among all there are; where
+//! an even number of rows mends it, steps from then on run over one (but a row that is run again after an error); where it
+//! does not, the log says so. Prompts need none of it: each is read alone.
 
 use super::Graph;
 use super::verify::{noise, same};
 
-/// Most rows that are tried together.
-const MOST: usize = 4;
+/// Numbers of rows that are held against all there are, from one on.
+const FEW: usize = 4;
 /// Tokens that each of them holds.
 const LENGTH: usize = 40;
 
 impl Graph {
-    /// Pairs the rows of a step if their numbers are the same then, and are not else. Takes a few steps, of up to [`MOST`]
-    /// of the `rows` that there are.
+    /// Pairs the rows of a step if their numbers are the same then, and are not else. Takes a few steps,
+    /// among [`FEW`] and all of the `rows` that there are.
     pub(super) fn pair_rows(&mut self, model: &str, rows: usize) -> ort::Result<()> {
         if !self.kv.runs_together(&self.layout) || self.rows_agree(rows)? {
             return Ok(());
@@ -29,11 +30,10 @@ impl Graph {
         Ok(())
     }
 
-    /// Whether every row has the same bits, in logits, keys and values, among however many rows it runs.
+    /// Whether every row has the same bits, in logits, keys and values, among few rows as among all.
     fn rows_agree(&mut self, rows: usize) -> ort::Result<bool> {
-        let most = rows.min(MOST);
-        let all = self.step_of(most)?;
-        for count in 1..most {
+        let all = self.step_of(rows)?;
+        for count in 1..rows.min(FEW + 1) {
             let told = self.step_of(count)?;
             if !told.iter().zip(&all).all(|(few, many)| same(few, many)) {
                 return Ok(false);
