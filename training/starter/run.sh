@@ -4,7 +4,7 @@
 # DATA holds the task sets (*.jsonl), ENCODER is MiniLM-L6's folder, WORK keeps intermediate files, BROAD and
 # FOCUSED are the tokens of the two phases.
 # PYTHON names an interpreter with training/requirements.txt installed. BEFORE, if set, names the first starter model, exported, to compare with.
-# Training goes on where it stopped when WORK already holds a checkpoint; a GPU is used where there is one.
+# Training goes on where it stopped when WORK already holds a checkpoint; a GPU is used where there is one (not tried).
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 data=$(realpath "$1")

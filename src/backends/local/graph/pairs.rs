@@ -1,19 +1,21 @@
 //! Whether a row's numbers hang on how many rows run: some kernels take rows in pairs, and sum one that is alone, or the
-//! last of an odd number, in another order. Promises: it is tried out at load, among few rows and among all there are; where
+//! last of an odd number, in another order. Promises: it is tried out at load, among few rows and among many; where
 //! an even number of rows mends it, steps from then on run over one (but a row that is run again after an error); where it
 //! does not, the log says so. Prompts need none of it: each is read alone.
 
 use super::Graph;
 use super::verify::{noise, same};
 
-/// Numbers of rows that are held against all there are, from one on.
+/// Numbers of rows that are held against many, from one on.
 const FEW: usize = 4;
+/// Most rows that are tried together, so that the trial's memory has a bound.
+const MANY: usize = 16;
 /// Tokens that each of them holds.
 const LENGTH: usize = 40;
 
 impl Graph {
     /// Pairs the rows of a step if their numbers are the same then, and are not else. Takes a few steps,
-    /// among [`FEW`] and all of the `rows` that there are.
+    /// of up to [`FEW`] and of up to [`MANY`] of the `rows` that there are.
     pub(super) fn pair_rows(&mut self, model: &str, rows: usize) -> ort::Result<()> {
         if !self.kv.runs_together(&self.layout) || self.rows_agree(rows)? {
             return Ok(());
@@ -30,9 +32,9 @@ impl Graph {
         Ok(())
     }
 
-    /// Whether every row has the same bits, in logits, keys and values, among few rows as among all.
+    /// Whether every row has the same bits, in logits, keys and values, among few rows as among many.
     fn rows_agree(&mut self, rows: usize) -> ort::Result<bool> {
-        let all = self.step_of(rows)?;
+        let all = self.step_of(rows.min(MANY))?;
         for count in 1..rows.min(FEW + 1) {
             let told = self.step_of(count)?;
             if !told.iter().zip(&all).all(|(few, many)| same(few, many)) {
