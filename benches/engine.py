@@ -40,8 +40,8 @@ class Race:
             raise SystemExit(f"{folder} is not there; make it with `python benches/big_models.py --out {wanted.models}`")
         self.weights = read_per_token(folder)
         self.subjects = {"crossover": Gateway(wanted.program, folder, wanted.threads)}
-        if (folder / "prefill.onnx").exists() and wanted.plain:
-            self.subjects["crossover, one form"] = Gateway(wanted.program, folder, wanted.threads, prefill_form=False)
+        for setting in wanted.also:
+            self.subjects[f"crossover, {setting}"] = Gateway(wanted.program, folder, wanted.threads, setting)
         for form in ("b128", "b32"):
             self.subjects[f"genai {form}"] = Genai(wanted.models / f"{name}-{form}", wanted.threads)
         gguf = wanted.models / f"{name}-q4_0.gguf"
@@ -144,7 +144,8 @@ def main() -> None:
     parser.add_argument("--llama", type=Path, help="folder of llama.cpp's shared libraries; left out without it")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--plain", action="store_true", help="also measure ours without the prefill form")
+    parser.add_argument("--also", action="append", default=[], metavar="SETTING",
+                        help="also measure ours with a setting of [local] that the race does not make, as `prefill-form = false`")
     parser.add_argument("names", nargs="*", default=["qwen2.5-0.5b", "llama-3.2-1b"])
     wanted = parser.parse_args()
     out, text = {}, []

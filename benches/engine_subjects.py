@@ -53,23 +53,22 @@ def memory_of(pid: int) -> dict:
 class Gateway:
     """`crossover serve` with one local model; prompts are digits, a token each, and never begin alike."""
 
-    def __init__(self, program: Path, folder: Path, threads: int, prefill_form: bool = True):
+    def __init__(self, program: Path, folder: Path, threads: int, setting: str = ""):
         self.files = sum(file.stat().st_size for file in folder.glob("model.onnx*"))
-        if prefill_form:
-            self.files += sum(file.stat().st_size for file in folder.glob("prefill.onnx*"))
+        self.files += sum(file.stat().st_size for file in folder.glob("prefill.onnx*"))
         self.digits = random.Random(1)
-        self.base = self.start(program, None, threads, True)
+        self.base = self.start(program, None, threads)
         self.stop()
-        self.own = self.start(program, folder, threads, prefill_form)
+        self.own = self.start(program, folder, threads, setting)
         self.overhead = 0
         self.overhead = self.ask(self.text(SAMPLE), 1)["prompt"] - SAMPLE
 
-    def start(self, program: Path, folder: Path | None, threads: int, prefill_form: bool) -> dict:
+    def start(self, program: Path, folder: Path | None, threads: int, setting: str = "") -> dict:
         self.state = tempfile.TemporaryDirectory()
         local = ["enabled = false"] if folder is None else [
             f'model = "{folder.resolve()}"', f"threads = {threads}", "max-streams = 8", "kv-cache-mib = 4096",
             "prefix-cache-mib = 512", "prefix-cache-shared = true",
-            *([] if prefill_form else ["prefill-form = false"]),
+            setting,
         ]
         config = Path(self.state.name) / "crossover.toml"
         config.write_text("\n".join([

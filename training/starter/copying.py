@@ -56,7 +56,7 @@ def seed(model):
             second.out.weight[:, head * HEAD: (head + 1) * HEAD] = copied[rows].T * 0.3
 
     shelf = torch.linalg.qr(torch.randn(WIDTH, WIDTH))[0]
-    for kind, (read_from, write_to) in {"copies": (copied, copied), "leads": (copied, shelf), "choices": (shelf, copied)}.items():
+    for kind, (read_from, write_to) in {"copies": (copied, copied), "leads": (copied, shelf), "choices": (shelf, copied), "follows": (copied, copied)}.items():
         layer, heads = POINTERS[kind]
         for head in range(*heads.indices(HEADS)):
             group = head * GROUPS // HEADS
@@ -116,10 +116,13 @@ class Choices:
 
     def batch(self):
         """Tokens, where the next one can be told: [rows, LENGTH] both, and by kind the pointers' (row, position, source)."""
-        rng, rows, copies, choices, leads = self.rng, 14, [], [], []
+        rng, rows, copies, choices, leads, bags, follows = self.rng, 14, [], [], [], [], []
         ids, told = np.zeros((rows, self.LENGTH), dtype=np.int64), np.zeros((rows, self.LENGTH), dtype=bool)
         for row in range(rows):
             labels = [rng.integers(0, len(self.words), rng.integers(1, 4)) for _ in range(rng.integers(2, 7))]
+            for label in labels:  # some begin alike and go on differently
+                if len(label) > 1 and rng.random() < 0.3:
+                    label[0] = labels[rng.integers(len(labels))][0]
             part, bare = self.parts[rng.integers(len(self.parts))], rng.random() < 0.3
             names = []
             for label in labels:
@@ -131,20 +134,24 @@ class Choices:
             for name in names:
                 starts.append(len(tokens))
                 leads.append((row, len(tokens) + len(name) - 1, len(tokens)))
+                bags += [(row, len(tokens) + len(name) - 1, len(tokens) + step) for step in range(1, len(name))]
                 tokens += name + part
             mask = [False] * len(tokens)
             while len(tokens) < self.LENGTH:
                 at = rng.integers(len(labels))
-                word = self.near[labels[at][rng.integers(len(labels[at]))]][rng.integers(self.NEAR)]
+                alike = sum(label[0] == labels[at][0] for label in labels) > 1 and len(labels[at]) > 1
+                word = self.near[labels[at][rng.integers(int(alike), len(labels[at]))]][rng.integers(self.NEAR)]
                 text = list(self.words[rng.integers(0, len(self.words), rng.integers(0, 4))])
                 text.insert(rng.integers(0, len(text) + 1), self.words[word])
                 answer = [self.bare[names[at][0]], *names[at][1:], *self.end]
                 asked = [*self.ask[len(self.end) * (tokens[-1:] == self.end):], *text, *self.reply]
                 begin = len(tokens) + len(asked)
                 copies += [(row, begin + i, starts[at] + i) for i in range(len(names[at])) if begin + i < self.LENGTH]
-                choices += [(row, begin, starts[at] + len(names[at]) - 1)] * (begin < self.LENGTH)
+                choices += [(row, begin + i, starts[at] + len(names[at]) - 1) for i in range(len(names[at]) + 1) if begin + i < self.LENGTH]
+                follows += [(row, begin + i, starts[at] + i) for i in range(1, len(names[at])) if begin + i < self.LENGTH]
                 tokens += asked + answer
                 mask += [False] * len(asked) + [True] * len(answer)
             ids[row], told[row] = tokens[: self.LENGTH], mask[: self.LENGTH]
         return torch.from_numpy(ids), torch.from_numpy(told), {
-            "copies": torch.tensor(copies).T, "choices": torch.tensor(choices).T, "leads": torch.tensor(leads).T}
+            kind: torch.tensor(pairs, dtype=torch.long).reshape(-1, 3).T for kind, pairs in (
+                ("copies", copies), ("choices", choices), ("leads", leads), ("bags", bags), ("follows", follows))}

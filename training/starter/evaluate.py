@@ -24,6 +24,9 @@ from tasks.labels import Labels, label_sets
 from tasks.text import plain
 
 
+PHASES = ("broad", "focused", "closing")  # of train.py
+
+
 class Exported:
     """An ONNX Runtime GenAI folder and greedy decoding with it."""
 
@@ -187,12 +190,13 @@ def main():
     results = {"decoding": "greedy", "questions": len(questions)}
     with open(args.work / "train.log", encoding="utf-8") as handle:
         log = [json.loads(line) for line in handle]
-    seen = {phase: max(line["tokens"] for line in log if line.get("phase", "broad") == phase) for phase in ("broad", "focused")}
+    seen = {phase: max(line["tokens"] for line in log if line.get("phase", "broad") == phase) for phase in PHASES}
     results["training"] = {"minutes": round(log[-1]["seconds"] / 60, 1), "steps": log[-1]["steps"], **seen}
     checks = {(line["phase"], line["tokens"]): line["check"] for line in log if "check" in line}  # one that was gone on with says some twice
-    results["commands_curve"] = [{"phase": phase, "tokens": tokens + (seen["broad"] if phase == "focused" else 0),
+    before = {phase: sum(seen[earlier] for earlier in PHASES[:number]) for number, phase in enumerate(PHASES)}
+    results["commands_curve"] = [{"phase": phase, "tokens": tokens + before[phase],
                                   **{name: value for name, value in check.items() if name.startswith("command")}}
-                                 for (phase, tokens), check in sorted(checks.items())]
+                                 for (phase, tokens), check in sorted(checks.items(), key=lambda item: (PHASES.index(item[0][0]), item[0][1]))]
     for name, folder in (("shipped", args.model), ("float32", args.float32), ("before", args.before)):
         if folder is None:
             continue

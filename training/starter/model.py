@@ -14,7 +14,8 @@ WIDTH, HIDDEN, LAYERS = 384, 768, 6
 HEADS, GROUPS, HEAD = 12, 6, 32
 EPSILON, THETA = 1e-6, 10000.0
 SENSE_LAYER, SENSE = 3, 384  # after this many layers marked tokens are taught a sentence vector
-POINTERS = {"copies": (4, slice(4, 12)), "choices": (4, slice(0, 4)), "leads": (2, slice(0, 4))}  # layer (from 0) and heads that pointing.py teaches
+# Layer (from 0) and heads that pointing.py teaches.
+POINTERS = {"copies": (4, slice(4, 12)), "choices": (4, slice(0, 4)), "leads": (2, slice(0, 4)), "bags": (2, slice(4, 8)), "follows": (5, slice(0, 6))}
 BLOCK = 32  # weights of a row that share a scale in 4 bits
 
 
@@ -106,7 +107,7 @@ class Starter(nn.Module):
 
     def forward(self, ids, precision=torch.float32):
         """Hidden states after the last norm and after SENSE_LAYER layers, each [rows, length, WIDTH]; the pointers' attention by kind."""
-        x = F.embedding(ids, self.embedding).to(precision)
+        x = F.embedding(ids, self.table()).to(precision)
         cos, sin = self.cos[: ids.shape[1]].to(precision), self.sin[: ids.shape[1]].to(precision)
         middle, attentions = x, []
         for number, block in enumerate(self.blocks):
@@ -116,8 +117,18 @@ class Starter(nn.Module):
             attentions.append(attention)
         return self.norm(x), middle, {kind: attentions[layer][:, heads] for kind, (layer, heads) in POINTERS.items()}
 
+    def meaning(self, ids, precision):
+        """What the first layers know of each place, as `sense` reads it: [rows, length, SENSE]."""
+        x = F.embedding(ids, self.table()).to(precision)
+        for block in self.blocks[:SENSE_LAYER]:
+            x, _ = block(x, self.cos[: ids.shape[1]].to(precision), self.sin[: ids.shape[1]].to(precision))
+        return self.sense(x)
+
+    def table(self):
+        return in_four_bits(self.embedding) if Linear.four_bits else self.embedding
+
     def logits(self, hidden):
-        return F.linear(hidden, self.embedding.to(hidden.dtype))
+        return F.linear(hidden, self.table().to(hidden.dtype))
 
 
 def as_transformers(state):

@@ -4,10 +4,13 @@ Most answers here are copies: a label of the list, a value of the text, a name a
 is known to the letter, so some heads' attention is taught it outright, as a reader that marks spans is taught:
 
 copies    before each copied token, look at where it stands
-choices   before a chosen label, look at the label's last token, the first that can know what the label means; another label that
-          begins with the whole of it counts too, as the data cannot tell the two by their first tokens
+choices   before each token of a chosen label, and before what comes after it, look at the label's last token, the first that can
+          know what the label means
 leads     at a label's last token, look at the label's first token (or at the code or letter that stands for it), which is
           what the choice needs to bring
+bags      at a label's last token, look at its tokens from the second on, itself included
+follows   before each token of a chosen label but the first, look at where it stands, one layer later than `copies`: there `choices`
+          have told which of several labels that begin alike is meant
 """
 
 REST, FIRST, DECISION = 1, 2, 3  # kinds of answer tokens; 0 is a prompt's. DECISION: a copy starts here or has just ended
@@ -43,3 +46,23 @@ class Pointing:
             at += longest or 1
         kinds[0] = FIRST
         return pairs, kinds
+
+
+def chosen(copies, entries):
+    """Of copied tokens as (position, source), and of a list's entries {first token: last token}: the pairs `choices` and `follows`.
+
+    Of several labels that begin with what is copied the one that ends with it is meant.
+    """
+    choices, follows, found = [], [], {}
+    pairs = set(copies)
+    for position, source in copies:
+        if source in entries:
+            length = 1
+            while source + length <= entries[source] and (position + length, source + length) in pairs:
+                length += 1
+            found.setdefault(position, []).append((source, entries[source], length))
+    for position, labels in found.items():
+        for source, last, length in [label for label in labels if label[0] + label[2] - 1 == label[1]] or labels:
+            choices += [(position + step, last) for step in range(length + 1)]
+            follows += [(position + step, source + step) for step in range(1, length)]
+    return sorted(choices), sorted(follows)

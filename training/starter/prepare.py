@@ -1,9 +1,9 @@
 """Turn the public task sets and this project's own wordings into tokenised training dialogues.
 
 Writes to the work folder: tokenizer.json, heldout.jsonl (the questions that evaluate.py asks), embeddings.pt (how the token
-embeddings start), spans.npy (sentence vectors of the spans that the middle of the model is taught), and broad.npz and focused.npz: tokens,
-`kinds` (of pointing.py), offsets, `marks`, the tokens that are taught a meaning as (position, span), and three kinds of
-pairs for pointing.py: `copies`, `choices` and `leads`.
+embeddings start), near.json and near.npy (labels and texts for tasks/near.py, and their sentence vectors), and of each mixture NAME.npz: tokens,
+`kinds` (of pointing.py), offsets, `marks`, the tokens that are taught a meaning as (position, span), and the pairs for pointing.py.
+spans.npy holds the sentence vectors of those spans and of more sentences, and sense.npz all of them as tokens.
 Every draw comes from one seed.
 """
 
@@ -20,13 +20,15 @@ import numpy as np
 import tokenizer as bpe
 import wordings as W
 from dialogue import SEED, render, unmarked
-from pointing import Pointing
-from tasks import chat, commands, fields, labels, numbers, passages, rewriting
+from model import POINTERS
+from pointing import Pointing, chosen
+from tasks import chat, commands, fields, labels, near, numbers, passages, rewriting
+from tasks.text import held_out_text, read, recase, style_name
 
 PIECES, VOCABULARY = 4600, 8192
 MAX_TOKENS = 600
 CHUNK = 2000  # dialogues of one seed
-SPANS = 60_000  # the first so many are taught
+SPANS, MORE_SPANS = 60_000, 30_000  # the first so many of the dialogues are taught, and so many other sentences
 
 # Share of the dialogues. One with turns asks several things under one instruction.
 SHARES = {
@@ -42,16 +44,23 @@ SHARES = {
 # The same where a run is short: what the model is for first of all, labels mostly under their own names.
 FOCUSED = {**{task: share / 6 for task, share in SHARES.items()}, "labels": 28, "labels_turns": 28, "fields": 15, "fields_turns": 9, "decline": 1.5,
            "passage_qa": 6, "passage_told": 3, "command_tldr": 2}
+# The last mixture: the same, with labels that are near a text only by their meaning, and more of what was learnt least.
+CLOSING = {**{task: share / 6 for task, share in SHARES.items()}, "labels": 22, "labels_turns": 26, "near": 5, "near_turns": 8, "fields": 16, "fields_turns": 11,
+           "decline": 1.5, "passage_qa": 7, "passage_told": 3, "command_tldr": 2}
+MIXTURES = {"broad": SHARES, "focused": FOCUSED, "closing": CLOSING}
 MODULES = (passages, numbers, rewriting, chat, commands)
 
 
 class Source:
     """Draws training dialogues and held-out questions."""
 
-    def __init__(self, folder, focused=False):
-        self.labels, self.fields = labels.Labels(folder), fields.Fields(folder)
-        self.shares = FOCUSED if focused else SHARES
-        if focused:
+    def __init__(self, folder, mixture="broad", work=None):
+        self.labels = labels.Labels(folder, labels.CLOSING_WEIGHTS if mixture == "closing" else labels.WEIGHTS)
+        self.fields = fields.Fields(folder)
+        self.shares = MIXTURES[mixture]
+        if mixture == "closing":
+            self.near = near.Near(self.labels, work)
+        if mixture != "broad":
             for pool in self.labels.pools.values():
                 pool.own_name = 0.9
         self.tasks, self.questions = {}, []
@@ -87,10 +96,10 @@ def meaning(text):
 
 def tokenised(job):
     """One chunk: of each dialogue tokens, kinds, marks as (position, text, group), and pairs by kind."""
-    folder, focused, path, seed = job
+    folder, mixture, work, seed = job
     from tokenizers import Tokenizer
 
-    tokenizer, source, rng = Tokenizer.from_file(str(path)), shared_source(folder, focused), random.Random(seed)
+    tokenizer, source, rng = Tokenizer.from_file(str(work / "tokenizer.json")), shared_source(folder, mixture, work), random.Random(seed)
     pointing = Pointing(tokenizer, bpe.twins(tokenizer.get_vocab()), VOCABULARY)
     examples = []
     for _ in range(CHUNK):
@@ -113,8 +122,10 @@ def tokenised(job):
             kinds += answer_kinds
             copies += copied
         if len(ids) <= MAX_TOKENS:
-            choices = [(position, entries[source]) for position, source in copies if source in entries]
-            pairs = {"copies": copies, "choices": choices, "leads": [(end, lead) for lead, end in sorted(entries.items(), key=lambda pair: pair[1])]}
+            choices, follows = chosen(copies, entries)
+            by_end = sorted(entries.items(), key=lambda pair: pair[1])
+            pairs = {"copies": copies, "choices": choices, "follows": follows, "leads": [(end, lead) for lead, end in by_end],
+                     "bags": [(end, token) for lead, end in by_end for token in range(lead + 1, end + 1)]}
             examples.append((np.array(ids, dtype=np.uint16), np.array(kinds, dtype=np.uint8), marks, pairs))
     return examples
 
@@ -122,16 +133,16 @@ def tokenised(job):
 SOURCES = {}
 
 
-def shared_source(folder, focused):
-    if (folder, focused) not in SOURCES:
-        SOURCES[folder, focused] = Source(folder, focused)
-    return SOURCES[folder, focused]
+def shared_source(folder, mixture, work=None):
+    if mixture not in SOURCES:
+        SOURCES[mixture] = Source(folder, mixture, work)
+    return SOURCES[mixture]
 
 
 def write(args, name, seed, chunks, known):
     """Dialogues of one mixture as NAME.npz; their spans join `known`, numbered in the order of their first place."""
     with multiprocessing.Pool(args.processes) as pool:
-        jobs = [(args.data, name == "focused", args.work / "tokenizer.json", seed + number) for number in range(chunks)]
+        jobs = [(args.data, name, args.work, seed + number) for number in range(chunks)]
         examples = [example for chunk in pool.imap(tokenised, jobs) for example in chunk]
     marks, offsets = [], np.cumsum([0] + [len(ids) for ids, *_ in examples])
     for start, (_, _, spans, _) in zip(offsets, examples):
@@ -142,8 +153,24 @@ def write(args, name, seed, chunks, known):
     np.savez(args.work / f"{name}.npz", tokens=np.concatenate([ids for ids, *_ in examples]), kinds=kinds, offsets=offsets,
              marks=np.array(marks, dtype=np.int64).reshape(-1, 2),
              **{kind: np.concatenate([np.array(pairs[kind], dtype=np.int64).reshape(-1, 2) + start for start, (*_, pairs) in zip(offsets, examples)])
-                for kind in ("copies", "choices", "leads")})
+                for kind in POINTERS})
     print(f"{name}: {len(examples)} dialogues, {offsets[-1]} tokens, {int((kinds > 0).sum())} of them answers; {len(known)} spans", flush=True)
+
+
+def sentences(folder, count, rng):
+    """Sentences of the readable sets, for the meaning of more words than are asked about."""
+    held_out = {meaning(task) for task, _ in commands.load(folder)[1]}
+    rows = [row["task"] for row in read(folder, "tldr_commands") if not held_out_text(row["page"]) and meaning(row["task"]) not in held_out]
+    rows += [part for prompt, _ in passages.load(folder)[0] for part in re.split(r"(?<=[.!?])\s+|\n", prompt)]
+    found = sorted({meaning(row) for row in rows if 8 < len(row) < 160})
+    return rng.sample(found, min(count, len(found)))
+
+
+def written(rng, text):
+    """A span as it may stand in a prompt: a short one in some label's spelling, with or without a space before it."""
+    if len(text.split()) <= 4 and rng.random() < 0.7:
+        text = style_name(rng.choice(labels.STYLES), text) if re.search(r"\w", text) else text
+    return " " * (rng.random() < 0.6) + recase(rng, text)
 
 
 def taught_vectors(texts, groups):
@@ -172,7 +199,7 @@ def main():
     parser.add_argument("--processes", type=int, default=2)
     args = parser.parse_args()
     args.work.mkdir(parents=True, exist_ok=True)
-    source, rng = shared_source(args.data, False), random.Random(SEED)
+    source, rng = shared_source(args.data, "broad"), random.Random(SEED)
 
     path = args.work / "tokenizer.json"
     if not path.exists():
@@ -182,19 +209,27 @@ def main():
         for question in source.held_out(random.Random(SEED + 1)):
             handle.write(json.dumps(question, ensure_ascii=False) + "\n")
 
-    known = {}
-    write(args, "broad", SEED + 1000, args.chunks, known)
-    write(args, "focused", SEED + 2000, args.chunks, known)
-
     import torch
     from tokenizers import Tokenizer
 
     import warm
 
-    vocabulary = Tokenizer.from_file(str(path)).get_vocab()
+    tokenizer = Tokenizer.from_file(str(path))
+    vocabulary = tokenizer.get_vocab()
+    rows, names = near.table(source.labels, random.Random(SEED + 2))
+    near.save(args.work, rows, names, taught_vectors(warm.vectors(args.encoder, [meaning(text) for text, _ in rows]), [group for _, group in rows]))
+
+    known = {}
+    for number, name in enumerate(MIXTURES, 1):
+        write(args, name, SEED + 1000 * number, args.chunks, known)
     torch.save(warm.embeddings(args.encoder, vocabulary, bpe.twins(vocabulary), SEED), args.work / "embeddings.pt")
+    for text in sentences(args.data, MORE_SPANS, random.Random(SEED + 3)):
+        known.setdefault((text, ""), len(known))
     vectors = taught_vectors(warm.vectors(args.encoder, [text for text, _ in known]), [group for _, group in known])
     np.save(args.work / "spans.npy", vectors.astype(np.float16))
+    rng = random.Random(SEED + 4)
+    spelt = [tokenizer.encode(written(rng, text), add_special_tokens=False).ids for _ in range(2) for text, _ in known]
+    np.savez(args.work / "sense.npz", tokens=np.concatenate([np.array(ids, dtype=np.uint16) for ids in spelt]), offsets=np.cumsum([0] + list(map(len, spelt))))
 
 
 if __name__ == "__main__":

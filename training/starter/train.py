@@ -1,4 +1,4 @@
-"""Train the starter model on a budget of tokens: a broad mixture, then one of what the model is for first of all.
+"""Train the starter model on a budget of tokens: a broad mixture, one of what the model is for first of all, and a long last one.
 
 Rerunning the same command goes on from the last checkpoint.  The learning rate follows the share of a phase's budget that is
 used up, so a run may be given another budget in the middle and still ends with a finished schedule.
@@ -23,15 +23,15 @@ from pointing import DECISION, FIRST
 
 PROMPT_KEPT, PROMPT_WEIGHT = 0.1, 0.6  # share of prompt positions whose next token is learnt, and the weight of each
 KIND_WEIGHTS = (PROMPT_WEIGHT, 1.0, 4.0, 3.0)  # by kind: an answer's first token decides most, then where a copy starts or ends
-SENSE_WEIGHT, SENSE_SHARP = 1.0, 10.0  # of the losses that teach spans their meaning
-POINTER_WEIGHTS = {"copies": 0.5, "choices": 0.3, "leads": 0.1}  # of the losses that teach attention where to look
+SENSE_WEIGHT, SENSE_SHARP, SENSE_EVERY, SENSE_LENGTH = 1.0, 10.0, 3, 96  # of the losses that teach spans their meaning; in the closing phase a step of spans alone, in rows of so many tokens, follows every third
+POINTER_WEIGHTS = {"copies": 0.5, "choices": 0.3, "leads": 0.1, "bags": 0.05, "follows": 0.3}  # of the losses that teach attention where to look
 RATE, SCALE_RATE, EMBEDDING_RATE, DECAY = 0.0013, 0.004, 0.0005, 0.05  # of matrices, of norms, of embeddings
-WARMUP = 0.05  # share of the broad phase
+WARMUP, CLOSING_WARMUP = 0.05, 0.02  # share of the broad phase, and of the closing one
 POOL = 3000  # dialogues that are sorted by length together
 SHORT, SHORT_SHARE = 72, 0.15  # copying is found soonest in short dialogues: longest at first, growing from this share of the broad phase on
 EXERCISES = 80, 320  # steps before anything else: of copying alone, then of copying and choosing in turn
 EXERCISE_SHARE, EXERCISE_EVERY = 0.4, 3  # until this share of the broad phase: both in turn
-FOUR_BITS_SHARE = 0.75  # from this share of the focused phase on, the blocks' matrices are rounded as in the export
+FOUR_BITS_SHARE = 0.8  # from this share of the closing phase on, weights are rounded as in the export
 SAVE_EVERY, CHECK_EVERY = 120, 600  # seconds
 
 
@@ -42,8 +42,9 @@ class Phase:
         self.name, self.budget = name, budget
 
     def rate(self, share):
-        """Of the full learning rate: rises and stays, then falls to nothing in the focused phase."""
-        return min(1.0, share / WARMUP + 0.01) if self.name == "broad" else max(0.01, 0.8 * (1 - share))
+        """Of the full learning rate: rises and stays, then falls to nothing in the focused phase and once more in the closing one."""
+        rise = {"broad": share / WARMUP + 0.01, "focused": 0.8, "closing": min(0.5, share / CLOSING_WARMUP + 0.01)}[self.name]
+        return min(rise, 1.0) if self.name == "broad" else max(0.01, rise * (1 - share))
 
     def longest(self, share):
         """Tokens of the longest dialogue."""
@@ -55,7 +56,7 @@ class Phase:
         return self.name == "broad" and share < EXERCISE_SHARE and step % EXERCISE_EVERY == 0
 
     def four_bits(self, share):
-        return self.name == "focused" and share >= FOUR_BITS_SHARE
+        return self.name == "closing" and share >= FOUR_BITS_SHARE
 
 
 class Batches:
@@ -113,15 +114,49 @@ class Batches:
         return ids, kinds, marks, {kind: torch.from_numpy(np.concatenate(found, 1)) for kind, found in sources.items()}
 
 
-def pointer_loss(pointed, sources, kind):
-    """How little the pointers' attention lies on the sources, which stand sorted by (row, position); 0 if there are none.
+class Spans:
+    """Rows of spans that have nothing to do with each other, to teach the first layers what they mean; half as dear as dialogues."""
 
-    What is copied or chosen is told before its position, so attention is that of the position before.
-    """
+    def __init__(self, work, tokenizer, seed):
+        data = np.load(work / "sense.npz")
+        self.tokens, self.offsets, self.rng = data["tokens"].astype(np.int64), data["offsets"], np.random.default_rng(seed)
+        self.vectors = torch.from_numpy(np.load(work / "spans.npy").astype(np.float32))
+        self.between = [tokenizer.encode(text, add_special_tokens=False).ids for text in
+                        (",", ",", "\n", "\n", "\n- ", " |", " /", "; ", ": ", '", "', "<|im_end|>\n<|im_start|>user\n")]
+
+    def batch(self, size):
+        """Tokens, and marks as of `Batches.tensors`."""
+        ids = np.zeros((size // SENSE_LENGTH, SENSE_LENGTH), dtype=np.int64)
+        marks = []
+        for row in range(len(ids)):
+            at = 0
+            while at < SENSE_LENGTH - 4:
+                number = int(self.rng.integers(len(self.offsets) - 1))
+                piece, between = self.tokens[self.offsets[number]: self.offsets[number + 1]], self.between[self.rng.integers(len(self.between))]
+                if at + len(piece) > SENSE_LENGTH:
+                    if len(piece) < SENSE_LENGTH // 4:  # nearly full; a long one leaves room for shorter ones
+                        break
+                    continue
+                ids[row, at: at + len(piece)] = piece
+                at += len(piece)
+                if len(piece):
+                    marks.append((row, at - 1, number % len(self.vectors)))
+                between = between[: SENSE_LENGTH - at]
+                ids[row, at: at + len(between)] = between
+                at += len(between)
+        rows, positions, numbers = torch.tensor(marks).T
+        return torch.from_numpy(ids), (rows, positions, self.vectors[numbers])
+
+
+AT_ITSELF = ("leads", "bags")  # what a token itself looks at; the rest is looked at one token before it is told
+
+
+def pointer_loss(pointed, sources, kind):
+    """How little the pointers' attention lies on the sources, which stand sorted by (row, position); 0 if there are none."""
     if kind not in sources or not sources[kind].numel():
         return torch.zeros((), device=pointed[kind].device)
     (rows, positions, places), pointed = sources[kind], pointed[kind]
-    mass = pointed[rows, :, positions - int(kind != "leads"), places].float().mean(1)
+    mass = pointed[rows, :, positions - int(kind not in AT_ITSELF), places].float().mean(1)
     _, token = torch.unique_consecutive(rows * pointed.shape[-1] + positions, return_inverse=True)
     return -(torch.zeros(int(token[-1]) + 1, device=mass.device).index_add(0, token, mass) + 1e-5).log().mean()
 
@@ -229,7 +264,14 @@ class Run:
         self.step(loss, rate)
         return right
 
-    def train(self, phase, batch_tokens, precision, check, exercises):
+    def sense_step(self, spans, batch_tokens, precision, rate):
+        ids, (rows, positions, vectors) = spans.batch(batch_tokens)
+        found = self.model.meaning(ids.to(self.device), precision)[rows, positions]
+        loss = sense_loss(found, vectors.to(self.device))
+        self.step(SENSE_WEIGHT * loss, rate)
+        return loss.item()
+
+    def train(self, phase, batch_tokens, precision, check, exercises, spans):
         progress, seen, right, last = self.progress, [], [0.0, 0.0], time.monotonic()
         if progress["phase"] != phase.name:
             progress.update(phase=phase.name, tokens=0, pools=0)
@@ -259,11 +301,14 @@ class Run:
             if phase.exercises(share, progress["steps"]):
                 turn = progress["steps"] // EXERCISE_EVERY % 2
                 right[turn] = self.exercise(exercises[turn], precision, phase.rate(share))
+            if phase.name == "closing" and progress["steps"] % SENSE_EVERY == 0:
+                seen[-1]["span_loss"] = self.sense_step(spans, batch_tokens, precision, phase.rate(share))
             now = time.monotonic()
             progress.update(tokens=progress["tokens"] + real, steps=progress["steps"] + 1, pools=pools, seconds=progress["seconds"] + now - last)
             last = now
             if progress["steps"] % 100 == 0:
-                self.log(**{name: round(float(np.nanmean([parts[name] for parts in seen])), 4) for name in seen[0]}, exercises=[round(part, 3) for part in right])
+                names = dict.fromkeys(name for parts in seen for name in parts)
+                self.log(**{name: round(float(np.nanmean([parts[name] for parts in seen if name in parts])), 4) for name in names}, exercises=[round(part, 3) for part in right])
                 seen = []
             if progress["seconds"] >= next_check:
                 self.log(check=check(self.model))
@@ -280,6 +325,7 @@ def main():
     parser.add_argument("--work", type=Path, required=True, help="folder that prepare.py wrote to")
     parser.add_argument("--broad", type=float, default=4.625e6, help="tokens of the broad phase over all runs")
     parser.add_argument("--focused", type=float, default=8e6, help="tokens of the focused phase over all runs")
+    parser.add_argument("--closing", type=float, default=13.6e6, help="tokens of the closing phase over all runs")
     parser.add_argument("--batch", type=int, default=1536, help="tokens of a batch")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--compile", action=argparse.BooleanOptionalAction, default=shutil.which("g++") is not None, help="compile the blocks (needs g++)")
@@ -304,9 +350,10 @@ def main():
     def check(model):
         return quick_check(model, tokenizer, questions, precision, device)
 
-    for phase in (Phase("broad", args.broad), Phase("focused", args.focused)):
-        if (run.progress["phase"], phase.name) != ("focused", "broad"):
-            run.train(phase, args.batch, precision, check, exercises)
+    spans = Spans(args.work, tokenizer, SEED + run.progress["steps"])
+    phases = [Phase("broad", args.broad), Phase("focused", args.focused), Phase("closing", args.closing)]
+    for phase in phases[[phase.name for phase in phases].index(run.progress["phase"]):]:
+        run.train(phase, args.batch, precision, check, exercises, spans)
 
 
 if __name__ == "__main__":

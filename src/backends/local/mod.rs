@@ -11,6 +11,7 @@ mod engine;
 mod folder;
 mod graph;
 mod growing;
+mod huge_pages;
 mod kv;
 mod layout;
 mod prefix;

@@ -3,6 +3,7 @@
 //! long as the wiring, and is run over only while nobody else looks at it. The only file with unsafe code.
 
 use std::ffi::{CString, c_void};
+use std::io;
 use std::ops::Range;
 use std::ptr;
 use std::sync::Arc;
@@ -49,6 +50,30 @@ mod private {
     pub(crate) trait Sealed {}
     impl Sealed for f32 {}
     impl Sealed for i64 {}
+}
+
+/// Asks the system to copy a range of addresses into huge pages; a whole number of them, at such an address.
+///
+/// # Errors
+/// `WouldBlock` where a page cannot be moved now, `InvalidInput` where the range or the system knows no such pages, others where
+/// there is no memory. Part of the range may be in huge pages then.
+#[cfg(target_os = "linux")]
+#[expect(unsafe_code, reason = "no safe call takes an address")]
+pub(super) fn into_huge_pages(range: Range<usize>) -> io::Result<()> {
+    /// Of `linux/mman.h`, since Linux 6.1; not every libc knows it.
+    const MADV_COLLAPSE: libc::c_int = 25;
+    let start = ptr::without_provenance_mut(range.start);
+    // SAFETY: this advice changes neither what memory holds nor where it is mapped, so any range may be named, even one that is
+    // somebody else's or was unmapped since.
+    match unsafe { libc::madvise(start, range.len(), MADV_COLLAPSE) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn into_huge_pages(_: Range<usize>) -> io::Result<()> {
+    Err(io::ErrorKind::InvalidInput.into())
 }
 
 impl Slab {

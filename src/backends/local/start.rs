@@ -18,7 +18,7 @@ use super::prompt::Prompter;
 use super::queue::Queue;
 use super::sequence::Limits;
 use super::worker::Facts;
-use super::{LocalError, cores};
+use super::{LocalError, cores, huge_pages};
 use crate::config::{LocalConfig, Speculation};
 use crate::hub::Record;
 use crate::metrics::Metrics;
@@ -96,6 +96,9 @@ pub(super) fn start_engine(
     };
     let facts = Facts { vocabulary: graph.layout.vocabulary, context: graph.layout.context };
     let brake = graph.brake();
+    if config.huge_pages {
+        huge_pages::gather_in_background();
+    }
     let engine = Engine::new(graph, limits, Arc::clone(queue), metrics);
     let thread = std::thread::Builder::new().name("local-engine".to_owned());
     let thread = thread.spawn(move || engine.run()).map_err(LocalError::Thread)?;

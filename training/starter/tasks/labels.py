@@ -18,6 +18,7 @@ HERE = Path(__file__).parent.parent
 PUBLIC = {"clinc150": aliases.CLINC, "banking77": aliases.BANKING, "hwu64": aliases.HWU, "snips": aliases.SNIPS}
 WEIGHTS = {"clinc150": 26, "banking77": 12, "hwu64": 11, "snips": 5, "mixed": 10, "clinc_domains": 3, "hwu_scenarios": 2, "sets": 24,
            "support": 6, "sentiment": 5, "urgency": 1, "spam": 1, "language": 1, "topic": 3, "question": 1}
+CLOSING_WEIGHTS = WEIGHTS | {"banking77": 17, "hwu64": 16}
 STYLES = ["plain"] * 10 + ["snake"] * 7 + ["first"] * 3 + ["title"] * 3 + ["upper", "kebab", "camel"]
 LAYOUTS = ["comma"] * 10 + ["word"] * 4 + ["dash"] * 3 + ["line"] * 2 + ["number", "json", "slash", "bar", "quote"]
 
@@ -47,8 +48,9 @@ class Pool:
         return keys, names
 
     def text(self, rng, key):
+        """One of a label's texts, and its group."""
         source = self.texts[key]
-        return source(rng) if callable(source) else recase(rng, rng.choice(source))
+        return source(rng) if callable(source) else recase(rng, rng.choice(source)), self.group(key)
 
 
 def label_sets():
@@ -162,7 +164,8 @@ def laid_out(rng, names, groups):
 class Labels:
     """Draws dialogues; `turns` texts for one list of labels share the cost of reading the list."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, weights=WEIGHTS):
+        self.weights = weights
         intents, (self.outside, self.outside_held_out) = load(folder)
         self.intents = intents
         self.pools = public_pools(intents[0]) | own_pools(lambda text: not held_out_text(text))
@@ -173,7 +176,7 @@ class Labels:
         self.sets_held_out = sets[::10]
 
     def pool(self, rng):
-        name = rng.choices(list(WEIGHTS), WEIGHTS.values())[0]
+        name = rng.choices(list(self.weights), self.weights.values())[0]
         return name, rng.choice(self.sets) if name == "sets" else self.pools[name]
 
     def stray(self, rng, name, pool, keys):
@@ -186,10 +189,11 @@ class Labels:
         if draw < 0.45 or not rest:
             return recase(rng, rng.choice(self.outside)), ""
         key = rng.choice(rest)
-        return other.text(rng, key), other.group(key)
+        return other.text(rng, key)
 
-    def dialogue(self, rng, turns):
-        name, pool = self.pool(rng)
+    def dialogue(self, rng, turns, named=None):
+        """`named` is a pool with its name; else one is drawn."""
+        name, pool = named or self.pool(rng)
         most = rng.choice([2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 8, 8, 9, 10, 10, 10, 10, 11, 12])
         keys, names = pool.draw(rng, min(len(pool.keys) - (rng.random() < 0.25 and len(pool.keys) > 3), most))
         style = rng.choice(STYLES)
@@ -197,7 +201,7 @@ class Labels:
         kind = pool.noun if pool.noun and rng.random() < 0.7 else rng.choice(W.KINDS)
 
         none, none_clause = None, ""
-        if name in (*PUBLIC, "mixed", "clinc_domains", "sets", "support") and rng.random() < 0.3:
+        if name in (*PUBLIC, "mixed", "clinc_domains", "sets", "support", "near") and rng.random() < 0.3:
             none = rng.choice(W.NONE_NAMES)
             if rng.random() < 0.4:
                 none = style_name(style, none.lower())
@@ -228,7 +232,7 @@ class Labels:
                 (text, group), answer = self.stray(rng, name, pool, keys), none
             else:
                 index = rng.randrange(len(keys))
-                text, group, answer = pool.text(rng, keys[index]), pool.group(keys[index]), answers[index]
+                (text, group), answer = pool.text(rng, keys[index]), answers[index]
             return span(text, group), json.dumps({"label": answer}, ensure_ascii=False) if as_json else answer
 
         capital = kind[0].upper() + kind[1:]

@@ -1,0 +1,87 @@
+"""Choosing the label that is nearest in meaning, among labels that were never meant to stand together.
+
+Labels are names of all trained sets' labels and single words, texts are those of all trained sets.  A text is asked about where one
+of the shown labels is clearly nearer to it than the others, by MiniLM-L6's vectors, those of a set's own texts and labels moved
+towards each other (prepare.py, `taught_vectors`).  So little can be learnt by heart.
+"""
+
+import json
+import re
+from collections import Counter
+
+import numpy as np
+
+from tasks.fields import HELD_OUT, names_of
+from tasks.labels import Pool
+from tasks.text import recase
+
+TEXTS_EACH, WORDS = 30, 3000  # texts of a label, and single words
+TRIED, LABELS, WORD_SHARE = 1000, 12, 0.3  # texts and labels of a draw, and how many of these are single words
+NEAREST, MARGIN = 0.3, 0.15  # least likeness of the nearest label, and how much less the next one's is
+
+
+def table(labels, rng):
+    """Names and texts as [(text, group)], names first, and how many are names."""
+    pools = [pool for title, pool in labels.pools.items() if title != "mixed"] + labels.sets
+    names = {(name, pool.group(key)): None for pool in pools for key in pool.keys for name in pool.names[key]}
+    texts = {}
+    for pool in pools:
+        for key in pool.keys:
+            source = pool.texts[key]
+            drawn = [source(rng) for _ in range(TEXTS_EACH)] if callable(source) else rng.sample(source, min(len(source), TEXTS_EACH))
+            texts.update({(text, pool.group(key)): None for text in drawn})
+    held_out = [name for pool in labels.sets_held_out for known in pool.names.values() for name in known] + [name for slot in HELD_OUT for name in names_of(slot)]
+    held_out = set(re.findall(r"\w+", " ".join(held_out).lower()))
+    words = Counter(word for text, _ in texts for word in dict.fromkeys(re.findall(r"\b[a-z]{4,}\b", text)) if word not in held_out)
+    names.update({(word, ""): None for word in sorted(words, key=lambda word: (-words[word], word))[:WORDS]})
+    return [*names, *texts], len(names)
+
+
+def save(work, rows, names, vectors):
+    (work / "near.json").write_text(json.dumps({"names": names, "rows": rows}))
+    np.save(work / "near.npy", vectors.astype(np.float16))
+
+
+class NearPool(Pool):
+    """A few labels, each with texts to which it is the nearest of them; labels and texts keep the groups that they came with."""
+
+    def __init__(self, groups, texts):
+        super().__init__({name: [name] for name in texts}, texts)
+        self.groups = groups
+
+    def group(self, key):
+        return self.groups[key]
+
+    def text(self, rng, key):
+        text, group = rng.choice(self.texts[key])
+        return recase(rng, text), group
+
+
+class Near:
+    def __init__(self, labels, work):
+        saved = json.loads((work / "near.json").read_text())
+        names = saved["names"]
+        self.labels, self.names, self.texts = labels, saved["rows"][:names], saved["rows"][names:]
+        vectors = np.load(work / "near.npy").astype(np.float32)
+        self.name_vectors, self.text_vectors = vectors[:names], vectors[names:]
+        self.words = sum(not group for _, group in self.names)
+
+    def pool(self, rng):
+        known = len(self.names) - self.words
+        while True:
+            shown = {}
+            while len(shown) < LABELS:
+                number = rng.randrange(known, len(self.names)) if rng.random() < WORD_SHARE else rng.randrange(known)
+                shown.setdefault(self.names[number][0], number)
+            tried = [rng.randrange(len(self.texts)) for _ in range(TRIED)]
+            likeness = self.text_vectors[tried] @ self.name_vectors[list(shown.values())].T
+            best, ordered = likeness.argmax(1), np.sort(likeness, 1)
+            texts = {}
+            for row in np.flatnonzero((ordered[:, -1] > NEAREST) & (ordered[:, -1] - ordered[:, -2] > MARGIN)):
+                name = self.names[list(shown.values())[best[row]]][0]
+                texts.setdefault(name, []).append(self.texts[tried[row]])
+            if len(texts) > 2:
+                return NearPool({name: self.names[shown[name]][1] for name in texts}, texts)
+
+    def dialogue(self, rng, turns):
+        return self.labels.dialogue(rng, turns, ("near", self.pool(rng)))
