@@ -12,6 +12,7 @@ use ort::session::{RunOptions, Session};
 
 use super::LocalError;
 use super::engine::BLOCK;
+use super::file_pages::Opening;
 use super::folder::Folder;
 use super::kv::Kv;
 use super::layout::{self, Layout};
@@ -58,7 +59,9 @@ impl Graph {
         if !folder.graph.is_file() {
             return Err(LocalError::model(&folder.graph, "there is no such file"));
         }
+        let opening = Opening::begin();
         let (session, reader, verifier) = open_all(folder, spec)?;
+        opening.give_back(&folder.graph, &[Some(&session), reader.as_ref(), verifier.as_ref()]);
         let mut layout = layout::read(folder, &session)?;
         layout.context = layout.context.min(room.tokens(&layout));
         let fails = |error: ort::Error| {

@@ -4,6 +4,7 @@
 use std::io::ErrorKind;
 use std::ops::Range;
 
+use super::mappings::{Mapping, bytes, of_this_process};
 use super::slab::into_huge_pages;
 
 /// Smaller mappings gain nothing worth a copy.
@@ -15,26 +16,19 @@ const HUGE: usize = 2 << 20;
 /// Bytes asked for at a time: what one page that cannot be moved now keeps from being gathered.
 const PIECE: usize = 16 << 20;
 
-/// Gathers every large mapping of this process in the background: models' weights, for the most part. Linux copies the pages
+/// Gathers every large mapping of this process: models' weights, for the most part. Linux copies the pages
 /// of a mapping into huge ones on request since version 6.1, whatever `transparent_hugepage/enabled` says.
-pub(super) fn gather_in_background() {
-    if cfg!(target_os = "linux") {
-        let work = || {
-            let (started, before) = (std::time::Instant::now(), in_huge_pages());
-            gather();
-            let mib = in_huge_pages().saturating_sub(before) >> 20;
-            let milliseconds = started.elapsed().as_millis();
-            tracing::debug!(mib, milliseconds, "memory gathered into huge pages");
-        };
-        // Without it the weights lie as they lay.
-        let _ = std::thread::Builder::new().name("huge-pages".to_owned()).spawn(work);
-    }
+pub(super) fn gather_all() {
+    let (started, before) = (std::time::Instant::now(), in_huge_pages());
+    gather();
+    let mib = in_huge_pages().saturating_sub(before) >> 20;
+    let milliseconds = started.elapsed().as_millis();
+    tracing::debug!(mib, milliseconds, "memory gathered into huge pages");
 }
 
 fn gather() {
-    let smaps = std::fs::read_to_string("/proc/self/smaps").unwrap_or_default();
-    for range in worth_gathering(&smaps) {
-        for piece in pieces(range) {
+    for mapping in of_this_process().unwrap_or_default().into_iter().filter(is_worth_gathering) {
+        for piece in pieces(mapping.range()) {
             match into_huge_pages(piece) {
                 // A page was in use just then.
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
@@ -51,12 +45,15 @@ fn gather() {
 /// Bytes of this process that lie in huge pages.
 fn in_huge_pages() -> usize {
     let rollup = std::fs::read_to_string("/proc/self/smaps_rollup").unwrap_or_default();
-    rollup.lines().find(|line| line.starts_with("AnonHugePages:")).map_or(0, bytes)
+    rollup.lines().find(|line| line.starts_with("AnonHugePages:")).and_then(bytes).unwrap_or(0)
 }
 
-/// The amount in a line such as `Rss:     132 kB`.
-fn bytes(line: &str) -> usize {
-    line.split_ascii_whitespace().nth(1).and_then(|kib| kib.parse::<usize>().ok()).map_or(0, |kib| kib << 10)
+/// Whether a mapping is large, of no file, in use, and not in huge pages.
+fn is_worth_gathering(mapping: &Mapping) -> bool {
+    mapping.is_anonymous()
+        && mapping.range().len() >= LEAST
+        && mapping.resident() >= mapping.range().len() / 100 * USED_PERCENT
+        && mapping.resident().saturating_sub(mapping.huge()) >= LEAST
 }
 
 /// The whole huge pages of a range, some at a time.
@@ -65,75 +62,16 @@ fn pieces(range: Range<usize>) -> impl Iterator<Item = Range<usize>> {
     (range.start.next_multiple_of(HUGE)..end).step_by(PIECE).map(move |start| start..end.min(start + PIECE))
 }
 
-/// The anonymous mappings that are large, in use, and not in huge pages, of the text of `/proc/PID/smaps`.
-fn worth_gathering(smaps: &str) -> Vec<Range<usize>> {
-    let mut found = vec![];
-    let mut current = None;
-    let mut resident = 0;
-    for line in smaps.lines() {
-        match line.split_ascii_whitespace().next() {
-            Some("Rss:") => resident = bytes(line),
-            Some("AnonHugePages:") => {
-                let small = resident.saturating_sub(bytes(line));
-                found.extend(current.take().filter(|range: &Range<usize>| {
-                    range.len() >= LEAST && resident >= range.len() / 100 * USED_PERCENT && small >= LEAST
-                }));
-            }
-            Some(name) if !name.ends_with(':') => current = anonymous(line),
-            _ => {}
-        }
-    }
-    found
-}
-
-/// The range of a mapping that is private, writable and of no file, by the first line of its entry.
-fn anonymous(line: &str) -> Option<Range<usize>> {
-    let words: Vec<&str> = line.split_ascii_whitespace().collect();
-    let [range, rights, _, _, "0", names @ ..] = words.as_slice() else { return None };
-    let (start, end) = range.split_once('-')?;
-    let address = |digits| usize::from_str_radix(digits, 16).ok();
-    (rights.starts_with("rw") && rights.ends_with('p') && matches!(names, [] | ["[heap]"]))
-        .then_some(address(start)?..address(end)?)
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::mappings::{SMAPS, of_text};
     use super::*;
-
-    const SMAPS: &str = "\
-55d0c0000000-55d0c0021000 rw-p 00000000 00:00 0                          [heap]
-Size:                132 kB
-Rss:                 132 kB
-AnonHugePages:         0 kB
-VmFlags: rd wr mr mw me ac sd
-7f0000000000-7f0008000000 rw-p 00000000 00:00 0 
-Size:             131072 kB
-Rss:              131072 kB
-AnonHugePages:      2048 kB
-7f1000000000-7f1008000000 rw-p 00000000 00:00 0 
-Size:             131072 kB
-Rss:               20480 kB
-AnonHugePages:         0 kB
-7f2000000000-7f2008000000 rw-p 00000000 00:00 0 
-Size:             131072 kB
-Rss:              131072 kB
-AnonHugePages:    131072 kB
-7f3000000000-7f3008000000 r--p 00000000 fe:01 1234                       /models/model.onnx.data
-Size:             131072 kB
-Rss:              131072 kB
-AnonHugePages:         0 kB
-7f4000000000-7f4008000000 rw-s 00000000 00:01 77                         /dev/zero (deleted)
-Size:             131072 kB
-Rss:              131072 kB
-AnonHugePages:         0 kB
-";
 
     #[test]
     fn only_large_mappings_in_use_are_worth_it() {
-        let found: Vec<_> =
-            worth_gathering(SMAPS).into_iter().map(|range| (range.start, range.end)).collect();
-        assert_eq!(found, [(0x7f00_0000_0000, 0x7f00_0800_0000)]);
-        assert!(worth_gathering("no such text\n\n:\n").is_empty());
+        let found =
+            of_text(SMAPS).into_iter().filter(is_worth_gathering).map(|mapping| mapping.range().start);
+        assert_eq!(found.collect::<Vec<_>>(), [0x7f00_0000_0000]);
         let whole: Vec<_> = pieces(HUGE + 1..40 * HUGE + 5).collect();
         assert_eq!(whole.first(), Some(&(2 * HUGE..2 * HUGE + PIECE)));
         assert_eq!(whole.iter().map(ExactSizeIterator::len).sum::<usize>(), 38 * HUGE);

@@ -14,6 +14,8 @@ use ort::memory::MemoryInfo;
 use ort::session::{IoBinding, RunOptions, Session};
 use ort::sys::ONNXTensorElementDataType as Element;
 
+use super::mappings::Mapping;
+
 /// Memory is given back in units of so many bytes: a multiple of the page size of every system that we know.
 pub(super) const UNIT: usize = 64 << 10;
 
@@ -74,6 +76,39 @@ pub(super) fn into_huge_pages(range: Range<usize>) -> io::Result<()> {
 #[cfg(not(target_os = "linux"))]
 pub(super) fn into_huge_pages(_: Range<usize>) -> io::Result<()> {
     Err(io::ErrorKind::InvalidInput.into())
+}
+
+/// Gives back the pages of a mapping of a file that nobody has written to; reading it brings them back. It is one that
+/// appeared while `_opened` were opened, with nothing else opened beside them (`file_pages.rs` sees to it).
+///
+/// # Errors
+/// Where the mapping is no such one, or the system refuses; part of it may be given back then.
+#[cfg(target_os = "linux")]
+#[expect(unsafe_code, reason = "no safe call takes an address")]
+pub(super) fn forget_unchanged(mapping: &Mapping, _opened: &[Option<&Session>]) -> io::Result<()> {
+    if mapping.unchanged_file().is_none() {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    let start = ptr::without_provenance_mut(mapping.range().start);
+    // SAFETY: the mapping lives as long as the session that made it, which is held. No page of it had been written to, in memory or in
+    // swap, when the system was asked, and the sessions have not run since. So what is read there afterwards is what was.
+    match unsafe { libc::madvise(start, mapping.range().len(), libc::MADV_DONTNEED) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn forget_unchanged(_: &Mapping, _: &[Option<&Session>]) -> io::Result<()> {
+    Err(io::ErrorKind::InvalidInput.into())
+}
+
+/// A file as ONNX Runtime maps it: what is written there is this process's alone.
+#[cfg(test)]
+#[expect(unsafe_code, reason = "somebody else could change the file")]
+pub(super) fn map_privately(file: &std::fs::File) -> memmap2::MmapMut {
+    // SAFETY: tests map files that they alone know.
+    unsafe { MmapOptions::new().map_copy(file) }.unwrap()
 }
 
 impl Slab {

@@ -97,7 +97,8 @@ pub(super) fn start_engine(
     let facts = Facts { vocabulary: graph.layout.vocabulary, context: graph.layout.context };
     let brake = graph.brake();
     if config.huge_pages {
-        huge_pages::gather_in_background();
+        // Without it the weights lie as they lay.
+        let _ = std::thread::Builder::new().name("huge-pages".to_owned()).spawn(huge_pages::gather_all);
     }
     let engine = Engine::new(graph, limits, Arc::clone(queue), metrics);
     let thread = std::thread::Builder::new().name("local-engine".to_owned());

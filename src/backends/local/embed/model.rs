@@ -6,6 +6,7 @@ use ort::session::{Session, SessionInputValue};
 use ort::value::{TensorRef, ValueType};
 
 use super::super::LocalError;
+use super::super::file_pages::Opening;
 use super::folder::Folder;
 use crate::config::Pooling;
 use crate::onnx::{self, OnnxError, SessionSpec};
@@ -38,10 +39,12 @@ impl Model {
     /// Opens the graph and asks it once, so that one that cannot answer is found now.
     pub(super) fn open(folder: &Folder, spec: &SessionSpec) -> Result<Self, LocalError> {
         let blame = |why: &str| LocalError::embedder(&folder.graph, why);
+        let opening = Opening::begin();
         let session = onnx::open(&folder.graph, spec).map_err(|error| match error {
             OnnxError::Model { why, .. } => blame(&format!("ONNX Runtime cannot open it: {why}")),
             other => LocalError::from(other),
         })?;
+        opening.give_back(&folder.graph, &[Some(&session)]);
         let reads = reads(&session).map_err(|why| blame(&why))?;
         let has = |name: &str| session.outputs().iter().any(|output| output.name() == name);
         let by_token = BY_TOKEN.into_iter().find(|name| has(name));

@@ -17,11 +17,17 @@ impl Graph {
     /// Pairs the rows of a step if their numbers are the same then, and are not else. Takes a few steps,
     /// of up to [`FEW`] and of up to [`MANY`] of the `rows` that there are.
     pub(super) fn pair_rows(&mut self, model: &str, rows: usize) -> ort::Result<()> {
-        if !self.kv.runs_together(&self.layout) || self.rows_agree(rows)? {
+        if !self.kv.runs_together(&self.layout) {
+            return Ok(());
+        }
+        // An even number, if it can be: what these rows say holds for pairs, too.
+        let many = if rows > 1 { rows.min(MANY) / 2 * 2 } else { rows };
+        let all = self.step_of(many)?;
+        if self.rows_agree(many, &all)? {
             return Ok(());
         }
         self.kv.pair(true);
-        if self.rows_agree(rows)? {
+        if self.rows_agree(many, &all)? {
             let why = "one alone has other numbers (local.pair-rows)";
             tracing::info!(model, "steps run over an even number of rows: {why}");
         } else {
@@ -32,12 +38,11 @@ impl Graph {
         Ok(())
     }
 
-    /// Whether every row has the same bits, in logits, keys and values, among few rows as among many.
-    fn rows_agree(&mut self, rows: usize) -> ort::Result<bool> {
-        let all = self.step_of(rows.min(MANY))?;
-        for count in 1..rows.min(FEW + 1) {
+    /// Whether each of the first [`FEW`] rows has the same bits, in logits, keys and values, among few rows as among `many`, which told `all`.
+    fn rows_agree(&mut self, many: usize, all: &[Vec<f32>]) -> ort::Result<bool> {
+        for count in 1..many.min(FEW + 1) {
             let told = self.step_of(count)?;
-            if !told.iter().zip(&all).all(|(few, many)| same(few, many)) {
+            if !told.iter().zip(all).all(|(few, many)| same(few, many)) {
                 return Ok(false);
             }
         }

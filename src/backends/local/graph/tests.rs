@@ -419,3 +419,32 @@ fn the_spare_row_touches_none_that_is_there() {
 fn a_form_that_verifies_pairs_is_exact_where_steps_are_paired() {
     assert_eq!(wide(true).1.verifies(), 4);
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn what_was_read_of_the_weight_file_is_given_back() {
+    use crate::backends::local::mappings::of_this_process;
+
+    let mut graph = starter();
+    let mapped = || -> (usize, usize) {
+        let found = of_this_process().unwrap().into_iter();
+        let tables = found.filter(|mapping| {
+            mapping.range().len() >= 1 << 20
+                && mapping
+                    .unchanged_file()
+                    .is_some_and(|file| file.ends_with("models/starter/model.onnx.data"))
+        });
+        tables.fold((0, 0), |sum, table| (sum.0 + table.range().len(), sum.1 + table.resident()))
+    };
+    // The table of tokens, of which the trial has read a row or two.
+    let (all, resident) = mapped();
+    assert!(all > 1 << 20 && resident < all / 2, "{resident} of {all}");
+    // Its rows come back from the file: the graph says what it says where nothing was given back.
+    let folder = Folder::read(&crate::backends::local::tests::starter()).unwrap();
+    let spec = SessionSpec { intra_threads: 1, spin: false };
+    let beside = Opening::begin();
+    let mut whole = Graph::open(&folder, &spec, Room { rows: ROWS, bytes: 64 << 20, pairs: true }).unwrap();
+    drop(beside);
+    let ids = prompt(1, 300);
+    assert!(alone(&mut graph, 0, &ids, 8) == alone(&mut whole, 0, &ids, 8));
+}

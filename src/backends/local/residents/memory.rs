@@ -1,5 +1,6 @@
 //! What a model costs in memory: an estimate before it is loaded, a measure after. Both count the caches at the most that
-//! they may grow to, so that a budget holds under load, not only after a start.
+//! they may grow to, so that a budget holds under load, not only after a start. Pages of weight files that were given back after
+//! the load (`file_pages.rs`) do not count: the system may take them away again.
 
 use std::path::Path;
 
