@@ -134,7 +134,7 @@ class Choices:
             for name in names:
                 starts.append(len(tokens))
                 leads.append((row, len(tokens) + len(name) - 1, len(tokens)))
-                bags += [(row, len(tokens) + len(name) - 1, len(tokens) + step) for step in range(1, len(name))]
+                bags += [(row, len(tokens) + len(name) - 1, len(tokens) + step) for step in range(1, len(name) - 1)]
                 tokens += name + part
             mask = [False] * len(tokens)
             while len(tokens) < self.LENGTH:

@@ -105,23 +105,22 @@ class Starter(nn.Module):
         self.register_buffer("cos", turn.cos(), persistent=False)
         self.register_buffer("sin", turn.sin(), persistent=False)
 
-    def forward(self, ids, precision=torch.float32):
-        """Hidden states after the last norm and after SENSE_LAYER layers, each [rows, length, WIDTH]; the pointers' attention by kind."""
+    def through(self, ids, precision, layers=LAYERS):
+        """After each of the first layers: hidden states [rows, length, WIDTH] and attention [rows, heads, length, length]."""
         x = F.embedding(ids, self.table()).to(precision)
         cos, sin = self.cos[: ids.shape[1]].to(precision), self.sin[: ids.shape[1]].to(precision)
-        middle, attentions = x, []
-        for number, block in enumerate(self.blocks):
+        for block in self.blocks[:layers]:
             x, attention = block(x, cos, sin)
-            if number + 1 == SENSE_LAYER:
-                middle = x
-            attentions.append(attention)
-        return self.norm(x), middle, {kind: attentions[layer][:, heads] for kind, (layer, heads) in POINTERS.items()}
+            yield x, attention
+
+    def forward(self, ids, precision=torch.float32):
+        """Hidden states after the last norm and after SENSE_LAYER layers, each [rows, length, WIDTH]; the pointers' attention by kind."""
+        states, attentions = zip(*self.through(ids, precision))
+        return self.norm(states[-1]), states[SENSE_LAYER - 1], {kind: attentions[layer][:, heads] for kind, (layer, heads) in POINTERS.items()}
 
     def meaning(self, ids, precision):
         """What the first layers know of each place, as `sense` reads it: [rows, length, SENSE]."""
-        x = F.embedding(ids, self.table()).to(precision)
-        for block in self.blocks[:SENSE_LAYER]:
-            x, _ = block(x, self.cos[: ids.shape[1]].to(precision), self.sin[: ids.shape[1]].to(precision))
+        *_, (x, _) = self.through(ids, precision, SENSE_LAYER)
         return self.sense(x)
 
     def table(self):

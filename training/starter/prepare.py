@@ -1,7 +1,7 @@
 """Turn the public task sets and this project's own wordings into tokenised training dialogues.
 
 Writes to the work folder: tokenizer.json, heldout.jsonl (the questions that evaluate.py asks), embeddings.pt (how the token
-embeddings start), near.json and near.npy (labels and texts for tasks/near.py, and their sentence vectors), and of each mixture NAME.npz: tokens,
+embeddings start), near.json and near.npy (labels, words and texts for tasks/near.py, and their sentence vectors), and of each mixture NAME.npz: tokens,
 `kinds` (of pointing.py), offsets, `marks`, the tokens that are taught a meaning as (position, span), and the pairs for pointing.py.
 spans.npy holds the sentence vectors of those spans and of more sentences, and sense.npz all of them as tokens.
 Every draw comes from one seed.
@@ -21,14 +21,14 @@ import tokenizer as bpe
 import wordings as W
 from dialogue import SEED, render, unmarked
 from model import POINTERS
-from pointing import Pointing, chosen
+from pointing import CHOICE, Pointing, chosen
 from tasks import chat, commands, fields, labels, near, numbers, passages, rewriting
 from tasks.text import held_out_text, read, recase, style_name
 
 PIECES, VOCABULARY = 4600, 8192
 MAX_TOKENS = 600
 CHUNK = 2000  # dialogues of one seed
-SPANS, MORE_SPANS = 60_000, 30_000  # the first so many of the dialogues are taught, and so many other sentences
+SPANS, SENTENCES, FRAGMENTS = 120_000, 40_000, 120_000  # at most so many: of the dialogues, and of no task
 
 # Share of the dialogues. One with turns asks several things under one instruction.
 SHARES = {
@@ -45,9 +45,10 @@ SHARES = {
 FOCUSED = {**{task: share / 6 for task, share in SHARES.items()}, "labels": 28, "labels_turns": 28, "fields": 15, "fields_turns": 9, "decline": 1.5,
            "passage_qa": 6, "passage_told": 3, "command_tldr": 2}
 # The last mixture: the same, with labels that are near a text only by their meaning, and more of what was learnt least.
-CLOSING = {**{task: share / 6 for task, share in SHARES.items()}, "labels": 22, "labels_turns": 26, "near": 5, "near_turns": 8, "fields": 16, "fields_turns": 11,
-           "decline": 1.5, "passage_qa": 7, "passage_told": 3, "command_tldr": 2}
+CLOSING = {**{task: share / 6 for task, share in SHARES.items()}, "labels": 20, "labels_turns": 24, "near": 8, "near_turns": 12, "fields": 18, "fields_turns": 13,
+           "decline": 1.5, "passage_qa": 10, "passage_told": 4, "passage_main": 1.5, "passage_public": 0.6, "choice_category": 1, "dates": 0.8, "command_tldr": 0.6}
 MIXTURES = {"broad": SHARES, "focused": FOCUSED, "closing": CLOSING}
+LENGTHS = {"closing": 2}  # of a mixture, in those of the others
 MODULES = (passages, numbers, rewriting, chat, commands)
 
 
@@ -56,7 +57,7 @@ class Source:
 
     def __init__(self, folder, mixture="broad", work=None):
         self.labels = labels.Labels(folder, labels.CLOSING_WEIGHTS if mixture == "closing" else labels.WEIGHTS)
-        self.fields = fields.Fields(folder)
+        self.fields = fields.Fields(folder, fields.CLOSING_WEIGHTS if mixture == "closing" else fields.WEIGHTS)
         self.shares = MIXTURES[mixture]
         if mixture == "closing":
             self.near = near.Near(self.labels, work)
@@ -122,10 +123,12 @@ def tokenised(job):
             kinds += answer_kinds
             copies += copied
         if len(ids) <= MAX_TOKENS:
-            choices, follows = chosen(copies, entries)
+            choices, follows, forks = chosen(copies, entries, [pointing.plain[number] for number in ids])
+            for at in forks:
+                kinds[at] = CHOICE
             by_end = sorted(entries.items(), key=lambda pair: pair[1])
             pairs = {"copies": copies, "choices": choices, "follows": follows, "leads": [(end, lead) for lead, end in by_end],
-                     "bags": [(end, token) for lead, end in by_end for token in range(lead + 1, end + 1)]}
+                     "bags": [(end, token) for lead, end in by_end for token in range(lead + 1, end)]}
             examples.append((np.array(ids, dtype=np.uint16), np.array(kinds, dtype=np.uint8), marks, pairs))
     return examples
 
@@ -157,13 +160,25 @@ def write(args, name, seed, chunks, known):
     print(f"{name}: {len(examples)} dialogues, {offsets[-1]} tokens, {int((kinds > 0).sum())} of them answers; {len(known)} spans", flush=True)
 
 
-def sentences(folder, count, rng):
+def sentences(folder, rng):
     """Sentences of the readable sets, for the meaning of more words than are asked about."""
     held_out = {meaning(task) for task, _ in commands.load(folder)[1]}
     rows = [row["task"] for row in read(folder, "tldr_commands") if not held_out_text(row["page"]) and meaning(row["task"]) not in held_out]
     rows += [part for prompt, _ in passages.load(folder)[0] for part in re.split(r"(?<=[.!?])\s+|\n", prompt)]
     found = sorted({meaning(row) for row in rows if 8 < len(row) < 160})
-    return rng.sample(found, min(count, len(found)))
+    return rng.sample(found, min(SENTENCES, len(found)))
+
+
+def fragments(texts, rng):
+    """A few words that stand together in one of `texts`, as a label may be worded: no little word at either end."""
+    found = {}
+    for _ in range(5 * FRAGMENTS):
+        words, length = rng.choice(texts).split(), rng.choice([1, 2, 2, 2, 3, 3, 4, 5, 7])
+        start = rng.randrange(max(1, len(words) - length + 1))
+        part = words[start: start + length]
+        if part and all(len(word) > 3 and word.isalpha() for word in (part[0], part[-1])):
+            found[" ".join(part)] = None
+    return list(found)[:FRAGMENTS]
 
 
 def written(rng, text):
@@ -216,15 +231,19 @@ def main():
 
     tokenizer = Tokenizer.from_file(str(path))
     vocabulary = tokenizer.get_vocab()
-    rows, names = near.table(source.labels, random.Random(SEED + 2))
+    rows, names = near.table(source.labels, warm.words(args.encoder), random.Random(SEED + 2))
     near.save(args.work, rows, names, taught_vectors(warm.vectors(args.encoder, [meaning(text) for text, _ in rows]), [group for _, group in rows]))
 
     known = {}
     for number, name in enumerate(MIXTURES, 1):
-        write(args, name, SEED + 1000 * number, args.chunks, known)
+        write(args, name, SEED + 1000 * number, args.chunks * LENGTHS.get(name, 1), known)
     torch.save(warm.embeddings(args.encoder, vocabulary, bpe.twins(vocabulary), SEED), args.work / "embeddings.pt")
-    for text in sentences(args.data, MORE_SPANS, random.Random(SEED + 3)):
-        known.setdefault((text, ""), len(known))
+    rng = random.Random(SEED + 3)
+    read_too = sentences(args.data, rng)
+    grouped, held_out = {text for text, _ in known}, near.held_out_words(source.labels)
+    for text in read_too + fragments(read_too + sorted(grouped), rng) + warm.words(args.encoder):
+        if text not in grouped and (len(text.split()) > 7 or not held_out & set(text.split())):
+            known.setdefault((text, ""), len(known))
     vectors = taught_vectors(warm.vectors(args.encoder, [text for text, _ in known]), [group for _, group in known])
     np.save(args.work / "spans.npy", vectors.astype(np.float16))
     rng = random.Random(SEED + 4)

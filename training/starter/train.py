@@ -19,11 +19,11 @@ import copying
 import tokenizer as bpe
 from dialogue import SEED, render, unmarked
 from model import POINTERS, Linear, Starter
-from pointing import DECISION, FIRST
+from pointing import CHOICE, DECISION
 
 PROMPT_KEPT, PROMPT_WEIGHT = 0.1, 0.6  # share of prompt positions whose next token is learnt, and the weight of each
-KIND_WEIGHTS = (PROMPT_WEIGHT, 1.0, 4.0, 3.0)  # by kind: an answer's first token decides most, then where a copy starts or ends
-SENSE_WEIGHT, SENSE_SHARP, SENSE_EVERY, SENSE_LENGTH = 1.0, 10.0, 3, 96  # of the losses that teach spans their meaning; in the closing phase a step of spans alone, in rows of so many tokens, follows every third
+KIND_WEIGHTS = (PROMPT_WEIGHT, 1.0, 4.0, 3.0)  # by kind: where one of several answers is chosen counts most, then where a copy starts or ends
+SENSE_WEIGHT, SENSE_SHARP, SENSE_EVERY, SENSE_LENGTH = 1.0, 10.0, 2, 96  # of the losses that teach spans their meaning; in the closing phase a step of spans alone, in rows of so many tokens, follows every second
 POINTER_WEIGHTS = {"copies": 0.5, "choices": 0.3, "leads": 0.1, "bags": 0.05, "follows": 0.3}  # of the losses that teach attention where to look
 RATE, SCALE_RATE, EMBEDDING_RATE, DECAY = 0.0013, 0.004, 0.0005, 0.05  # of matrices, of norms, of embeddings
 WARMUP, CLOSING_WARMUP = 0.05, 0.02  # share of the broad phase, and of the closing one
@@ -66,7 +66,7 @@ class Batches:
         data = np.load(work / f"{name}.npz")
         self.tokens, self.kinds, self.offsets, self.size = data["tokens"], data["kinds"], data["offsets"], size
         self.marks, self.pairs = data["marks"], {kind: data[kind] for kind in POINTERS}
-        self.spans = torch.from_numpy(np.load(work / "spans.npy").astype(np.float32))
+        self.spans = torch.from_numpy(np.load(work / "spans.npy"))
         self.first_mark = np.searchsorted(self.marks[:, 0], self.offsets)
         self.first_pair = {kind: np.searchsorted(pairs[:, 0], self.offsets) for kind, pairs in self.pairs.items()}
 
@@ -110,7 +110,7 @@ class Batches:
             for kind, first in self.first_pair.items():
                 pairs = self.pairs[kind][first[index]: first[index + 1]].T - start
                 sources[kind].append(np.concatenate([np.full((1, pairs.shape[1]), row), pairs]))
-        marks = torch.tensor(rows, dtype=torch.long), torch.tensor(positions, dtype=torch.long), self.spans[spans]
+        marks = torch.tensor(rows, dtype=torch.long), torch.tensor(positions, dtype=torch.long), self.spans[spans].float()
         return ids, kinds, marks, {kind: torch.from_numpy(np.concatenate(found, 1)) for kind, found in sources.items()}
 
 
@@ -120,7 +120,7 @@ class Spans:
     def __init__(self, work, tokenizer, seed):
         data = np.load(work / "sense.npz")
         self.tokens, self.offsets, self.rng = data["tokens"].astype(np.int64), data["offsets"], np.random.default_rng(seed)
-        self.vectors = torch.from_numpy(np.load(work / "spans.npy").astype(np.float32))
+        self.vectors = torch.from_numpy(np.load(work / "spans.npy"))
         self.between = [tokenizer.encode(text, add_special_tokens=False).ids for text in
                         (",", ",", "\n", "\n", "\n- ", " |", " /", "; ", ": ", '", "', "<|im_end|>\n<|im_start|>user\n")]
 
@@ -145,7 +145,7 @@ class Spans:
                 ids[row, at: at + len(between)] = between
                 at += len(between)
         rows, positions, numbers = torch.tensor(marks).T
-        return torch.from_numpy(ids), (rows, positions, self.vectors[numbers])
+        return torch.from_numpy(ids), (rows, positions, self.vectors[numbers].float())
 
 
 AT_ITSELF = ("leads", "bags")  # what a token itself looks at; the rest is looked at one token before it is told
@@ -180,7 +180,7 @@ def losses(model, ids, kinds, marks, sources, precision):
     sense = sense_loss(model.sense(middle[rows, positions]), vectors) if len(rows) else torch.zeros((), device=ids.device)
     pointers = [pointer_loss(pointed, sources, kind) for kind in POINTER_WEIGHTS]
     loss = (each * weights).sum() / weights.sum() + SENSE_WEIGHT * sense + sum(weight * part for weight, part in zip(POINTER_WEIGHTS.values(), pointers))
-    parts = {"answer_loss": each[kept > 0], "first_token_loss": each[kept == FIRST], "decision_loss": each[kept == DECISION], "sense_loss": sense}
+    parts = {"answer_loss": each[kept > 0], "choice_loss": each[kept == CHOICE], "decision_loss": each[kept == DECISION], "sense_loss": sense}
     return loss, {name: part.mean().item() for name, part in (parts | {f"{kind}_loss": part for kind, part in zip(POINTER_WEIGHTS, pointers)}).items()}
 
 
@@ -325,7 +325,7 @@ def main():
     parser.add_argument("--work", type=Path, required=True, help="folder that prepare.py wrote to")
     parser.add_argument("--broad", type=float, default=4.625e6, help="tokens of the broad phase over all runs")
     parser.add_argument("--focused", type=float, default=8e6, help="tokens of the focused phase over all runs")
-    parser.add_argument("--closing", type=float, default=13.6e6, help="tokens of the closing phase over all runs")
+    parser.add_argument("--closing", type=float, default=27.8e6, help="tokens of the closing phase over all runs")
     parser.add_argument("--batch", type=int, default=1536, help="tokens of a batch")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--compile", action=argparse.BooleanOptionalAction, default=shutil.which("g++") is not None, help="compile the blocks (needs g++)")

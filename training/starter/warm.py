@@ -42,6 +42,11 @@ def vectors(encoder, texts):
     return out
 
 
+def words(encoder):
+    """The whole words of the encoder's vocabulary."""
+    return sorted(word for word in (Path(encoder) / "vocab.txt").read_text(encoding="utf-8").split() if len(word) > 2 and word.isascii() and word.isalpha())
+
+
 def embeddings(encoder, vocabulary, twins, seed, scale=0.05):
     """Starting embeddings [vocabulary, 384]: half meaning, half chance; a piece and its twin with a space differ in one direction."""
     rng = np.random.default_rng(seed)

@@ -10,6 +10,7 @@ from tasks.text import held_out_text, invented, plain, quoted, read, recase, sty
 
 HELD_OUT = {"cuisine", "album", "currency_name", "radio_name", "facility", "meal_type"}  # slots that are never trained
 WEIGHTS = {"frames": 8, "snips": 8, "hwu64": 5, "restaurants8k": 5, "wnut17": 1}
+CLOSING_WEIGHTS = WEIGHTS | {"hwu64": 9, "wnut17": 2}
 
 
 def shown_fields(rng, names):
@@ -111,7 +112,8 @@ def marked(text, values):
 
 
 class Fields:
-    def __init__(self, folder):
+    def __init__(self, folder, weights=WEIGHTS):
+        self.weights = weights
         rows = {name: read(folder, name) for name in ("snips", "hwu64", "restaurants8k", "wnut17")}
         rows["wnut17"] = wnut_rows(rows["wnut17"])
         self.rows = {name: tuple([row for row in table if held_out_text(row["text"]) == side] for side in (False, True)) for name, table in rows.items()}
@@ -119,7 +121,7 @@ class Fields:
 
     def dialogue(self, rng, turns):
         """`turns` texts of one source, asked for the same fields."""
-        draw, all_kinds, names = self.sources[rng.choices(list(WEIGHTS), WEIGHTS.values())[0]]
+        draw, all_kinds, names = self.sources[rng.choices(list(self.weights), self.weights.values())[0]]
         rows = [with_invented(rng, *draw(rng))]
         for _ in range(turns - 1):
             row = draw(rng)

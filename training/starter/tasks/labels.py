@@ -19,12 +19,14 @@ PUBLIC = {"clinc150": aliases.CLINC, "banking77": aliases.BANKING, "hwu64": alia
 WEIGHTS = {"clinc150": 26, "banking77": 12, "hwu64": 11, "snips": 5, "mixed": 10, "clinc_domains": 3, "hwu_scenarios": 2, "sets": 24,
            "support": 6, "sentiment": 5, "urgency": 1, "spam": 1, "language": 1, "topic": 3, "question": 1}
 CLOSING_WEIGHTS = WEIGHTS | {"banking77": 17, "hwu64": 16}
-STYLES = ["plain"] * 10 + ["snake"] * 7 + ["first"] * 3 + ["title"] * 3 + ["upper", "kebab", "camel"]
+STYLES = ["plain"] * 10 + ["snake"] * 7 + ["first"] * 3 + ["title"] * 6 + ["upper", "kebab", "camel"]
 LAYOUTS = ["comma"] * 10 + ["word"] * 4 + ["dash"] * 3 + ["line"] * 2 + ["number", "json", "slash", "bar", "quote"]
 
 
 class Pool:
     """Labels that can stand in one prompt: for each its names, the first its own, and its texts or a maker of texts."""
+
+    strays = ()  # texts known to fit none, with their groups
 
     def __init__(self, names, texts, own_name=0.7, noun=None, title=None):
         self.names, self.texts, self.own_name, self.noun, self.keys, self.title = names, texts, own_name, noun, list(names), title
@@ -181,6 +183,9 @@ class Labels:
 
     def stray(self, rng, name, pool, keys):
         """A text that none of `keys` fits, with its group."""
+        if pool.strays:
+            text, group = rng.choice(pool.strays)
+            return recase(rng, text), group
         draw = rng.random()
         other, rest = pool, [key for key in pool.keys if key not in keys and not any(set(pool.names[key]) & set(pool.names[other]) for other in keys)]
         if draw < 0.7 and name in ("banking77", "snips"):

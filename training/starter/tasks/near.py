@@ -1,6 +1,6 @@
 """Choosing the label that is nearest in meaning, among labels that were never meant to stand together.
 
-Labels are names of all trained sets' labels and single words, texts are those of all trained sets.  A text is asked about where one
+Labels are names of all trained sets' labels, single words and pairs of words, texts are those of all trained sets.  A text is asked about where one
 of the shown labels is clearly nearer to it than the others, by MiniLM-L6's vectors, those of a set's own texts and labels moved
 towards each other (prepare.py, `taught_vectors`).  So little can be learnt by heart.
 """
@@ -15,12 +15,18 @@ from tasks.fields import HELD_OUT, names_of
 from tasks.labels import Pool
 from tasks.text import recase
 
-TEXTS_EACH, WORDS = 30, 3000  # texts of a label, and single words
-TRIED, LABELS, WORD_SHARE = 1000, 12, 0.3  # texts and labels of a draw, and how many of these are single words
-NEAREST, MARGIN = 0.3, 0.15  # least likeness of the nearest label, and how much less the next one's is
+TEXTS_EACH, WORDS, RARER, PAIRS = 30, 3000, 5000, 6000  # texts of a label; the commonest single words, others, and pairs of words, at most
+TRIED, LABELS, WORD_SHARE = 1000, 12, 0.5  # texts and labels of a draw, and how many of these are words
+NEAREST, MARGIN, FAR = 0.3, 0.15, 0.08  # least likeness of the nearest label, how much less the next one's is, and the most of a text that none fits
 
 
-def table(labels, rng):
+def held_out_words(labels):
+    """The words of labels and fields that are never trained."""
+    names = [name for pool in labels.sets_held_out for known in pool.names.values() for name in known] + [name for slot in HELD_OUT for name in names_of(slot)]
+    return set(re.findall(r"\w+", " ".join(names).lower()))
+
+
+def table(labels, vocabulary, rng):
     """Names and texts as [(text, group)], names first, and how many are names."""
     pools = [pool for title, pool in labels.pools.items() if title != "mixed"] + labels.sets
     names = {(name, pool.group(key)): None for pool in pools for key in pool.keys for name in pool.names[key]}
@@ -30,10 +36,14 @@ def table(labels, rng):
             source = pool.texts[key]
             drawn = [source(rng) for _ in range(TEXTS_EACH)] if callable(source) else rng.sample(source, min(len(source), TEXTS_EACH))
             texts.update({(text, pool.group(key)): None for text in drawn})
-    held_out = [name for pool in labels.sets_held_out for known in pool.names.values() for name in known] + [name for slot in HELD_OUT for name in names_of(slot)]
-    held_out = set(re.findall(r"\w+", " ".join(held_out).lower()))
+    held_out = held_out_words(labels)
     words = Counter(word for text, _ in texts for word in dict.fromkeys(re.findall(r"\b[a-z]{4,}\b", text)) if word not in held_out)
-    names.update({(word, ""): None for word in sorted(words, key=lambda word: (-words[word], word))[:WORDS]})
+    common = sorted(words, key=lambda word: (-words[word], word))[:WORDS]
+    rest = sorted({word for word in vocabulary if len(word) > 3} - held_out - set(common))
+    pairs = Counter(pair for text, _ in texts for pair in re.findall(r"(?=\b([a-z]{4,} [a-z]{4,})\b)", text) if not held_out & set(pair.split()))
+    pairs = sorted(pair for pair, count in pairs.items() if count < 20)  # commoner ones are ways to ask
+    for drawn in (common, rng.sample(rest, min(RARER, len(rest))), rng.sample(pairs, min(PAIRS, len(pairs)))):
+        names.update({(word, ""): None for word in drawn})
     return [*names, *texts], len(names)
 
 
@@ -45,9 +55,9 @@ def save(work, rows, names, vectors):
 class NearPool(Pool):
     """A few labels, each with texts to which it is the nearest of them; labels and texts keep the groups that they came with."""
 
-    def __init__(self, groups, texts):
+    def __init__(self, groups, texts, strays):
         super().__init__({name: [name] for name in texts}, texts)
-        self.groups = groups
+        self.groups, self.strays = groups, strays
 
     def group(self, key):
         return self.groups[key]
@@ -80,8 +90,9 @@ class Near:
             for row in np.flatnonzero((ordered[:, -1] > NEAREST) & (ordered[:, -1] - ordered[:, -2] > MARGIN)):
                 name = self.names[list(shown.values())[best[row]]][0]
                 texts.setdefault(name, []).append(self.texts[tried[row]])
-            if len(texts) > 2:
-                return NearPool({name: self.names[shown[name]][1] for name in texts}, texts)
+            strays = [self.texts[tried[row]] for row in np.flatnonzero(ordered[:, -1] < FAR)]
+            if len(texts) > 2 and strays:
+                return NearPool({name: self.names[shown[name]][1] for name in texts}, texts, strays)
 
     def dialogue(self, rng, turns):
         return self.labels.dialogue(rng, turns, ("near", self.pool(rng)))
