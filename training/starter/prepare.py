@@ -3,7 +3,7 @@
 Writes to the work folder: tokenizer.json, heldout.jsonl (the questions that evaluate.py asks), embeddings.pt (how the token
 embeddings start), near.json and near.npy (labels, words and texts for tasks/near.py, and their sentence vectors), and of each mixture NAME.npz: tokens,
 `kinds` (of pointing.py), offsets, `marks`, the tokens that are taught a meaning as (position, span), and the pairs for pointing.py.
-spans.npy holds the sentence vectors of those spans and of more sentences, and sense.npz all of them as tokens.
+spans.npy holds the sentence vectors of those spans and of sentences, fragments and words of no task, and sense.npz all of them as tokens.
 Every draw comes from one seed.
 """
 
