@@ -42,6 +42,8 @@ class Race:
         self.subjects = {"crossover": Gateway(wanted.program, folder, wanted.threads)}
         for setting in wanted.also:
             self.subjects[f"crossover, {setting}"] = Gateway(wanted.program, folder, wanted.threads, setting)
+        if wanted.seeded:
+            self.subjects["crossover, seeded"] = Gateway(wanted.program, folder, wanted.threads, seed=1)
         for form in ("b128", "b32"):
             self.subjects[f"genai {form}"] = Genai(wanted.models / f"{name}-{form}", wanted.threads)
         gguf = wanted.models / f"{name}-q4_0.gguf"
@@ -146,6 +148,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--also", action="append", default=[], metavar="SETTING",
                         help="also measure ours with a setting of [local] that the race does not make, as `prefill-form = false`")
+    parser.add_argument("--seeded", action="store_true", help="run the gateway again with requests that carry a seed")
     parser.add_argument("names", nargs="*", default=["qwen2.5-0.5b", "llama-3.2-1b"])
     wanted = parser.parse_args()
     out, text = {}, []

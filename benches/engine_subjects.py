@@ -53,7 +53,8 @@ def memory_of(pid: int) -> dict:
 class Gateway:
     """`crossover serve` with one local model; prompts are digits, a token each, and never begin alike."""
 
-    def __init__(self, program: Path, folder: Path, threads: int, setting: str = ""):
+    def __init__(self, program: Path, folder: Path, threads: int, setting: str = "", seed: int | None = None):
+        self.seed = {} if seed is None else {"seed": seed}
         self.files = sum(file.stat().st_size for file in folder.glob("model.onnx*"))
         self.files += sum(file.stat().st_size for file in folder.glob("prefill.onnx*"))
         self.digits = random.Random(1)
@@ -111,7 +112,7 @@ class Gateway:
     def ask(self, text: str, tokens: int) -> dict:
         """One streamed answer: when each piece came, and the process's CPU time at the first and at the last."""
         body = json.dumps({"model": "local", "messages": [{"role": "user", "content": text}], "max_tokens": tokens,
-                           "temperature": 0, "stream": True, "stream_options": {"include_usage": True}})
+                           "temperature": 0, "stream": True, "stream_options": {"include_usage": True}, **self.seed})
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         cpu, started, pieces, usage = [cpu_of(self.process.pid)], time.perf_counter(), [], None
         connection.request("POST", "/v1/chat/completions", body, {"content-type": "application/json"})

@@ -19,7 +19,8 @@ pub struct EmbeddingsConfig {
     pub threads: usize,
     /// Requests that may be at work or wait; one more is refused.
     pub queue: usize,
-    /// Most tokens that are run together; a longer text runs alone.
+    /// Most tokens that are run together; a longer text runs alone. Graphs that quantise all texts of a run with one scale (int8
+    /// with activations quantised as they come) get one text at a time.
     pub max_batch_tokens: usize,
 }
 

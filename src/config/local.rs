@@ -33,13 +33,15 @@ pub struct LocalConfig {
     /// second form of the weights. On x86 it needs a processor with VNNI.
     pub prefill_form: bool,
     /// Whether an answer that repeats its prompt or itself gets several tokens of one run, by the folder's `verify.onnx` where
-    /// it has one: `prompt-lookup`, or `off`. Changes no answer: a form that is not exact on this machine is not used.
+    /// it has one: `prompt-lookup`, or `off`. Changes no answer: a form that is not exact on this machine is not used. With it
+    /// all steps of a model that needs pairs of rows run over them (`pair-rows`), as with a `seed`.
     pub speculation: Speculation,
     /// Answers generated at the same time.
     pub max_streams: usize,
-    /// Whether a step runs over an even number of rows, where the graph's kernels sum a row that is alone otherwise than rows
-    /// in pairs (int4 with blocks of 64 or more, on some processors): an answer is then the same whoever runs beside it. Costs
-    /// one that runs alone 9 to 18 % more time; where it is not needed, as with `max-streams = 1`, nothing.
+    /// Whether steps for an answer with a `seed` run over an even number of rows, where the graph's kernels sum a row that is alone
+    /// otherwise than rows in pairs (int4 with blocks of 64 or more, on some processors): it is then the same whoever runs beside
+    /// it. Costs one that runs alone 7 to 18 % more time. Answers without a seed pay only beside one that has one, or where drafts
+    /// are made; models that do not need it pay for the trial at load alone.
     pub pair_rows: bool,
     /// Whether large blocks of this process's memory, models' weights for the most part, are gathered into huge pages after a
     /// model is loaded, which Linux does on request since version 6.1: models of hundreds of megabytes answered 3 to 11 %

@@ -1,8 +1,8 @@
 //! The one thread that owns the graph. Its loop has four steps: admit, prefill (one chunk of one prompt), step (one
 //! token of every answer, in one run; or several of the only one), retire. Promises: a failure of the graph, even a
 //! panic, ends the sequences it happened to and nothing else; a slow reader makes only its own sequence wait; one that
-//! has left ends its sequence at the next token; what a sequence says does not depend on who runs beside it, as far as
-//! `graph/pairs.rs` can see to it. Knows no text.
+//! has left ends its sequence at the next token; what a sequence with a seed says, or any where drafts are made, does not
+//! depend on who runs beside it, as far as `graph/pairs.rs` can see to it. Knows no text.
 
 mod decode;
 mod pace;

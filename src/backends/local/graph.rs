@@ -41,7 +41,7 @@ pub(super) struct Room {
     pub(super) rows: usize,
     /// Bytes that all of them may fill together.
     pub(super) bytes: usize,
-    /// Whether one row more may run beside an odd number of them, where that makes their numbers the same.
+    /// Whether one row more may run beside an odd number of them, where their numbers are to be alike and that makes them so.
     pub(super) pairs: bool,
 }
 
@@ -97,7 +97,7 @@ impl Graph {
     /// Runs a prompt token and a decode step once, so that a graph that cannot run is found at load.
     fn try_out(&mut self) -> ort::Result<()> {
         self.read(0, &[0, 0], true)?;
-        self.decode(&[0])?;
+        self.decode(&[0], false)?;
         self.clear(0);
         Ok(())
     }
@@ -130,9 +130,11 @@ impl Graph {
         self.kv.prefill((&mut self.session, &self.options), &self.layout, row, ids)
     }
 
-    /// Appends one token to each of the rows `0..ids.len()`.
-    pub(super) fn decode(&mut self, ids: &[u32]) -> ort::Result<()> {
-        self.kv.decode((&mut self.session, &self.options), &self.layout, ids)
+    /// Appends one token to each of the rows `0..ids.len()`. With `alike`, and always where a verify form is in use, which was
+    /// tried against such steps, a row's numbers are the same in any company, as far as `pairs.rs` could see to it.
+    pub(super) fn decode(&mut self, ids: &[u32], alike: bool) -> ort::Result<()> {
+        let alike = alike || self.verifier.is_some();
+        self.kv.decode((&mut self.session, &self.options), &self.layout, ids, alike)
     }
 
     /// The logits after a row's last token.

@@ -46,13 +46,13 @@ impl Kv {
         matches!(self, Self::Shared(_)) && !layout.mixes
     }
 
-    /// Whether such a run takes an even number of rows.
+    /// Whether such a run takes an even number of rows where it is to be alike.
     #[cfg(test)]
     pub(super) fn pairs(&self) -> bool {
         matches!(self, Self::Shared(rows) if rows.pairs())
     }
 
-    /// Whether such a run takes an even number of rows from now on, nobody's beside an odd number.
+    /// Whether such a run takes an even number of rows from now on where it is to be alike, nobody's beside an odd number.
     pub(super) fn pair(&mut self, pairs: bool) {
         match self {
             Self::Shared(rows) => rows.pair(pairs),
@@ -60,17 +60,18 @@ impl Kv {
         }
     }
 
-    /// Appends one token to each of the rows `0..ids.len()` and leaves their logits. Each row's result has the same
-    /// bits in any company, where the graph's kernels sum a row alike among any number, or in all pairs and these are
-    /// [paired](Self::pair). An error leaves the rows as they were.
+    /// Appends one token to each of the rows `0..ids.len()` and leaves their logits. Where they are to be `alike`, each row's
+    /// result has the same bits in any company, if the graph's kernels sum a row alike among any number, or in all pairs and
+    /// these are [paired](Self::pair). An error leaves the rows as they were.
     pub(super) fn decode(
         &mut self,
         run: (&mut Session, &RunOptions),
         layout: &Layout,
         ids: &[u32],
+        alike: bool,
     ) -> ort::Result<()> {
         match self {
-            Self::Shared(rows) if !layout.mixes => rows.decode(run, layout, ids),
+            Self::Shared(rows) if !layout.mixes => rows.decode(run, layout, ids, alike),
             Self::Shared(_) | Self::Growing(_) => self.decode_alone(run, layout, ids),
         }
     }

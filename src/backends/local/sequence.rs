@@ -51,6 +51,8 @@ pub(super) struct Sequence {
     scope: Option<Arc<str>>,
     /// Prompt tokens that were not computed anew.
     cached: usize,
+    /// Whether its request has a seed: the same numbers are to come in any company then.
+    pub(super) seeded: bool,
     /// Chunks of others that were prefilled before its own.
     pub(super) passed_over: usize,
     /// What the coming decode step is to it.
@@ -106,6 +108,7 @@ impl Sequence {
             link: job.scope.clone().map(Link::Scope),
             scope: job.scope.clone(),
             cached: 0,
+            seeded: job.choice.seed.is_some(),
             passed_over: 0,
             turn: Turn::Rests,
             sampler: Sampler::new(job, index, &limits.grammars),

@@ -27,7 +27,7 @@ pub(super) struct Shared {
     tensors: Vec<Area<f32>>,
     shape: Shape,
     rows: Vec<Row>,
-    /// Whether the spare place runs beside an odd number of rows.
+    /// Whether a step that is to be alike in any company takes the spare place beside an odd number of rows.
     pairs: bool,
     /// `[places, vocabulary]`.
     logits: Area<f32>,
@@ -35,8 +35,8 @@ pub(super) struct Shared {
     all_logits: Option<(Area<f32>, usize)>,
     prompt: Prompt,
     step: StepInputs,
-    /// For each number of rows, what a decode step of the present width runs over.
-    wirings: Vec<Option<Wiring>>,
+    /// For each number of rows, what a decode step of the present width runs over: these alone, and with the spare place.
+    wirings: Vec<[Option<Wiring>; 2]>,
     /// What a verify form runs over, once one has run.
     verify: Option<Verify>,
     /// The same for the present width.
@@ -134,7 +134,7 @@ impl Shared {
             all_logits: None,
             prompt,
             step,
-            wirings: (0..rows).map(|_| None).collect(),
+            wirings: (0..rows).map(|_| [None, None]).collect(),
             verify: None,
             verify_wiring: None,
         })
@@ -145,10 +145,9 @@ impl Shared {
         self.pairs
     }
 
-    /// Whether steps run over an even number of rows from now on, nobody's beside an odd number.
+    /// Whether steps that are to be alike run over an even number of rows from now on, nobody's beside an odd number.
     pub(super) fn pair(&mut self, pairs: bool) {
         self.pairs = pairs;
-        self.wirings.fill_with(|| None);
     }
 
     /// Appends `ids` to a row, which must fit, and leaves the logits of the last one where the graph gives any. One run of
@@ -194,12 +193,14 @@ impl Shared {
         Ok(())
     }
 
-    /// Appends one token to each of the rows `0..ids.len()` and leaves their logits. One run for all.
+    /// Appends one token to each of the rows `0..ids.len()` and leaves their logits; `alike` as [`super::kv::Kv::decode`]
+    /// has it. One run for all.
     pub(super) fn decode(
         &mut self,
         (session, options): (&mut Session, &RunOptions),
         layout: &Layout,
         ids: &[u32],
+        alike: bool,
     ) -> ort::Result<()> {
         let count = ids.len();
         let longest = self.rows[..count].iter().map(|row| row.len).max().unwrap_or(0) + 1;
@@ -220,10 +221,11 @@ impl Shared {
         for ((mask, ones), held) in masks.zip(&mut step.ones).zip(held) {
             show(mask, ones, held + 1);
         }
-        if self.wirings[count - 1].is_none() {
-            self.wirings[count - 1] = Some(self.wire_step(session, layout, count)?);
+        let spare = if alike && self.pairs { count % 2 } else { 0 };
+        if self.wirings[count - 1][spare].is_none() {
+            self.wirings[count - 1][spare] = Some(self.wire_step(session, layout, spare, count)?);
         }
-        let Some(wiring) = &self.wirings[count - 1] else {
+        let Some(wiring) = &self.wirings[count - 1][spare] else {
             return Err(ort::Error::new("nothing is wired"));
         };
         self.slab.run(session, wiring, options)?;
@@ -331,7 +333,7 @@ impl Shared {
             self.step.width = wanted;
             self.slab.get_mut(self.step.mask)[..wanted * (SPARE + self.rows.len())].fill(0);
             self.step.ones.fill(0);
-            self.wirings.fill_with(|| None);
+            self.wirings.fill_with(|| [None, None]);
             self.verify_wiring = None;
         }
     }
@@ -354,9 +356,15 @@ impl Shared {
         Ok(())
     }
 
-    fn wire_step(&self, session: &Session, layout: &Layout, count: usize) -> ort::Result<Wiring> {
+    /// Binds a decode step of `count` rows, and of `spare` places before them.
+    fn wire_step(
+        &self,
+        session: &Session,
+        layout: &Layout,
+        spare: usize,
+        count: usize,
+    ) -> ort::Result<Wiring> {
         let mut wiring = Wiring::new(session, &self.slab)?;
-        let spare = if self.pairs { count % 2 } else { 0 };
         let (first, count) = (SPARE - spare, spare + count);
         self.wire_cache(&mut wiring, layout, first, count)?;
         let (names, slab, step) = (&layout.names, &self.slab, &self.step);

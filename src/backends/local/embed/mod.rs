@@ -1,5 +1,6 @@
 //! Embeddings from a model in this process: texts in, vectors out. Promises: nothing leaves the process; a text that is too
-//! long is refused, never cut; a full queue says so at once; dropping a request stops its work before the next batch.
+//! long is refused, never cut; a full queue says so at once; dropping a request stops its work before the next batch; a graph
+//! that quantises all texts of a run with one scale gets one text at a time, so that a vector does not depend on what else was asked.
 
 mod folder;
 mod model;
@@ -72,7 +73,9 @@ impl Embedder {
         let threads = cores::threads(config.threads, weights);
         let model = Model::open(&files, &SessionSpec { intra_threads: threads, spin: false })?;
         let tokenizer = open_tokenizer(&files.tokenizer)?;
-        let (width, most) = (model.width, config.max_batch_tokens);
+        // At most one token: one text at a time.
+        let most = if super::folder::mixes(&files.graph) { 1 } else { config.max_batch_tokens };
+        let width = model.width;
         // Who has a place has room here too.
         let (jobs, queue) = sync_channel(config.queue);
         let thread = std::thread::Builder::new().name("embedder".to_owned());

@@ -1,6 +1,5 @@
 //! The graph of an embedding model: texts of one length in, one vector each out. Reads the graph's own inputs and outputs.
-//! Promises: texts of different lengths never share a run, so that nothing is padded and a vector does not depend on what
-//! else was asked.
+//! Promises: texts of different lengths never share a run, so that nothing is padded.
 
 use ort::session::{Session, SessionInputValue};
 use ort::value::{TensorRef, ValueType};

@@ -76,6 +76,30 @@ async fn vectors_are_those_of_the_reference_however_they_are_pooled_cut_and_batc
 }
 
 #[tokio::test]
+async fn a_vector_does_not_depend_on_the_texts_beside_it_in_int8_either() {
+    let (folder, rows) = (changed("onnx/model.onnx", None), reference());
+    std::fs::copy(
+        fixture().join("onnx/model_quantized.onnx"),
+        folder.path().join("onnx/model_quantized.onnx"),
+    )
+    .unwrap();
+    let embedder = Embedder::open(folder.path(), &config()).unwrap();
+    let texts: Vec<Passage> = ["parcel", "invoice", "hello", "where"]
+        .map(|word| Passage::Text(word.to_owned()))
+        .into_iter()
+        .chain(texts(&rows[..4]))
+        .collect();
+    let together = embedder.embed(texts.clone(), None).await.unwrap().vectors;
+    for (text, beside) in texts.iter().zip(&together) {
+        assert_eq!(&embedder.embed(vec![text.clone()], None).await.unwrap().vectors[0], beside);
+    }
+    for (found, row) in together[4..].iter().zip(&rows) {
+        let like: f32 = found.iter().zip(numbers(&row["mean"]["unit"])).map(|(a, b)| a * b).sum();
+        assert!(like > 0.95, "{like}: it is the same model");
+    }
+}
+
+#[tokio::test]
 async fn a_folder_without_normalising_gives_plain_vectors() {
     let modules = std::fs::read_to_string(fixture().join("modules.json")).unwrap();
     let mut modules: Vec<Value> = serde_json::from_str(&modules).unwrap();

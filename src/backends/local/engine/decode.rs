@@ -1,5 +1,5 @@
 //! One token of every answer whose reader keeps up, in one run. Promises: a sequence that needs more cache than there
-//! is waits for nobody younger than itself: the youngest gives its place up and is computed again later, exactly.
+//! is waits for nobody younger than itself: the youngest gives its place up and is computed again later: exactly, if it has a seed.
 
 use std::time::Instant;
 
@@ -90,14 +90,16 @@ impl Engine {
     fn decode(&mut self, count: usize) {
         self.ids.clear();
         self.ids.resize(count, 0);
+        let mut alike = false;
         for sequence in &self.sequences {
             if let Some(row) = sequence.row.filter(|_| sequence.turn == Turn::Runs) {
                 self.ids[row] = sequence.token(self.graph.len(row));
+                alike |= sequence.seeded;
             }
         }
         self.queue.set_running(true);
         let started = Instant::now();
-        let done = guarded(|| self.graph.decode(&self.ids));
+        let done = guarded(|| self.graph.decode(&self.ids, alike));
         let took = started.elapsed();
         let mut tokens = 0;
         for at in 0..self.sequences.len() {

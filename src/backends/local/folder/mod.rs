@@ -211,11 +211,13 @@ fn split(path: &Path) -> Result<(PathBuf, Option<&Path>), LocalError> {
 }
 
 fn attention(found: &Operators) -> Attention {
-    let has = |kind: &str| found.kinds.contains(kind);
-    Attention {
-        shares: has("GroupQueryAttention"),
-        mixes: has("DynamicQuantizeLinear") || has("DynamicQuantizeMatMul"),
-    }
+    Attention { shares: found.kinds.contains("GroupQueryAttention"), mixes: found.mixes() }
+}
+
+/// Whether what a graph says of one row depends on what else is in the run ([`Attention::mixes`]); false for a file that cannot
+/// be read.
+pub(super) fn mixes(graph: &Path) -> bool {
+    operators::read(graph).is_ok_and(|found| found.mixes())
 }
 
 /// Bytes of the graph and its weights; every weight file must be there.

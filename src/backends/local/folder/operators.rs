@@ -27,6 +27,13 @@ pub(super) struct Operators {
     pub(super) boundary: Option<i64>,
 }
 
+impl Operators {
+    /// Whether activations are quantised with one scale for all rows of a run.
+    pub(super) fn mixes(&self) -> bool {
+        ["DynamicQuantizeLinear", "DynamicQuantizeMatMul"].iter().any(|kind| self.kinds.contains(*kind))
+    }
+}
+
 /// Reads a graph file.
 ///
 /// # Errors

@@ -1,7 +1,7 @@
 //! Whether a row's numbers hang on how many rows run: some kernels take rows in pairs, and sum one that is alone, or the
 //! last of an odd number, in another order. Promises: it is tried out at load, among few rows and among many; where
-//! an even number of rows mends it, steps from then on run over one (but a row that is run again after an error); where it
-//! does not, the log says so. Prompts need none of it: each is read alone.
+//! an even number of rows mends it, steps that are to be alike run over one from then on (but a row that is run again after
+//! an error); where it does not, the log says so. Prompts need none of it: each is read alone.
 
 use super::Graph;
 use super::verify::{noise, same};
@@ -14,7 +14,7 @@ const MANY: usize = 16;
 const LENGTH: usize = 40;
 
 impl Graph {
-    /// Pairs the rows of a step if their numbers are the same then, and are not else. Takes a few steps,
+    /// From then on pairs the rows of steps that are to be alike, if their numbers are the same then, and are not else. Takes a few steps,
     /// of up to [`FEW`] and of up to [`MANY`] of the `rows` that there are.
     pub(super) fn pair_rows(&mut self, model: &str, rows: usize) -> ort::Result<()> {
         if !self.kv.runs_together(&self.layout) {
@@ -29,7 +29,10 @@ impl Graph {
         self.kv.pair(true);
         if self.rows_agree(many, &all)? {
             let why = "one alone has other numbers (local.pair-rows)";
-            tracing::info!(model, "steps run over an even number of rows: {why}");
+            tracing::info!(
+                model,
+                "answers with a seed, and all where drafts are made, run over an even number of rows: {why}"
+            );
         } else {
             self.kv.pair(false);
             let why = "a row's numbers hang on how many rows run beside it";
@@ -58,7 +61,7 @@ impl Graph {
             self.clear(row);
             self.kv.write(row, LENGTH, &beginning);
         }
-        self.decode(&ids)?;
+        self.decode(&ids, true)?;
         let told = (0..count).map(|row| {
             let mut numbers = vec![0.0; one];
             self.kv.read(row, &(LENGTH..LENGTH + 1), &mut numbers);

@@ -82,7 +82,7 @@ fn a_batch_gives_the_very_logits_that_each_row_gives_alone() {
             told.push(outcome(&graph, row).1);
         }
         let ids: Vec<u32> = (0..rows).map(|row| outcome(&graph, row).0).collect();
-        graph.decode(&ids).unwrap();
+        graph.decode(&ids, true).unwrap();
         told.iter_mut().enumerate().take(rows).for_each(|(row, told)| told.push(outcome(&graph, row).1));
     }
     for (told, expected) in told.iter().zip(&expected) {
@@ -95,7 +95,7 @@ fn a_row_used_again_knows_nothing_of_its_first_sequence() {
     let mut graph = starter();
     let fresh = alone(&mut graph, 0, &[9, 8, 7, 6], 2);
     graph.prefill(0, &[5; 300]).unwrap();
-    graph.decode(&[5]).unwrap();
+    graph.decode(&[5], true).unwrap();
     assert!(alone(&mut graph, 0, &[9, 8, 7, 6], 2) == fresh);
 }
 
@@ -132,9 +132,9 @@ fn a_row_that_is_dragged_along_and_cut_is_as_it_was() {
     graph.prefill(0, &prompt(1, 20)).unwrap();
     graph.prefill(1, &prompt(2, 9)).unwrap();
     let next = outcome(&graph, 0).0;
-    graph.decode(&[0, 7]).unwrap();
+    graph.decode(&[0, 7], true).unwrap();
     graph.cut(0, 20);
-    graph.decode(&[next, 7]).unwrap();
+    graph.decode(&[next, 7], true).unwrap();
     assert!(graph.logits(0) == expected[1]);
 }
 
@@ -145,7 +145,7 @@ fn a_sequence_past_the_context_is_an_error_and_leaves_the_row() {
     assert!(graph.prefill(0, &vec![5; context + 1]).is_err());
     assert_eq!(graph.len(0), 0);
     graph.prefill(0, &vec![5; context]).unwrap();
-    assert!(graph.decode(&[5]).is_err());
+    assert!(graph.decode(&[5], true).is_err());
     assert_eq!(graph.len(0), context);
 }
 
@@ -238,7 +238,7 @@ fn the_prefill_form_gives_the_same_bits_however_a_prompt_is_cut() {
     }
     // The decoder goes on from the form's cache, in a batch as alone.
     graph.read(1, &few(9), true).unwrap();
-    graph.decode(&[5, 6]).unwrap();
+    graph.decode(&[5, 6], true).unwrap();
     let together = graph.logits(0).to_vec();
     graph.read(2, &ids, true).unwrap();
     graph.prefill(2, &[5]).unwrap();
@@ -296,7 +296,7 @@ fn the_verify_form_gives_the_very_logits_and_cache_of_single_steps() {
         assert!(graph.logits(0) == steps[0]);
         let mut expected = vec![];
         for id in behind {
-            graph.decode(&[*id]).unwrap();
+            graph.decode(&[*id], true).unwrap();
             expected.push(graph.logits(0).to_vec());
         }
         // Two wrong tokens, which are taken back.
@@ -305,12 +305,12 @@ fn the_verify_form_gives_the_very_logits_and_cache_of_single_steps() {
         assert!(graph.verified(0) == expected[0] && graph.verified(1) == expected[1], "{length}");
         assert!(graph.verified(2) != expected[2]);
         graph.cut(0, ahead.len() + 2);
-        graph.decode(&[behind[2]]).unwrap();
+        graph.decode(&[behind[2]], true).unwrap();
         assert!(graph.logits(0) == expected[2]);
         graph.cut(0, ahead.len());
         graph.verify(&behind[..4]).unwrap();
         assert!((0..4).all(|at| graph.verified(at) == expected[at]), "{length}");
-        graph.decode(&behind[4..]).unwrap();
+        graph.decode(&behind[4..], true).unwrap();
         assert!(graph.logits(0) == expected[4], "and the cache is the same");
     }
     graph.clear(0);
@@ -349,7 +349,7 @@ fn wide(pairs: bool) -> (tempfile::TempDir, Graph) {
 }
 
 /// The logits of five steps of each of `count` rows together.
-fn steps(graph: &mut Graph, count: u32) -> Vec<Vec<f32>> {
+fn steps(graph: &mut Graph, count: u32, alike: bool) -> Vec<Vec<f32>> {
     let ids = few(5 + count);
     for row in 0..count {
         graph.clear(row as usize);
@@ -357,7 +357,7 @@ fn steps(graph: &mut Graph, count: u32) -> Vec<Vec<f32>> {
     }
     let mut told = vec![];
     for step in 0..5 {
-        graph.decode(&ids[step..step + count as usize]).unwrap();
+        graph.decode(&ids[step..step + count as usize], alike).unwrap();
         told.extend((0..count).map(|row| graph.logits(row as usize).to_vec()));
     }
     told
@@ -365,8 +365,8 @@ fn steps(graph: &mut Graph, count: u32) -> Vec<Vec<f32>> {
 
 /// Whether row 0 has the same numbers alone as beside one, two and three others.
 fn agrees(graph: &mut Graph) -> bool {
-    let alone = steps(graph, 1);
-    (2..ROWS).all(|count| steps(graph, count as u32).iter().step_by(count).eq(&alone))
+    let alone = steps(graph, 1, true);
+    (2..ROWS).all(|count| steps(graph, count as u32, true).iter().step_by(count).eq(&alone))
 }
 
 #[test]
@@ -376,6 +376,23 @@ fn rows_are_paired_where_one_alone_has_other_numbers_and_only_there() {
     assert!(!plain.kv.pairs());
     assert_eq!(paired.kv.pairs(), !agrees(&mut plain), "on this machine");
     assert!(!starter().kv.pairs(), "nothing is paid where it is not needed");
+}
+
+#[test]
+fn rows_are_paired_for_answers_that_ask_for_it_and_for_drafts() {
+    let ((_with, mut paired), (_without, mut plain)) = (wide(true), wide(false));
+    let lone = steps(&mut plain, 1, true);
+    for alike in [false, true, false] {
+        let pairs = paired.kv.pairs() && (alike || paired.verifier.is_some());
+        assert_eq!(steps(&mut paired, 1, alike) != lone, pairs, "what is drafted is held against pairs");
+    }
+    paired.verifier = None;
+    let alike = steps(&mut paired, 1, true);
+    assert_eq!(alike != lone, paired.kv.pairs());
+    for _ in 0..2 {
+        assert!(steps(&mut paired, 1, false) == lone, "an answer that asks for nothing pays nothing");
+        assert!(steps(&mut paired, 1, true) == alike, "and spoils nothing");
+    }
 }
 
 #[test]
@@ -393,7 +410,7 @@ fn rows_that_pairs_do_not_help_are_not_paired() {
 fn the_spare_row_touches_none_that_is_there() {
     let (_home, mut graph) = wide(true);
     let context = graph.layout.context as u32;
-    let expected = steps(&mut graph, 1);
+    let expected = steps(&mut graph, 1, true);
     // Full to the last token, and one that is read at the moment.
     graph.prefill(1, &few(context)).unwrap();
     graph.prefill(2, &few(30)).unwrap();
@@ -406,13 +423,13 @@ fn the_spare_row_touches_none_that_is_there() {
         })
     };
     let before = all(&mut graph);
-    assert!(steps(&mut graph, 1) == expected);
+    assert!(steps(&mut graph, 1, true) == expected);
     assert!(all(&mut graph) == before);
     graph.clear(0);
     graph.prefill(0, &few(context - 1)).unwrap();
-    graph.decode(&[5]).unwrap();
+    graph.decode(&[5], true).unwrap();
     assert_eq!(graph.len(0), context as usize, "to the last token of the context");
-    assert!(graph.decode(&[5]).is_err() && all(&mut graph) == before);
+    assert!(graph.decode(&[5], true).is_err() && all(&mut graph) == before);
 }
 
 #[test]

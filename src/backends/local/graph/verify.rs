@@ -77,7 +77,7 @@ impl Graph {
             let mut logits = Vec::with_capacity(tokens * self.layout.vocabulary);
             let started = Instant::now();
             for id in &ids {
-                self.decode(&[*id])?;
+                self.decode(&[*id], true)?;
                 logits.extend_from_slice(self.logits(0));
             }
             steps = steps.min(started.elapsed());

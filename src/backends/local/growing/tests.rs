@@ -88,13 +88,16 @@ fn rows_of_one_step_know_nothing_of_each_other_and_stay_as_they_were_where_one_f
     let mut cache = Kv::new(&layout, 2).unwrap();
     cache.prefill((&mut session, &options), &layout, 0, &IDS[..5]).unwrap();
     cache.prefill((&mut session, &options), &layout, 1, &IDS[..9]).unwrap();
-    cache.decode((&mut session, &options), &layout, &[7, 9]).unwrap();
+    cache.decode((&mut session, &options), &layout, &[7, 9], true).unwrap();
     for (row, (len, id)) in [(5, 7), (9, 9)].into_iter().enumerate() {
         let mut alone = Growing::new(&layout, 1);
         alone.prefill((&mut session, &options), &layout, 0, &IDS[..len]).unwrap();
         alone.prefill((&mut session, &options), &layout, 0, &[id]).unwrap();
         assert_eq!(alone.logits(0), cache.logits(&layout, row));
     }
-    assert!(cache.decode((&mut session, &options), &layout, &[1, 1]).is_err(), "the second row is full");
+    assert!(
+        cache.decode((&mut session, &options), &layout, &[1, 1], true).is_err(),
+        "the second row is full"
+    );
     assert_eq!((cache.len(0), cache.len(1)), (6, 10));
 }

@@ -1,11 +1,12 @@
-//! Nobody's numbers hang on who runs beside them: a tiny model whose kernels sum a row that is alone otherwise than rows in
-//! pairs, on some processors. On others these tests hold of themselves.
+//! The numbers of an answer with a seed do not hang on who runs beside it, nor do any where drafts are made: a tiny model whose
+//! kernels sum a row that is alone otherwise than rows in pairs, on some processors. On others these tests hold of themselves.
 
 use futures_util::future::join_all;
 
 use super::speculation::{Said, call, greedy_for, said, warm};
 use super::*;
 use crate::backends::local::families;
+use crate::config::Speculation;
 
 fn wide(config: &LocalConfig) -> (Local, Arc<Metrics>) {
     let (_home, folder) = families::verifying(128);
@@ -14,11 +15,11 @@ fn wide(config: &LocalConfig) -> (Local, Arc<Metrics>) {
     (local.unwrap_or_else(|error| panic!("{error}")), metrics)
 }
 
-/// What is asked: prompts of even and odd lengths, within a chunk and past it, with the logarithms of all that is likely.
+/// What is asked, greedily or not, with a seed: prompts of even and odd lengths, within a chunk and past it, with the logarithms of all that is likely.
 fn question(n: u32) -> Call {
     let text = format!("{}what now?", "a word ".repeat((n * n * 5) as usize));
-    let sampling = if n.is_multiple_of(2) { greedy_for(120) } else { warm(n.into(), 90) };
-    call(&text, &Sampling { logprobs: Some(5), ..sampling }, &ResponseFormat::Text)
+    let sampling = if n.is_multiple_of(2) { greedy_for(120) } else { warm(0, 90) };
+    call(&text, &Sampling { logprobs: Some(5), seed: Some(n.into()), ..sampling }, &ResponseFormat::Text)
 }
 
 async fn each_alone(local: &Local, count: u32) -> Vec<Said> {
@@ -42,6 +43,48 @@ async fn an_answer_is_the_same_to_the_bit_alone_and_beside_one_two_and_three() {
     let prompts = 3 * (prompt(0) + prompt(1)) + 2 * prompt(2) + prompt(3);
     assert_eq!(metrics.local_prefill_tokens_total.get() - before, prompts, "nobody else was counted");
     eventually(|| local.load().active == 0 && metrics.local_kv_bytes.get() == 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_with_a_seed_is_the_same_beside_others_without() {
+    let (local, metrics) = wide(&LocalConfig { max_streams: 4, ..config() });
+    let seeded = |n: u32| {
+        let sampling = Sampling { logprobs: Some(5), ..warm(n.into(), 90) };
+        call("what now?", &sampling, &ResponseFormat::Text)
+    };
+    let other = |n: u32| call(&"a word ".repeat(n as usize), &greedy_for(90 + 20 * n), &ResponseFormat::Text);
+    let alone = said(&local, seeded(7)).await;
+    for others in 1..4 {
+        let beside = join_all((0..others).map(|n| said(&local, other(n))));
+        let (found, _) = tokio::join!(said(&local, seeded(7)), beside);
+        assert!(found == alone, "beside {others}");
+    }
+    assert_eq!(metrics.local_drafted_tokens_total.get(), 0);
+}
+
+/// Without a seed, greedily, with the logarithms of all that is likely.
+fn unseeded(n: u32) -> Call {
+    let sampling = Sampling { logprobs: Some(5), ..greedy_for(90) };
+    call(&format!("{}what now?", "a word ".repeat(n as usize)), &sampling, &ResponseFormat::Text)
+}
+
+#[tokio::test]
+async fn an_answer_without_a_seed_has_a_lone_rows_numbers_when_it_runs_alone() {
+    let ((pairs, _), (plain, _)) = (wide(&config()), wide(&LocalConfig { pair_rows: false, ..config() }));
+    for n in [1, 40] {
+        assert!(said(&pairs, unseeded(n)).await == said(&plain, unseeded(n)).await);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_drafts_are_made_answers_without_a_seed_are_the_same_in_company_too() {
+    let drafts = LocalConfig { speculation: Speculation::PromptLookup, max_streams: 4, ..config() };
+    let (local, _) = wide(&drafts);
+    let mut alone = vec![];
+    for n in 0..3 {
+        alone.push(said(&local, unseeded(10 * n)).await);
+    }
+    assert!(join_all((0..3).map(|n| said(&local, unseeded(10 * n)))).await == alone);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
