@@ -21,4 +21,5 @@ pub use pull::{Pulled, Wanted, pull};
 pub use record::{Record, RecordError, Recorded, Standing};
 pub use reference::{Reference, name_of};
 pub use refusal::HubError;
+pub use stamp::digests;
 pub use store::{Lock, Store};

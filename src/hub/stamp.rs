@@ -8,8 +8,12 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::digest::sha256;
+
 /// Hidden, so that it belongs to no hash of the folder.
 const FILE: &str = ".crossover-verified.json";
+/// Files of so many bytes are remembered by [`digests`]; hashing smaller ones takes less than a blink.
+const LARGE: u64 = 64 << 20;
 
 /// A file's marks when it was hashed, and its digest.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -39,6 +43,12 @@ impl Stamps {
         now.is_some() && now.as_ref() == self.0.get(file)
     }
 
+    /// The digest of a file that has not been touched since it was hashed.
+    fn known(&self, folder: &Path, file: &str) -> Option<String> {
+        let digest = &self.0.get(file)?.sha256;
+        self.holds(folder, file, digest).then(|| digest.clone())
+    }
+
     /// Remembers that this file has this digest.
     pub(super) fn add(&mut self, folder: &Path, file: &str, sha256: &str) {
         match mark(folder, file, sha256) {
@@ -57,6 +67,39 @@ impl Stamps {
     }
 }
 
+/// The SHA-256 of files of a folder; large ones are remembered beside them, where that is allowed, and not read again
+/// until they are touched.
+///
+/// # Errors
+/// A file that cannot be read.
+pub fn digests<'f>(
+    folder: &Path,
+    files: impl IntoIterator<Item = &'f str>,
+) -> std::io::Result<BTreeMap<&'f str, String>> {
+    let (mut stamps, mut found, mut is_new) = (Stamps::read(folder), BTreeMap::new(), false);
+    for file in files {
+        let digest = match stamps.known(folder, file) {
+            Some(digest) => digest,
+            None => {
+                let before = mark(folder, file, "");
+                let digest = sha256(&folder.join(file))?;
+                // One that was written to meanwhile is hashed again the next time.
+                if before.as_ref().is_some_and(|mark| mark.size >= LARGE) && before == mark(folder, file, "")
+                {
+                    stamps.add(folder, file, &digest);
+                    is_new = true;
+                }
+                digest
+            }
+        };
+        found.insert(file, digest);
+    }
+    if is_new {
+        stamps.write(folder);
+    }
+    Ok(found)
+}
+
 fn mark(folder: &Path, file: &str, sha256: &str) -> Option<Mark> {
     let data = std::fs::metadata(folder.join(file)).ok()?;
     Some(Mark {
@@ -66,4 +109,32 @@ fn mark(folder: &Path, file: &str, sha256: &str) -> Option<Mark> {
         changed: (data.ctime(), data.ctime_nsec()),
         inode: (data.dev(), data.ino()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn large_files_are_read_once_until_they_are_touched() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::write(path("small"), "abc").unwrap();
+        fs::File::create(path("large")).unwrap().set_len(LARGE).unwrap();
+        let files = ["large", "small"];
+        let first = digests(folder.path(), files).unwrap();
+        assert_eq!(first["small"], "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        // What is remembered is what is told: a wrong memory shows that the file was not read.
+        let memory = fs::read_to_string(path(FILE)).unwrap();
+        assert!(!memory.contains("small"), "{memory}");
+        fs::write(path(FILE), memory.replace(&first["large"], &"0".repeat(64))).unwrap();
+        assert_eq!(digests(folder.path(), files).unwrap()["large"], "0".repeat(64));
+        let touched = fs::File::options().write(true).open(path("large")).unwrap();
+        touched.set_len(LARGE + 1).unwrap();
+        touched.set_len(LARGE).unwrap();
+        assert_eq!(digests(folder.path(), files).unwrap(), first, "read again");
+        assert!(digests(folder.path(), ["missing"]).is_err());
+    }
 }

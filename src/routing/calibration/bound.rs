@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::GOLD;
 use crate::config::{Config, Paths};
-use crate::hub::Record;
+use crate::hub::{Record, digests};
 use crate::onnx::sha256;
 
 /// Everything that a threshold depends on.
@@ -123,8 +123,8 @@ impl Bound {
 }
 
 /// One hash of a model folder's files, names included; cards (`*.md`), hidden files and the record of a pull do not
-/// count. Files that were pulled and not touched since are not read again. `None` where the folder or a file cannot be
-/// read.
+/// count. Files that were pulled, and large ones that were hashed before, are not read again until they are touched.
+/// `None` where the folder or a file cannot be read.
 pub fn folder_hash(folder: &Path) -> Option<String> {
     let mut names = files_below(folder)?;
     names.retain(|name| !name.ends_with(".md") && name != Record::FILE);
@@ -134,7 +134,9 @@ pub fn folder_hash(folder: &Path) -> Option<String> {
         let files = pulled.as_ref().map(|record| record.files.as_slice()).unwrap_or_default();
         files.iter().find(|file| file.path == name).map(|file| file.sha256.clone())
     };
-    hash_of(&names, |name| known(name).or_else(|| sha256(&folder.join(name)).ok()))
+    let others =
+        digests(folder, names.iter().map(String::as_str).filter(|name| known(name).is_none())).ok()?;
+    hash_of(&names, |name| known(name).or_else(|| others.get(name).cloned()))
 }
 
 /// Every file that is not hidden, by its path below `folder`.
