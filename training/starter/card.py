@@ -64,10 +64,11 @@ python3 -m venv .venv && .venv/bin/pip install -r training/requirements.txt && .
 PYTHON=.venv/bin/python training/starter/run.sh DATA ENCODER     # see training/starter/README.md
 ```
 
-The shipped weights saw {broad:,} tokens of the broad mixture, {focused:,} of the focused and {closing:,} of the closing one, in {minutes:.0f}
-minutes by the clock on two shared cores, gone on with many times; budgets and the closing phase's rate were found on the way. The first two phases were run before `bags`,
-`follows` and spans alone were taught, with the blocks rounded to 4 bits in the last quarter of the second. The closing phase was run twice over, each time from its full rate down to
-nothing: 13.6 million tokens, then the rest on data drawn anew, with the spans of no task and the wider lists that the recipe has now; [decision 0018](../../docs/decisions/0018-a-starter-that-copies-first.md)
+The shipped weights saw {broad:,} tokens of the broad mixture, {focused:,} of the focused, {closing:,} of the closing one and {again:,} more of it in a second round, in {minutes:.0f}
+minutes by the clock on two shared cores, gone on with many times; budgets and rates were found on the way. They are the mean of the weights at the end of the closing phase and of its second
+round. The first two phases were run before `bags`, `follows` and spans alone were taught, with the blocks rounded to 4 bits in the last quarter of the second. The closing phase itself was run twice over, each time from its full rate down to
+nothing: 13.6 million tokens, then the rest on data drawn anew, with the spans of no task and the wider lists that the recipe has now; its second round on data drawn anew once more, with small jobs
+among them, of which the recipe's closing mixture now has as many from the start; [decision 0018](../../docs/decisions/0018-a-starter-that-copies-first.md)
 names the faults that these runs had and the recipe no longer has. Data, tokenizer and questions come out the same each time; sums on several threads do not to the last bit, so a rerun
 gives weights like these, not the same bytes.
 
@@ -147,7 +148,7 @@ def main():
     size = sum(path.stat().st_size for path in args.model.iterdir() if path.name != "README.md")
     card = CARD.format(size=size, questions=results["questions"], table=table(results), aims=aims(results), curve=curve(results), commands=results["shipped"]["command_tldr"]["questions"], speed=speed["text"],
                        verdict=(HERE / "verdict.md").read_text().strip(), everyday=everyday(json.loads((HERE / "everyday.json").read_text())["rows"]),
-                       **{name: results["training"][name] for name in ("broad", "focused", "closing", "minutes")}, parameters=sum(part.numel() for name, part in Starter().named_parameters() if not name.startswith("sense")))
+                       **{name: results["training"][name] for name in ("broad", "focused", "closing", "again", "minutes")}, parameters=sum(part.numel() for name, part in Starter().named_parameters() if not name.startswith("sense")))
     (args.model / "README.md").write_text(card)
 
 

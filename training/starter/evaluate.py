@@ -24,7 +24,7 @@ from tasks.labels import Labels, label_sets
 from tasks.text import plain
 
 
-PHASES = ("broad", "focused", "closing")  # of train.py
+PHASES = ("broad", "focused", "closing", "again")  # of train.py
 
 
 class Exported:

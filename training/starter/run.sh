@@ -1,8 +1,8 @@
 #!/bin/sh
 # Prepare the data, train, export and evaluate the starter model, calibrate routing for it and write its card.
-#   training/starter/run.sh DATA ENCODER [WORK] [BROAD] [FOCUSED] [CLOSING]
+#   training/starter/run.sh DATA ENCODER [WORK] [BROAD] [FOCUSED] [CLOSING] [AGAIN]
 # DATA holds the task sets (*.jsonl), ENCODER is MiniLM-L6's folder, WORK keeps intermediate files, BROAD,
-# FOCUSED and CLOSING are the tokens of the three phases.
+# FOCUSED, CLOSING and AGAIN are the tokens of the phases.
 # PYTHON names an interpreter with training/requirements.txt installed. BEFORE, if set, names the first starter model, exported, to compare with.
 # Training goes on where it stopped when WORK already holds a checkpoint; a GPU is used where there is one (not tried).
 set -eu
@@ -13,10 +13,11 @@ work=$(realpath -m "${3:-.local/starter}")
 broad=${4:-4.625e6}
 focused=${5:-8e6}
 closing=${6:-27.8e6}
+again=${7:-14.4e6}
 python=${PYTHON:-python3}
 
 [ -e "$work/sense.npz" ] || "$python" "$here/prepare.py" --data "$data" --work "$work" --encoder "$encoder"
-"$python" "$here/train.py" --work "$work" --broad "$broad" --focused "$focused" --closing "$closing"
+"$python" "$here/train.py" --work "$work" --broad "$broad" --focused "$focused" --closing "$closing" --again "$again"
 "$python" "$here/export.py" --work "$work" --out "$here/../../models/starter" --precision int4
 "$python" "$here/export.py" --work "$work" --out "$work/float32" --precision fp32
 "$python" "$here/evaluate.py" --data "$data" --work "$work" --model "$here/../../models/starter" --float32 "$work/float32" ${BEFORE:+--before "$BEFORE"}

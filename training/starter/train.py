@@ -1,4 +1,4 @@
-"""Train the starter model on a budget of tokens: a broad mixture, one of what the model is for first of all, and a long last one.
+"""Train the starter model on a budget of tokens: a broad mixture, one of what the model is for first of all, and a long last one, in two rounds.
 
 Rerunning the same command goes on from the last checkpoint.  The learning rate follows the share of a phase's budget that is
 used up, so a run may be given another budget in the middle and still ends with a finished schedule.
@@ -24,7 +24,7 @@ from pointing import CHOICE, DECISION
 PROMPT_KEPT, PROMPT_WEIGHT = 0.1, 0.6  # share of prompt positions whose next token is learnt, and the weight of each
 KIND_WEIGHTS = (PROMPT_WEIGHT, 1.0, 4.0, 3.0)  # by kind: where one of several answers is chosen counts most, then where a copy starts or ends
 SENSE_WEIGHT, SENSE_SHARP, SENSE_EVERY, SENSE_LENGTH = 1.0, 10.0, 2, 96  # of the losses that teach spans their meaning; in the closing phase a step of spans alone, in rows of so many tokens, follows every second
-POINTER_WEIGHTS = {"copies": 0.5, "choices": 0.3, "leads": 0.1, "bags": 0.05, "follows": 0.3}  # of the losses that teach attention where to look
+POINTER_WEIGHTS = {"copies": 0.5, "choices": 0.5, "leads": 0.1, "bags": 0.05, "follows": 0.3}  # of the losses that teach attention where to look
 RATE, SCALE_RATE, EMBEDDING_RATE, DECAY = 0.0013, 0.004, 0.0005, 0.05  # of matrices, of norms, of embeddings
 WARMUP, CLOSING_WARMUP = 0.05, 0.02  # share of the broad phase, and of the closing one
 POOL = 3000  # dialogues that are sorted by length together
@@ -40,10 +40,12 @@ class Phase:
 
     def __init__(self, name, budget):
         self.name, self.budget = name, budget
+        self.mixture = "closing" if name == "again" else name
 
     def rate(self, share):
-        """Of the full learning rate: rises and stays, then falls to nothing in the focused phase and once more in the closing one."""
-        rise = {"broad": share / WARMUP + 0.01, "focused": 0.8, "closing": min(0.5, share / CLOSING_WARMUP + 0.01)}[self.name]
+        """Of the full learning rate: rises and stays, then falls to nothing in the focused phase and in each round of the closing one."""
+        closing = share / CLOSING_WARMUP + 0.01
+        rise = {"broad": share / WARMUP + 0.01, "focused": 0.8, "closing": min(0.5, closing), "again": min(0.35, closing)}[self.name]
         return min(rise, 1.0) if self.name == "broad" else max(0.01, rise * (1 - share))
 
     def longest(self, share):
@@ -56,7 +58,7 @@ class Phase:
         return self.name == "broad" and share < EXERCISE_SHARE and step % EXERCISE_EVERY == 0
 
     def four_bits(self, share):
-        return self.name == "closing" and share >= FOUR_BITS_SHARE
+        return self.mixture == "closing" and share >= FOUR_BITS_SHARE
 
 
 class Batches:
@@ -273,10 +275,10 @@ class Run:
 
     def train(self, phase, batch_tokens, precision, check, exercises, spans):
         progress, seen, right, last = self.progress, [], [0.0, 0.0], time.monotonic()
-        if progress["phase"] != phase.name:
-            progress.update(phase=phase.name, tokens=0, pools=0)
+        if progress["phase"] != phase.name:  # the second round goes on in the mixture where the first one stopped
+            progress.update(phase=phase.name, tokens=0, pools=progress["pools"] if phase.name == "again" else 0)
         torch.manual_seed(SEED + progress["steps"])
-        batches = Batches(self.work, phase.name, batch_tokens)
+        batches = Batches(self.work, phase.mixture, batch_tokens)
         if not progress["steps"]:
             alone, together = EXERCISES
             for number in range(alone + together):
@@ -301,7 +303,7 @@ class Run:
             if phase.exercises(share, progress["steps"]):
                 turn = progress["steps"] // EXERCISE_EVERY % 2
                 right[turn] = self.exercise(exercises[turn], precision, phase.rate(share))
-            if phase.name == "closing" and progress["steps"] % SENSE_EVERY == 0:
+            if phase.mixture == "closing" and progress["steps"] % SENSE_EVERY == 0:
                 seen[-1]["span_loss"] = self.sense_step(spans, batch_tokens, precision, phase.rate(share))
             now = time.monotonic()
             progress.update(tokens=progress["tokens"] + real, steps=progress["steps"] + 1, pools=pools, seconds=progress["seconds"] + now - last)
@@ -317,6 +319,7 @@ class Run:
                 self.save()
                 next_save = progress["seconds"] + SAVE_EVERY
         self.save()
+        shutil.copyfile(self.checkpoint, self.work / f"checkpoint-{phase.name}.pt")
         self.log(finished=phase.name, check=check(self.model))
 
 
@@ -326,6 +329,7 @@ def main():
     parser.add_argument("--broad", type=float, default=4.625e6, help="tokens of the broad phase over all runs")
     parser.add_argument("--focused", type=float, default=8e6, help="tokens of the focused phase over all runs")
     parser.add_argument("--closing", type=float, default=27.8e6, help="tokens of the closing phase over all runs")
+    parser.add_argument("--again", type=float, default=14.4e6, help="tokens of its second round over all runs")
     parser.add_argument("--batch", type=int, default=1536, help="tokens of a batch")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--compile", action=argparse.BooleanOptionalAction, default=shutil.which("g++") is not None, help="compile the blocks (needs g++)")
@@ -351,7 +355,7 @@ def main():
         return quick_check(model, tokenizer, questions, precision, device)
 
     spans = Spans(args.work, tokenizer, SEED + run.progress["steps"])
-    phases = [Phase("broad", args.broad), Phase("focused", args.focused), Phase("closing", args.closing)]
+    phases = [Phase("broad", args.broad), Phase("focused", args.focused), Phase("closing", args.closing), Phase("again", args.again)]
     for phase in phases[[phase.name for phase in phases].index(run.progress["phase"]):]:
         run.train(phase, args.batch, precision, check, exercises, spans)
 

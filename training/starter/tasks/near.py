@@ -20,10 +20,14 @@ TRIED, LABELS, WORD_SHARE = 1000, 12, 0.5  # texts and labels of a draw, and how
 NEAREST, MARGIN, FAR = 0.3, 0.15, 0.08  # least likeness of the nearest label, how much less the next one's is, and the most of a text that none fits
 
 
+def held_out_names(labels):
+    """Labels and fields that are never trained."""
+    return [name for pool in labels.sets_held_out for known in pool.names.values() for name in known] + [name for slot in HELD_OUT for name in names_of(slot)]
+
+
 def held_out_words(labels):
-    """The words of labels and fields that are never trained."""
-    names = [name for pool in labels.sets_held_out for known in pool.names.values() for name in known] + [name for slot in HELD_OUT for name in names_of(slot)]
-    return set(re.findall(r"\w+", " ".join(names).lower()))
+    """Their words."""
+    return set(re.findall(r"\w+", " ".join(held_out_names(labels)).lower()))
 
 
 def table(labels, vocabulary, rng):
