@@ -68,7 +68,7 @@ The shipped weights saw {broad:,} tokens of the broad mixture, {focused:,} of th
 minutes by the clock on two shared cores, gone on with many times; budgets and rates were found on the way. They are the mean of the weights at the end of the closing phase and of its second
 round. The first two phases were run before `bags`, `follows` and spans alone were taught, with the blocks rounded to 4 bits in the last quarter of the second. The closing phase itself was run twice over, each time from its full rate down to
 nothing: 13.6 million tokens, then the rest on data drawn anew, with the spans of no task and the wider lists that the recipe has now; its second round on data drawn anew once more, with small jobs
-among them, of which the recipe's closing mixture now has as many from the start; [decision 0018](../../docs/decisions/0018-a-starter-that-copies-first.md)
+among them, of which the recipe's closing mixture now has as many from the start, and with `choices` weighed 0.5, before 0.3; [decision 0018](../../docs/decisions/0018-a-starter-that-copies-first.md)
 names the faults that these runs had and the recipe no longer has. Data, tokenizer and questions come out the same each time; sums on several threads do not to the last bit, so a rerun
 gives weights like these, not the same bytes.
 

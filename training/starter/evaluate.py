@@ -190,7 +190,7 @@ def main():
     results = {"decoding": "greedy", "questions": len(questions)}
     with open(args.work / "train.log", encoding="utf-8") as handle:
         log = [json.loads(line) for line in handle]
-    seen = {phase: max(line["tokens"] for line in log if line.get("phase", "broad") == phase) for phase in PHASES}
+    seen = {phase: max((line["tokens"] for line in log if line.get("phase", "broad") == phase), default=0) for phase in PHASES}
     results["training"] = {"minutes": round(log[-1]["seconds"] / 60, 1), "steps": log[-1]["steps"], **seen}
     checks = {(line["phase"], line["tokens"]): line["check"] for line in log if "check" in line}  # one that was gone on with says some twice
     before = {phase: sum(seen[earlier] for earlier in PHASES[:number]) for number, phase in enumerate(PHASES)}

@@ -1,5 +1,5 @@
 """Export what was trained as an ONNX Runtime GenAI folder with 4-bit, 8-bit or float32 weights: the mean of the weights at the end of the
-closing phase and at the end of its second round, which is better on what was never seen than either."""
+closing phase and at the end of its second round, which is better than either on labels and wordings that were never seen."""
 
 import argparse
 import json
@@ -36,8 +36,11 @@ def write_tokenizer_files(tokenizer_json, folder):
 
 
 def trained(work):
-    """The weights to export: the last ones, in the middle between those and the closing phase's where both are there."""
-    found = [torch.load(file, weights_only=True, map_location="cpu")["model"] for file in (work / "checkpoint.pt", work / "checkpoint-closing.pt") if file.exists()]
+    """The weights to export: the last ones, or in the second round of the closing phase the middle between those and the first round's."""
+    last = torch.load(work / "checkpoint.pt", weights_only=True, map_location="cpu")
+    found = [last["model"]]
+    if last["progress"]["phase"] == "again":
+        found.append(torch.load(work / "checkpoint-closing.pt", weights_only=True, map_location="cpu")["model"])
     return {name: sum(state[name] for state in found) / len(found) for name in found[0]}
 
 

@@ -51,7 +51,7 @@ CLOSING = {**{task: share / 6 for task, share in SHARES.items()}, "labels": 20, 
            "spelling": 4.3, "marks": 2.1, "change_case": 2.8, "replace_word": 2.1, "json_list": 1.4, "list_edit": 1.4, "extraction": 2.8, "shorten": 0.8,
            "small_talk": 0.8, "completion": 1.5, "command_own": 3, "command_tldr": 0.6}
 MIXTURES = {"broad": SHARES, "focused": FOCUSED, "closing": CLOSING}
-LENGTHS = {"closing": 4}  # of a mixture, in those of the others
+LENGTHS = {"closing": 5}  # of a mixture, in those of the others
 MODULES = (passages, numbers, rewriting, chat, commands)
 
 

@@ -26,12 +26,12 @@ KIND_WEIGHTS = (PROMPT_WEIGHT, 1.0, 4.0, 3.0)  # by kind: where one of several a
 SENSE_WEIGHT, SENSE_SHARP, SENSE_EVERY, SENSE_LENGTH = 1.0, 10.0, 2, 96  # of the losses that teach spans their meaning; in the closing phase a step of spans alone, in rows of so many tokens, follows every second
 POINTER_WEIGHTS = {"copies": 0.5, "choices": 0.5, "leads": 0.1, "bags": 0.05, "follows": 0.3}  # of the losses that teach attention where to look
 RATE, SCALE_RATE, EMBEDDING_RATE, DECAY = 0.0013, 0.004, 0.0005, 0.05  # of matrices, of norms, of embeddings
-WARMUP, CLOSING_WARMUP = 0.05, 0.02  # share of the broad phase, and of the closing one
+WARMUP, CLOSING_WARMUP = 0.05, 0.02  # share of the broad phase, and of each round of the closing one
 POOL = 3000  # dialogues that are sorted by length together
 SHORT, SHORT_SHARE = 72, 0.15  # copying is found soonest in short dialogues: longest at first, growing from this share of the broad phase on
 EXERCISES = 80, 320  # steps before anything else: of copying alone, then of copying and choosing in turn
 EXERCISE_SHARE, EXERCISE_EVERY = 0.4, 3  # until this share of the broad phase: both in turn
-FOUR_BITS_SHARE = 0.8  # from this share of the closing phase on, weights are rounded as in the export
+FOUR_BITS_SHARE = 0.8  # from this share of each round of the closing phase on, weights are rounded as in the export
 SAVE_EVERY, CHECK_EVERY = 120, 600  # seconds
 
 
@@ -275,8 +275,8 @@ class Run:
 
     def train(self, phase, batch_tokens, precision, check, exercises, spans):
         progress, seen, right, last = self.progress, [], [0.0, 0.0], time.monotonic()
-        if progress["phase"] != phase.name:  # the second round goes on in the mixture where the first one stopped
-            progress.update(phase=phase.name, tokens=0, pools=progress["pools"] if phase.name == "again" else 0)
+        if progress["phase"] != phase.name:  # the second round goes on in the mixture behind where the first one stopped
+            progress.update(phase=phase.name, tokens=0, pools=progress["pools"] + 1 if phase.name == "again" else 0)
         torch.manual_seed(SEED + progress["steps"])
         batches = Batches(self.work, phase.mixture, batch_tokens)
         if not progress["steps"]:
@@ -357,6 +357,8 @@ def main():
     spans = Spans(args.work, tokenizer, SEED + run.progress["steps"])
     phases = [Phase("broad", args.broad), Phase("focused", args.focused), Phase("closing", args.closing), Phase("again", args.again)]
     for phase in phases[[phase.name for phase in phases].index(run.progress["phase"]):]:
+        if not phase.budget:
+            continue
         run.train(phase, args.batch, precision, check, exercises, spans)
 
 
