@@ -20,7 +20,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from tokenizers import Tokenizer
 
 from tasks.fields import Fields, typed
-from tasks.labels import Labels, label_sets
+from tasks.labels import Labels
 from tasks.text import plain
 
 
@@ -127,7 +127,7 @@ class Baselines:
         labels, fields = Labels(folder), Fields(folder)
         rows = [(text, str(key)) for source, table in labels.intents[0].items() for intent, texts in table.items()
                 for key in (intent, (source, intent)) for text in texts]
-        rows += [(text, label) for _, _, texts in label_sets()[1:] for label, own in texts.items() for text in own]
+        rows += [(text, label) for pool in labels.sets for label, own in pool.texts.items() for text in own]
         self.trained_key = np.array([key for _, key in rows])
         self.frequency = Counter(self.trained_key.tolist())
         self.vectors = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2))
@@ -156,7 +156,7 @@ class Baselines:
         if "labels" in question:
             near = (self.trained @ self.vectors.transform([question["text"]]).T).toarray().ravel()
             best = [near[self.trained_key == key].max(initial=0) for key in question["keys"]]
-            if question["task"] != "labels_unseen" and max(best) > 0:
+            if question["task"] not in ("labels_unseen", "labels_later") and max(best) > 0:
                 return question["labels"][int(np.argmax(best))]
             names = self.name_vectors.transform([plain(label) for label in question["labels"]])
             return question["labels"][int((names @ self.name_vectors.transform([question["text"].lower()]).T).toarray().argmax())]

@@ -48,7 +48,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, required=True, help="folder prepare.py and train.py wrote to")
     parser.add_argument("--out", type=Path, required=True, help="folder of the exported model")
-    parser.add_argument("--precision", choices=["int4", "int8", "fp32"], default="int4")
+    parser.add_argument("--precision", choices=["int4", "int8", "fp32"], default="int8")
     parser.add_argument("--option", action="append", default=["prune_lm_head=true"], help="of onnxruntime_genai's builder, KEY=VALUE")
     args = parser.parse_args()
 

@@ -22,7 +22,7 @@ import wordings as W
 from dialogue import SEED, render, unmarked
 from model import POINTERS
 from pointing import CHOICE, Pointing, chosen
-from tasks import chat, commands, fields, labels, near, numbers, passages, rewriting
+from tasks import chat, commands, fields, jobs, labels, near, numbers, passages, rewriting
 from tasks.text import held_out_text, read, recase, style_name
 
 PIECES, VOCABULARY = 4600, 8192
@@ -33,26 +33,26 @@ SPANS, SENTENCES, FRAGMENTS = 120_000, 40_000, 120_000  # at most so many: of th
 # Share of the dialogues. One with turns asks several things under one instruction.
 SHARES = {
     "labels": 18, "labels_turns": 22, "fields": 13, "fields_turns": 10,
-    "passage_qa": 5, "passage_told": 3, "passage_main": 2, "choice_category": 1.5, "choice_passage": 1, "passage_public": 1,
+    "passage_qa": 5, "passage_told": 3, "passage_main": 2, "passage_written": 2, "choice_category": 1.5, "choice_passage": 1, "passage_public": 1,
     "dates": 1.2, "times": 0.8, "number_words": 0.8, "units": 1, "percent": 0.5, "arithmetic": 1.5, "word_problem": 1.5, "compare": 0.5,
     "sort_items": 0.7, "sequence": 0.3,
     "spelling": 1.5, "marks": 0.8, "change_case": 0.8, "replace_word": 0.5, "json_list": 0.4, "list_edit": 0.5, "extraction": 0.7,
     "shorten": 0.4, "word_form": 0.4,
     "small_talk": 1, "fact": 1, "translation": 0.8, "completion": 1, "decline": 2, "near_miss": 0.5,
-    "command_own": 2, "command_tldr": 2,
+    "command_own": 2, "command_tldr": 2, "jobs_written": 1.5,
 }
 # The same where a run is short: what the model is for first of all, labels mostly under their own names.
 FOCUSED = {**{task: share / 6 for task, share in SHARES.items()}, "labels": 28, "labels_turns": 28, "fields": 15, "fields_turns": 9, "decline": 1.5,
            "passage_qa": 6, "passage_told": 3, "command_tldr": 2}
 # The last mixture: the same, with labels that are near a text only by their meaning, and more of what was learnt least and of small jobs in a few words.
 CLOSING = {**{task: share / 6 for task, share in SHARES.items()}, "labels": 20, "labels_turns": 24, "near": 8, "near_turns": 12, "fields": 18, "fields_turns": 13,
-           "decline": 1.5, "passage_qa": 10, "passage_told": 4, "passage_main": 5.5, "passage_public": 0.6, "choice_category": 1, "choice_passage": 0.8,
+           "decline": 1.5, "passage_qa": 9, "passage_told": 3.5, "passage_main": 4, "passage_written": 6, "passage_public": 0.6, "choice_category": 1, "choice_passage": 0.8,
            "dates": 4.8, "times": 1.5, "number_words": 1.5, "units": 0.8, "arithmetic": 1.6, "word_problem": 2.3, "compare": 0.8, "sort_items": 0.8,
            "spelling": 4.3, "marks": 2.1, "change_case": 2.8, "replace_word": 2.1, "json_list": 1.4, "list_edit": 1.4, "extraction": 2.8, "shorten": 0.8,
-           "small_talk": 0.8, "completion": 1.5, "command_own": 3, "command_tldr": 0.6}
+           "small_talk": 0.8, "completion": 1.5, "command_own": 3, "command_tldr": 0.6, "jobs_written": 4}
 MIXTURES = {"broad": SHARES, "focused": FOCUSED, "closing": CLOSING}
 LENGTHS = {"closing": 5}  # of a mixture, in those of the others
-MODULES = (passages, numbers, rewriting, chat, commands)
+MODULES = (passages, numbers, rewriting, chat, commands, jobs)
 
 
 class Source:
@@ -91,6 +91,10 @@ class Source:
         for draw, data in self.questions:
             for _ in range(each):
                 yield draw(rng, data)
+        yield from self.labels.later_questions(rng, 600)
+        yield from self.fields.own_questions(rng, 150)
+        yield from passages.held_own(rng, 150)
+        yield from jobs.questions()
 
 
 def meaning(text):

@@ -13,12 +13,12 @@ work=$(realpath -m "${3:-.local/starter}")
 broad=${4:-4.625e6}
 focused=${5:-8e6}
 closing=${6:-27.8e6}
-again=${7:-14.4e6}
+again=${7:-22.5e6}
 python=${PYTHON:-python3}
 
 [ -e "$work/sense.npz" ] || "$python" "$here/prepare.py" --data "$data" --work "$work" --encoder "$encoder"
 "$python" "$here/train.py" --work "$work" --broad "$broad" --focused "$focused" --closing "$closing" --again "$again"
-"$python" "$here/export.py" --work "$work" --out "$here/../../models/starter" --precision int4
+"$python" "$here/export.py" --work "$work" --out "$here/../../models/starter" --precision int8
 "$python" "$here/export.py" --work "$work" --out "$work/float32" --precision fp32
 "$python" "$here/evaluate.py" --data "$data" --work "$work" --model "$here/../../models/starter" --float32 "$work/float32" ${BEFORE:+--before "$BEFORE"}
 cd "$here/../.."

@@ -329,7 +329,7 @@ def main():
     parser.add_argument("--broad", type=float, default=4.625e6, help="tokens of the broad phase over all runs")
     parser.add_argument("--focused", type=float, default=8e6, help="tokens of the focused phase over all runs")
     parser.add_argument("--closing", type=float, default=27.8e6, help="tokens of the closing phase over all runs")
-    parser.add_argument("--again", type=float, default=14.4e6, help="tokens of its second round over all runs")
+    parser.add_argument("--again", type=float, default=22.5e6, help="tokens of its second round over all runs")
     parser.add_argument("--batch", type=int, default=1536, help="tokens of a batch")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--compile", action=argparse.BooleanOptionalAction, default=shutil.which("g++") is not None, help="compile the blocks (needs g++)")

@@ -4,12 +4,24 @@ Only data lives here; tasks/ turns it into dialogues.  In every list of instruct
 last HELD_OUT_WORDINGS entries are kept for the evaluation and never trained.
 """
 
+from pathlib import Path
+
 HELD_OUT_WORDINGS = 2
 
 
 def lines(text):
     """One entry a line; a written \\n inside an entry is a line break in the prompt."""
     return [line.strip().replace("\\n", "\n") for line in text.strip().splitlines() if line.strip()]
+
+
+def written(name):
+    """Wordings that only training uses, from written/wordings/NAME.txt."""
+    return lines((Path(__file__).parent / "written" / "wordings" / f"{name}.txt").read_text(encoding="utf-8"))
+
+
+CHOOSE_TOO, CHOOSE_SYSTEM_TOO, NONE_TOO, KINDS_TOO = map(written, ("choose", "choose_system", "none", "kinds"))
+EXTRACT_TOO, EXTRACT_SYSTEM_TOO, ABSENT_NULL_TOO, ABSENT_OMIT_TOO = map(written, ("extract", "extract_system", "absent_null", "absent_omit"))
+ASK_TOO, MAIN_TOO = map(written, ("ask", "main"))
 
 
 # {labels} is the label list in some layout, {text} the text, {kind} what the text is called.

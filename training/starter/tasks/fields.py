@@ -2,15 +2,19 @@
 
 import json
 import re
+from collections import Counter
 
 import aliases
 import wordings as W
 from dialogue import span, value_span
-from tasks.text import held_out_text, invented, plain, quoted, read, recase, style_name, trained, value
+from tasks.text import held_out_text, invented, plain, quoted, read, recase, style_name, trained, value, written
 
 HELD_OUT = {"cuisine", "album", "currency_name", "radio_name", "facility", "meal_type"}  # slots that are never trained
-WEIGHTS = {"frames": 8, "snips": 8, "hwu64": 5, "restaurants8k": 5, "wnut17": 1}
-CLOSING_WEIGHTS = WEIGHTS | {"hwu64": 9, "wnut17": 2}
+WEIGHTS = {"frames": 8, "snips": 8, "hwu64": 5, "restaurants8k": 5, "wnut17": 1, "written": 8}
+CLOSING_WEIGHTS = WEIGHTS | {"hwu64": 9, "wnut17": 2, "written": 12}
+
+
+NUMBER_ASK = ["{name} is a number.", "{name} as a number.", "Give {name} as a JSON number.", "{name} must be a number, not a string."]
 
 
 def shown_fields(rng, names):
@@ -70,6 +74,25 @@ def slots(rows):
     return draw, kinds, {kind: names_of(kind) for kind in kinds}
 
 
+def own_rows(rows):
+    """This project's own texts, each with its own fields; fields that a text lacks are those that one text alone has."""
+    count = Counter(name for row in rows for name in row["fields"])
+
+    def draw(rng):
+        row, values = rng.choice(rows), {}
+        for name, found in row["fields"].items():
+            others = [other for other in row.get("also", {}).get(name, ()) if other not in row["fields"] and other not in values]
+            values[rng.choice(others) if others and rng.random() < 0.4 else name] = found
+        return row["text"], values
+
+    return draw, [name for name, times in count.items() if times == 1], NamedByThemselves()
+
+
+class NamedByThemselves(dict):
+    def __missing__(self, kind):
+        return [kind]
+
+
 def wnut_rows(rows):
     out = []
     for row in rows:
@@ -117,11 +140,15 @@ class Fields:
         rows = {name: read(folder, name) for name in ("snips", "hwu64", "restaurants8k", "wnut17")}
         rows["wnut17"] = wnut_rows(rows["wnut17"])
         self.rows = {name: tuple([row for row in table if held_out_text(row["text"]) == side] for side in (False, True)) for name, table in rows.items()}
+        own, self.own_held_out = written("fields", "text")
         self.sources = {name: slots(split[0]) for name, split in self.rows.items()} | {"frames": frames(W.FRAMES[: -W.HELD_OUT_FRAMES])}
+        self.sources["written"] = own_rows(own)
 
     def dialogue(self, rng, turns):
         """`turns` texts of one source, asked for the same fields."""
-        draw, all_kinds, names = self.sources[rng.choices(list(self.weights), self.weights.values())[0]]
+        source = rng.choices(list(self.weights), self.weights.values())[0]
+        draw, all_kinds, names = self.sources[source]
+        turns = 1 if source == "written" else turns
         rows = [with_invented(rng, *draw(rng))]
         for _ in range(turns - 1):
             row = draw(rng)
@@ -148,19 +175,25 @@ class Fields:
         else:
             fields = shown_fields(rng, list(keys.values()))
         omit = rng.random() < 0.3
-        absent = " " + rng.choice(trained(W.ABSENT_OMIT) if omit else trained(W.ABSENT_NULL)) if omit or rng.random() < 0.35 else ""
+        told, told_too = (trained(W.ABSENT_OMIT), W.ABSENT_OMIT_TOO) if omit else (trained(W.ABSENT_NULL), W.ABSENT_NULL_TOO)
+        absent = " " + rng.choice(told if rng.random() < 0.5 else told_too) if omit or rng.random() < 0.35 else ""
+        numbers = [kind for kind in keys if source == "written" and re.fullmatch(r"[1-9]\d{0,5}", rows[0][1].get(kind, ""))]
+        numbers = numbers if rng.random() < 0.5 else []
+        for kind in numbers:
+            absent += " " + rng.choice(NUMBER_ASK).format(name=keys[kind])
 
         def answer(values):
-            found = {key: typed(kind, values[kind]) if kind in values else None for kind, key in keys.items() if kind in values or not omit}
+            found = {key: int(values[kind]) if kind in numbers else typed(kind, values[kind]) if kind in values else None
+                     for kind, key in keys.items() if kind in values or not omit}
             return json.dumps(found, ensure_ascii=False)
 
         if turns > 1 or rng.random() < 0.15:
-            messages = [("system", rng.choice(trained(W.EXTRACT_SYSTEM)).format(fields=fields, absent=absent))]
+            messages = [("system", rng.choice(trained(W.EXTRACT_SYSTEM) if rng.random() < 0.4 else W.EXTRACT_SYSTEM_TOO).format(fields=fields, absent=absent))]
             for text, values in rows:
                 messages += [("user", marked(text, values)), ("assistant", answer(values))]
             return messages
         text, values = rows[0]
-        return [("user", rng.choice(trained(W.EXTRACT)).format(fields=fields, absent=absent, text=quoted(rng, marked(text, values)))), ("assistant", answer(values))]
+        return [("user", rng.choice(trained(W.EXTRACT) if rng.random() < 0.4 else W.EXTRACT_TOO).format(fields=fields, absent=absent, text=quoted(rng, marked(text, values)))), ("assistant", answer(values))]
 
     def held_out(self, rng):
         def asked(task, text, values):
@@ -184,3 +217,10 @@ class Fields:
         draw, _, _ = frames(W.FRAMES[-W.HELD_OUT_FRAMES:])
         for _ in range(150):
             yield asked("extract_new_frames", *draw(rng))
+
+    def own_questions(self, rng, count):
+        """Questions on the held-out ones of this project's own texts, for all their fields."""
+        for row in rng.sample(self.own_held_out, min(count, len(self.own_held_out))):
+            user = rng.choice(trained(W.EXTRACT)).format(fields=", ".join(row["fields"]), absent="", text=row["text"])
+            answer = {name: typed(name, found) for name, found in row["fields"].items()}
+            yield {"task": "fields_written", "messages": [("user", user)], "answer": answer, "text": row["text"], "kinds": list(answer), "scorer": "json"}

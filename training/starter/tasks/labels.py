@@ -1,7 +1,7 @@
 """Choosing one of the labels given in the prompt: intents, topics, moods, and label sets of any kind.
 
 Labels stand under their own name, another name, or a made-up code, in several spellings and layouts.  Kept from training: a
-tenth of the public sets' texts, every tenth of this project's own label sets, and the last wordings of every list.
+tenth of the public sets' texts, every tenth of this project's own label sets (of the first ones their labels' names, too), and the last wordings of every list in wordings.py.
 """
 
 import json
@@ -15,10 +15,11 @@ from dialogue import entry, span
 from tasks.text import bucket, fill, held_out_text, invented, plain, quoted, read, recase, style_name, trained
 
 HERE = Path(__file__).parent.parent
+FIRST, LATER = ("labelsets_a.txt", "labelsets_b.txt"), ("labelsets_c.txt", "labelsets_d.txt", "labelsets_e.txt", "labelsets_f.txt", "labelsets_g.txt")
 PUBLIC = {"clinc150": aliases.CLINC, "banking77": aliases.BANKING, "hwu64": aliases.HWU, "snips": aliases.SNIPS}
 WEIGHTS = {"clinc150": 26, "banking77": 12, "hwu64": 11, "snips": 5, "mixed": 10, "clinc_domains": 3, "hwu_scenarios": 2, "sets": 24,
            "support": 6, "sentiment": 5, "urgency": 1, "spam": 1, "language": 1, "topic": 3, "question": 1}
-CLOSING_WEIGHTS = WEIGHTS | {"banking77": 17, "hwu64": 16}
+CLOSING_WEIGHTS = WEIGHTS | {"banking77": 17, "hwu64": 16, "sets": 75}
 STYLES = ["plain"] * 10 + ["snake"] * 7 + ["first"] * 3 + ["title"] * 6 + ["upper", "kebab", "camel"]
 LAYOUTS = ["comma"] * 10 + ["word"] * 4 + ["dash"] * 3 + ["line"] * 2 + ["number", "json", "slash", "bar", "quote"]
 
@@ -55,12 +56,12 @@ class Pool:
         return source(rng) if callable(source) else recase(rng, rng.choice(source)), self.group(key)
 
 
-def label_sets():
-    """This project's own label sets: [(noun, {label: names}, {label: texts})]."""
+def label_sets(files, banned=frozenset()):
+    """Label sets of this project's own files: [(noun, {label: names}, {label: texts})], without the names that are `banned`."""
     sets = []
-    for name in ("labelsets_a.txt", "labelsets_b.txt"):
+    for name in files:
         label = None
-        for line in (HERE / name).read_text(encoding="utf-8").splitlines():
+        for line in (HERE / "written" / name).read_text(encoding="utf-8").splitlines():
             line = line.strip()
             if line.startswith("#"):
                 noun = line.rpartition(";")[2].strip() if ";" in line else "message"
@@ -68,9 +69,10 @@ def label_sets():
             elif line.startswith(":") and label:
                 sets[-1][2][label].append(line[1:].strip())
             elif line:
-                names = [part.strip() for part in line.split("|") if part.strip()]
-                label = names[0]
-                sets[-1][1][label], sets[-1][2][label] = names, []
+                names = [part.strip() for part in line.split("|") if part.strip() and part.strip().lower() not in banned]
+                label = names[0] if names else None
+                if label:
+                    sets[-1][1][label], sets[-1][2][label] = names, []
     return sets
 
 
@@ -173,9 +175,12 @@ class Labels:
         self.pools = public_pools(intents[0]) | own_pools(lambda text: not held_out_text(text))
         for title, pool in self.pools.items():
             pool.title = title
-        sets = [Pool(names, texts, 0.6, noun, f"set {number}") for number, (noun, names, texts) in enumerate(label_sets()) if len(names) > 1]
-        self.sets = [pool for number, pool in enumerate(sets) if number % 10]
-        self.sets_held_out = sets[::10]
+        first = [Pool(names, texts, 0.6, noun, f"set {number}") for number, (noun, names, texts) in enumerate(label_sets(FIRST)) if len(names) > 1]
+        self.sets_held_out = first[::10]
+        banned = {name.lower() for pool in self.sets_held_out for names in pool.names.values() for name in names}
+        later = [Pool(names, texts, 0.6, noun, f"later set {number}") for number, (noun, names, texts) in enumerate(label_sets(LATER, banned)) if len(names) > 1]
+        self.sets = [pool for sets in (first, later) for number, pool in enumerate(sets) if number % 10]
+        self.later_held_out = later[::10]
 
     def pool(self, rng):
         name = rng.choices(list(self.weights), self.weights.values())[0]
@@ -203,14 +208,14 @@ class Labels:
         keys, names = pool.draw(rng, min(len(pool.keys) - (rng.random() < 0.25 and len(pool.keys) > 3), most))
         style = rng.choice(STYLES)
         shown = [style_name(style, label) for label in names]
-        kind = pool.noun if pool.noun and rng.random() < 0.7 else rng.choice(W.KINDS)
+        kind = pool.noun if pool.noun and rng.random() < 0.7 else rng.choice(W.KINDS if rng.random() < 0.7 else W.KINDS_TOO)
 
         none, none_clause = None, ""
         if name in (*PUBLIC, "mixed", "clinc_domains", "sets", "support", "near") and rng.random() < 0.3:
             none = rng.choice(W.NONE_NAMES)
             if rng.random() < 0.4:
                 none = style_name(style, none.lower())
-            none_clause = " " + rng.choice(trained(W.NONE_ASK)).format(none=none)
+            none_clause = " " + rng.choice(trained(W.NONE_ASK) if rng.random() < 0.5 else W.NONE_TOO).format(none=none)
         answers, groups, variant = list(shown), [pool.group(key) for key in keys], rng.random()
         if none and rng.random() < 0.4:
             shown, groups, none_clause = shown + [none], groups + [""], rng.choice(["", none_clause])
@@ -242,7 +247,7 @@ class Labels:
 
         capital = kind[0].upper() + kind[1:]
         if turns > 1 or rng.random() < 0.15:
-            system = rng.choice(trained(W.CHOOSE_SYSTEM)).format(labels=labels, kind=kind) + none_clause
+            system = rng.choice(trained(W.CHOOSE_SYSTEM) if rng.random() < 0.4 else W.CHOOSE_SYSTEM_TOO).format(labels=labels, kind=kind, Kind=capital) + none_clause
             messages = [("system", system)]
             for turn in range(turns):
                 text, answer = one()
@@ -252,8 +257,8 @@ class Labels:
                 messages = [("user", system + "\n\n" + messages[1][1])] + messages[2:]
             return messages
         text, answer = one()
-        wordings = W.SENTIMENT_ASK if name == "sentiment" and rng.random() < 0.6 else W.CHOOSE
-        user = rng.choice(trained(wordings)).format(labels=labels, kind=kind, Kind=capital, text=quoted(rng, text))
+        wordings = trained(W.SENTIMENT_ASK if name == "sentiment" and rng.random() < 0.6 else W.CHOOSE)
+        user = rng.choice(wordings if rng.random() < 0.4 else W.CHOOSE_TOO).format(labels=labels, kind=kind, Kind=capital, text=quoted(rng, text))
         if none and rng.random() < 0.3:
             return [("user", user + "\n" + none_clause.strip()), ("assistant", answer)]
         return [("user", user + none_clause), ("assistant", answer)]
@@ -294,3 +299,9 @@ class Labels:
             for key in pool.keys:
                 for text in pool.texts[key]:
                     yield {"task": "labels_unseen", **self.question(rng, pool, {key: [text]}, rng.choice(seen), len(pool.keys))}
+
+    def later_questions(self, rng, count):
+        """Questions under the held-out ones of the later label sets, whose labels' names may stand in other sets."""
+        for _ in range(count):
+            pool = rng.choice(self.later_held_out)
+            yield {"task": "labels_later", **self.question(rng, pool, pool.texts, rng.choice(trained(W.CHOOSE)), len(pool.keys))}

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import wordings as W
 
-from .text import (chance, first_upper, held_out_text, invented, lines, person, pick, read, rows, single, split, value)
+from .text import (chance, first_upper, held_out_text, invented, lines, person, pick, read, rows, single, split, value, written)
 
 NOT_SAID = "The passage does not say."
 
@@ -804,6 +804,34 @@ def public_reading(rng, data):
     return single(*rng.choice(data[0]))
 
 
+def own_passage(rng, data=None):
+    """Questions on a passage written for this project, one that it does not answer now and then, or its main sentence."""
+    rows = written("passages", "passage")[0]
+    row = rng.choice(rows)
+    if row.get("main") and chance(rng, 0.2):
+        return single(rng.choice(W.MAIN_TOO if chance(rng, 0.7) else MAIN_ASK[:-2]).replace("{p}", row["passage"]), row["main"])
+    asks = rng.sample(row["qa"], rng.choice([1, 1, 2, 3]))
+    instruction = rng.choice(ABSENT) if chance(rng, 0.25) else None
+    if chance(rng, 0.15):
+        asks[rng.randrange(len(asks))] = rng.choice(rng.choice(rows)["qa"])[0], instruction or NOT_SAID
+    lead = " " + rng.choice(IF_ABSENT[:-2]).replace("{absent}", instruction) if instruction else ""
+    if len(asks) > 1 and chance(rng, 0.6):
+        messages = [("system", rng.choice(ASK_SYSTEM[:-1]).replace("{p}", row["passage"]) + lead)]
+    else:
+        messages, question = [], asks[0][0]
+        user = rng.choice(W.ASK_TOO if chance(rng, 0.7) else ASK[:-2]).replace("{q}", question).replace("{p}", row["passage"])
+        messages = single(user + lead if not user.endswith(":") else user.replace("\n", lead + "\n", 1) if lead else user, asks.pop(0)[1])
+    return messages + [part for question, answer in asks for part in (("user", question), ("assistant", answer))]
+
+
+def held_own(rng, count):
+    """Questions on the held-out ones of these passages."""
+    for _ in range(count):
+        row = rng.choice(written("passages", "passage")[1])
+        question, answer = rng.choice(row["qa"])
+        yield {"task": "passage_written", "messages": [("user", rng.choice(ASK[:-2]).replace("{q}", question).replace("{p}", row["passage"]))], "answer": answer, "scorer": "f1"}
+
+
 def held_public_reading(rng, data):
     prompt, answer = rng.choice(data[1])
     return {"task": "passage_public", "messages": [("user", prompt)], "answer": answer, "scorer": "f1"}
@@ -816,5 +844,5 @@ TASKS, HELD_OUT = split({
     "choice_category": (category_choice, "exact", True),
     "choice_passage": (passage_choice, "exact", True),
 })
-TASKS["passage_public"] = public_reading
+TASKS["passage_public"], TASKS["passage_written"] = public_reading, own_passage
 HELD_OUT["passage_public"] = held_public_reading

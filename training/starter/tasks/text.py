@@ -3,6 +3,8 @@
 import hashlib
 import json
 import re
+from functools import lru_cache
+from pathlib import Path
 
 import wordings as W
 
@@ -20,6 +22,16 @@ def held_out_text(text):
 def read(folder, name):
     with open(folder / f"{name}.jsonl", encoding="utf-8") as handle:
         return [json.loads(line) for line in handle]
+
+
+@lru_cache(None)
+def written(name, key):
+    """Rows of written/NAME.jsonl as (trained, held out), told apart by what stands under `key`."""
+    sides = ([], [])
+    for line in (Path(__file__).parent.parent / "written" / f"{name}.jsonl").read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        sides[held_out_text(row[key])].append(row)
+    return sides
 
 
 def recase(rng, text):
