@@ -41,7 +41,7 @@ class Norm(nn.Module):
 
 
 def in_four_bits(weight):
-    """The weight as the export will round it (symmetric, a scale for each block of a row), with the gradient of the weight itself."""
+    """The weight as a 4-bit export rounds it (symmetric, a scale for each block of a row), with the gradient of the weight itself."""
     blocks = weight.detach().view(weight.shape[0], -1, BLOCK)
     least, most = blocks.amin(-1, keepdim=True), blocks.amax(-1, keepdim=True)
     scale = torch.where(most > -least, most, least) / -8
@@ -51,7 +51,7 @@ def in_four_bits(weight):
 
 
 class Linear(nn.Module):
-    """A matrix kept in float32 and used in the input's precision, rounded as in the export where `four_bits` is set."""
+    """A matrix kept in float32 and used in the input's precision, rounded as in a 4-bit export where `four_bits` is set."""
 
     four_bits = False
 

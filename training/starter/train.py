@@ -31,7 +31,7 @@ POOL = 3000  # dialogues that are sorted by length together
 SHORT, SHORT_SHARE = 72, 0.15  # copying is found soonest in short dialogues: longest at first, growing from this share of the broad phase on
 EXERCISES = 80, 320  # steps before anything else: of copying alone, then of copying and choosing in turn
 EXERCISE_SHARE, EXERCISE_EVERY = 0.4, 3  # until this share of the broad phase: both in turn
-FOUR_BITS_SHARE = 0.8  # from this share of each round of the closing phase on, weights are rounded as in the export
+FOUR_BITS_SHARE = 0.8  # from this share of each round of the closing phase on, weights are rounded as in a 4-bit export
 SAVE_EVERY, CHECK_EVERY = 120, 600  # seconds
 
 
