@@ -3,5 +3,6 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    let _log = crossover::telemetry::FinishOnDrop;
     crossover::cli::main()
 }

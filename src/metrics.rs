@@ -2,10 +2,12 @@
 //! Series are seeded at start, so that a dashboard shows 0 instead of nothing.
 
 mod engine;
+mod log;
 mod process;
 mod seed;
 
 use std::cell::RefCell;
+use std::sync::atomic::AtomicU64;
 
 use prometheus::{Counter, CounterVec, Gauge};
 use prometheus::{
@@ -14,6 +16,7 @@ use prometheus::{
 };
 
 pub use engine::{EngineFigures, GaugePart};
+pub use log::{line_lost, lost_lines};
 pub use process::resident;
 pub use seed::ClosedSets;
 
@@ -29,6 +32,7 @@ const SHORT: &[f64] =
 pub struct Metrics {
     registry: Registry,
     families: Vec<Family>,
+    lines_told: AtomicU64,
     /// Requests answered, by policy, answering backend, HTTP status and error (`none` when there was none).
     pub requests_total: IntCounterVec,
     /// Requests that are being answered now.
@@ -51,7 +55,7 @@ pub struct Metrics {
     pub cost_if_remote_usd_total: Counter,
     /// `cost_if_remote` less cost since start, in dollars; negative when routing cost money.
     pub saved_usd: Gauge,
-    /// Requests whose model has no known price; their cost is missing from the sums.
+    /// Requests, and answers that no client asked for, whose model has no known price; their cost is missing from the sums.
     pub unpriced_requests_total: IntCounterVec,
     /// Time the classifier took, queueing included, in seconds.
     pub classifier_seconds: Histogram,
@@ -95,8 +99,8 @@ pub struct Metrics {
     pub local_model_unloads_total: IntCounterVec,
     /// Time to load a local model, checks of its files included, in seconds.
     pub local_model_load_seconds: Histogram,
-    /// Times that the local engine stopped working, by kind: `hung` (a step passed its deadline), `died` (the worker process
-    /// ended), `refused` (a new worker process did not come up).
+    /// Times that the local engine stopped working, by kind: `hung` (a step passed its deadline), `failing` (its steps failed
+    /// one after the other), `died` (the worker process ended), `refused` (a new worker process did not come up).
     pub local_faults_total: IntCounterVec,
     /// Failed attempts, by backend and kind of failure.
     pub upstream_failures_total: IntCounterVec,
@@ -112,6 +116,9 @@ pub struct Metrics {
     pub backend_ready: IntGaugeVec,
     /// Ledger rows, by fate: `written`, `dropped`.
     pub ledger_rows_total: IntCounterVec,
+    /// Log lines that were dropped because standard error took them too slowly or not at all; a worker process's own are
+    /// not among them.
+    pub log_lines_lost_total: IntCounter,
     /// Quality of the last eval run, 0 to 1, by suite and subject.
     pub eval_quality: GaugeVec,
     /// Share answered locally in the last eval run, by suite and subject.
@@ -257,7 +264,7 @@ impl Metrics {
                 .float_gauge("saved_usd", "cost_if_remote less cost since start, in dollars; negative when routing cost money.")?,
             unpriced_requests_total: r.counters(
                 "unpriced_requests_total",
-                "Requests whose model has no known price; their cost is missing from the sums.",
+                "Requests, and answers that no client asked for, whose model has no known price; their cost is missing from the sums.",
                 &["backend"],
             )?,
             classifier_seconds: r.histogram(
@@ -344,7 +351,7 @@ impl Metrics {
             )?,
             local_faults_total: r.counters(
                 "local_faults_total",
-                "Times that the local engine stopped working, by kind: hung (a step passed its deadline), died (the worker process ended), refused (a new worker process did not come up).",
+                "Times that the local engine stopped working, by kind: hung (a step passed its deadline), failing (its steps failed one after the other), died (the worker process ended), refused (a new worker process did not come up).",
                 &["kind"],
             )?,
             upstream_failures_total: r.counters(
@@ -366,6 +373,10 @@ impl Metrics {
             breaker_open: r.gauges("breaker_open", "1 while the backend's circuit breaker is open.", &["backend"])?,
             backend_ready: r.gauges("backend_ready", "1 while the backend takes requests.", &["backend"])?,
             ledger_rows_total: r.counters("ledger_rows_total", "Ledger rows, by fate: written, dropped.", &["state"])?,
+            log_lines_lost_total: r.counter(
+                "log_lines_lost_total",
+                "Log lines that were dropped because standard error took them too slowly or not at all; a worker process's own are not among them.",
+            )?,
             eval_quality: r.float_gauges(
                 "eval_quality",
                 "Quality of the last eval run, 0 to 1, by suite and subject.",
@@ -421,6 +432,7 @@ impl Metrics {
             build_info: r.gauges("build_info", "1, with the version as a label.", &["version"])?,
             registry: r.0,
             families: r.1.into_inner(),
+            lines_told: AtomicU64::new(0),
         };
         metrics.seed_fixed();
         Ok(metrics)
@@ -436,6 +448,7 @@ impl Metrics {
     /// # Errors
     /// When a collector hands out inconsistent data; never seen.
     pub fn render(&self) -> prometheus::Result<Vec<u8>> {
+        self.follow_log();
         let mut text = Vec::with_capacity(32 * 1024);
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
         Ok(text)

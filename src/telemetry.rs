@@ -1,9 +1,13 @@
 //! Where log lines go: standard error, as text or as one JSON object a line, filtered by `log.level`.
-//! Promises that a log that cannot be written never stops or slows the gateway: the line is dropped and counted.
+//! Promises that a log that nobody reads, or that cannot be written, never stops or slows the gateway: lines wait in a
+//! bounded queue for a thread of their own, and what has no room or cannot be written is dropped and counted.
 //! Exports nothing over the network.
 
+mod lines;
+
 use std::io::{self, IsTerminal, Write};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use tracing::Subscriber;
 use tracing::subscriber::SetGlobalDefaultError;
@@ -11,9 +15,16 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::config::{LogConfig, LogFormat, Problem};
+use lines::Lines;
 
-/// Lines that could not be written since the process began.
-static LOST: AtomicU64 = AtomicU64::new(0);
+/// How long the end waits for lines that are not written yet.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// What this process has yet to write.
+static LINES: Lines = Lines::new();
+
+/// Whether a thread writes them.
+static HAS_WRITER: AtomicBool = AtomicBool::new(false);
 
 /// Why logging cannot begin.
 #[derive(Debug, thiserror::Error)]
@@ -24,21 +35,50 @@ pub enum TelemetryError {
     /// Logging has begun before.
     #[error("logging is already set up: {0}")]
     Again(#[from] SetGlobalDefaultError),
+    /// The system gives no thread.
+    #[error("the thread that writes the log cannot be started: {0}")]
+    Thread(io::Error),
 }
 
 /// Starts logging for the whole process. Called once, before anything logs.
 ///
 /// # Errors
-/// When `log.level` is not a filter, or logging has begun before.
+/// When `log.level` is not a filter, logging has begun before, or there is no thread to be had.
 pub fn init(config: &LogConfig) -> Result<(), TelemetryError> {
     let ansi = io::stderr().is_terminal();
-    let subscriber = subscriber(config, ansi, || Lossy(io::stderr()))?;
-    Ok(tracing::subscriber::set_global_default(subscriber)?)
+    let subscriber = subscriber(config, ansi, || &LINES)?;
+    tracing::subscriber::set_global_default(subscriber)?;
+    let thread = std::thread::Builder::new().name("log".to_owned());
+    thread.spawn(|| LINES.write_to(io::stderr())).map_err(TelemetryError::Thread)?;
+    HAS_WRITER.store(true, Ordering::Relaxed);
+    Ok(())
 }
 
-/// Lines that could not be written since the process began.
-pub fn lost_lines() -> u64 {
-    LOST.load(Ordering::Relaxed)
+/// Says something to whoever started the program, behind what was logged: a reader that sleeps is not waited for.
+pub fn say(text: &str) {
+    let line = format!("{text}\n");
+    if HAS_WRITER.load(Ordering::Relaxed) {
+        LINES.push(line.as_bytes());
+    } else {
+        // Nobody is left to be told that it cannot be said.
+        let _ = io::stderr().write_all(line.as_bytes());
+    }
+}
+
+/// Waits until everything that was logged is written, a second at most: whoever reads it may sleep. For the end of the
+/// process.
+pub fn finish() {
+    LINES.drain(LAST_WORDS);
+}
+
+/// Does what [`finish`] does when it is dropped, after a panic too.
+#[derive(Debug)]
+pub struct FinishOnDrop;
+
+impl Drop for FinishOnDrop {
+    fn drop(&mut self) {
+        finish();
+    }
 }
 
 /// Whether `log.level` is a filter, for checking a configuration without logging.
@@ -74,7 +114,7 @@ where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
     let filter = filter(&config.level).map_err(TelemetryError::Filter)?;
-    // `log_internal_errors` would report a failed write with `eprintln!`, which panics when standard error is closed.
+    // `log_internal_errors` would write to standard error by itself: it would wait, and panic where that is closed.
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(ansi)
@@ -84,23 +124,6 @@ where
         LogFormat::Text => Box::new(builder.finish()),
         LogFormat::Json => Box::new(builder.json().flatten_event(true).finish()),
     })
-}
-
-/// A writer that drops and counts what it cannot write.
-struct Lossy<W>(W);
-
-impl<W: Write> Write for Lossy<W> {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        if self.0.write_all(line).is_err() {
-            LOST.fetch_add(1, Ordering::Relaxed);
-        }
-        Ok(line.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        let _ = self.0.flush();
-        Ok(())
-    }
 }
 
 #[cfg(test)]
@@ -121,17 +144,6 @@ mod tests {
         }
     }
 
-    struct Full;
-
-    impl Write for Full {
-        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
-            Err(io::ErrorKind::StorageFull.into())
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            Err(io::ErrorKind::BrokenPipe.into())
-        }
-    }
-
     fn config(level: &str, format: LogFormat) -> LogConfig {
         LogConfig { level: level.to_owned(), format }
     }
@@ -139,7 +151,7 @@ mod tests {
     fn logged(config: &LogConfig, work: impl FnOnce()) -> String {
         let page = Page::default();
         let pages = page.clone();
-        let subscriber = subscriber(config, false, move || Lossy(pages.clone())).unwrap();
+        let subscriber = subscriber(config, false, move || pages.clone()).unwrap();
         tracing::subscriber::with_default(subscriber, work);
         String::from_utf8(page.0.lock().unwrap().clone()).unwrap()
     }
@@ -174,10 +186,21 @@ mod tests {
     }
 
     #[test]
-    fn d17_a_log_that_cannot_be_written_is_dropped_and_counted() {
-        let before = lost_lines();
-        let subscriber = subscriber(&config("info", LogFormat::Text), false, || Lossy(Full)).unwrap();
-        tracing::subscriber::with_default(subscriber, || tracing::info!("into the void"));
-        assert!(lost_lines() > before);
+    fn d17_an_event_is_one_line_of_the_queue() {
+        static QUEUE: Lines = Lines::new();
+        for (format, end) in [(LogFormat::Text, "said\n"), (LogFormat::Json, "}\n")] {
+            let subscriber = subscriber(&config("info", format), false, || &QUEUE).unwrap();
+            tracing::subscriber::with_default(subscriber, || {
+                tracing::info!("said");
+                tracing::info!("said");
+            });
+            for _ in 0..2 {
+                let mut line: Vec<u8> = vec![];
+                QUEUE.write_next(&mut line);
+                let line = String::from_utf8(line).unwrap();
+                assert!(line.ends_with(end) && line.lines().count() == 1, "{line}");
+            }
+        }
+        assert!(QUEUE.drain(Duration::ZERO));
     }
 }

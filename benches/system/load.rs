@@ -42,7 +42,7 @@ pub(crate) fn request(body: &str, stream: bool) -> Bytes {
     let accept = if stream { "text/event-stream" } else { "application/json" };
     let length = body.len();
     format!(
-        "POST /v1/chat/completions HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\n\
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
          accept: {accept}\r\nauthorization: Bearer sk-client\r\ncontent-length: {length}\r\n\r\n{body}"
     )
     .into()
@@ -89,7 +89,7 @@ pub(crate) async fn fetch(address: SocketAddr, request: &[u8]) -> anyhow::Result
 
 /// The body behind a GET.
 pub(crate) async fn get(address: SocketAddr, path: &str) -> anyhow::Result<String> {
-    fetch(address, format!("GET {path} HTTP/1.1\r\nhost: bench\r\n\r\n").as_bytes()).await
+    fetch(address, format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n").as_bytes()).await
 }
 
 struct Client {

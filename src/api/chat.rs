@@ -21,7 +21,7 @@ use crate::routing::Decision;
 pub(super) async fn complete(State(front): State<Arc<Front>>, request: Request) -> Response {
     let id = RequestId::fresh();
     let recorder = front.pipeline.open(id.clone(), Origin::Live);
-    let request = match door::read(request, front.max_body_bytes).await {
+    let request = match door::read(request, &front.bodies).await {
         Ok(request) => Arc::new(request),
         Err(refusal) => return refusal.close(recorder, &id),
     };

@@ -35,6 +35,7 @@ pub fn error_codes() -> Vec<ErrorCode> {
     let ours = [
         Refusal::no_such_route(),
         Refusal::wrong_method(),
+        Refusal::unknown_host(),
         Refusal::content_type(),
         Refusal::too_large(ServerConfig::default().max_body_bytes),
         Refusal::slow_body(),

@@ -1,5 +1,7 @@
-//! What a request must pass before it is one: content type, size, time, JSON, control headers.
+//! What a request must pass before it is one: content type, size, time, JSON, control headers. Bodies share a bounded
+//! memory: one takes of it as it arrives, not as it is announced, so that nobody holds room without filling it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -7,26 +9,95 @@ use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, Request};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::controls;
 use super::refusal::Refusal;
 use crate::chat::ChatRequest;
+use crate::config::ServerConfig;
 use crate::dialects::openai_chat::parse_request;
 
 /// How long a body may take to arrive.
 const BODY_PATIENCE: Duration = Duration::from_secs(60);
+/// The unit in which memory is taken, in bytes.
+const UNIT: usize = 1024;
 
-/// Reads one chat request, body once, under the size limit.
+/// How large a body may be, and the memory that all bodies share.
+pub(super) struct Bodies {
+    max_bytes: usize,
+    /// A permit for each unit.
+    room: Arc<Semaphore>,
+}
+
+/// A body with its share of the memory, which is free again once nobody has the bytes any more.
+struct Held {
+    bytes: Vec<u8>,
+    share: OwnedSemaphorePermit,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Bodies {
+    pub(super) fn new(config: &ServerConfig) -> Self {
+        let units = config.body_memory_mib * (1024 * 1024 / UNIT);
+        Self { max_bytes: config.max_body_bytes, room: Arc::new(Semaphore::new(units)) }
+    }
+
+    /// The same memory, for bodies of at most `bytes`.
+    pub(super) fn at_most(&self, bytes: usize) -> Self {
+        Self { max_bytes: self.max_bytes.min(bytes), room: Arc::clone(&self.room) }
+    }
+
+    fn take(&self, units: usize) -> Result<OwnedSemaphorePermit, Refusal> {
+        let units = u32::try_from(units).unwrap_or(u32::MAX);
+        Arc::clone(&self.room).try_acquire_many_owned(units).map_err(|_| Refusal::no_room())
+    }
+
+    async fn collect(&self, headers: &HeaderMap, body: Body) -> Result<Bytes, Refusal> {
+        let announced =
+            headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+        if announced.is_some_and(|bytes| bytes > self.max_bytes) {
+            return Err(Refusal::too_large(self.max_bytes));
+        }
+        let whole = tokio::time::timeout(BODY_PATIENCE, self.gather(body)).await;
+        whole.unwrap_or_else(|_| Err(Refusal::slow_body()))
+    }
+
+    async fn gather(&self, body: Body) -> Result<Bytes, Refusal> {
+        let mut body = Limited::new(body, self.max_bytes);
+        let mut held = Held { bytes: vec![], share: self.take(1)? };
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| {
+                if error.is::<LengthLimitError>() {
+                    Refusal::too_large(self.max_bytes)
+                } else {
+                    Refusal::broken_body()
+                }
+            })?;
+            let Ok(data) = frame.into_data() else { continue };
+            let units = (held.bytes.len() + data.len()).div_ceil(UNIT);
+            held.share.merge(self.take(units.saturating_sub(held.share.num_permits()))?);
+            held.bytes.extend_from_slice(&data);
+        }
+        Ok(Bytes::from_owner(held))
+    }
+}
+
+/// Reads one chat request, body once, under the limits of `bodies`.
 ///
 /// # Errors
 /// The refusal that says what is wrong.
-pub(super) async fn read(request: Request<Body>, max_bytes: usize) -> Result<ChatRequest, Refusal> {
+pub(super) async fn read(request: Request<Body>, bodies: &Bodies) -> Result<ChatRequest, Refusal> {
     let (parts, body) = request.into_parts();
     if !is_json(&parts.headers) {
         return Err(Refusal::content_type());
     }
     let controls = controls::read(&parts.headers)?;
-    let body = collect(&parts.headers, body, max_bytes).await?;
+    let body = bodies.collect(&parts.headers, body).await?;
     let mut request = parse_request(body).map_err(Refusal::request)?;
     request.controls = controls;
     Ok(request)
@@ -36,12 +107,12 @@ pub(super) async fn read(request: Request<Body>, max_bytes: usize) -> Result<Cha
 ///
 /// # Errors
 /// The refusal that says what is wrong.
-pub(super) async fn json_body(request: Request<Body>, max_bytes: usize) -> Result<Bytes, Refusal> {
+pub(super) async fn json_body(request: Request<Body>, bodies: &Bodies) -> Result<Bytes, Refusal> {
     let (parts, body) = request.into_parts();
     if !is_json(&parts.headers) {
         return Err(Refusal::content_type());
     }
-    collect(&parts.headers, body, max_bytes).await
+    bodies.collect(&parts.headers, body).await
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
@@ -50,16 +121,37 @@ fn is_json(headers: &HeaderMap) -> bool {
     essence.eq_ignore_ascii_case("application/json")
 }
 
-async fn collect(headers: &HeaderMap, body: Body, max_bytes: usize) -> Result<Bytes, Refusal> {
-    let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    if announced.is_some_and(|bytes| bytes > max_bytes) {
-        return Err(Refusal::too_large(max_bytes));
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use futures_util::stream;
+
+    use super::*;
+
+    /// A body of so many units, of unannounced length.
+    fn post(units: usize) -> Request<Body> {
+        let pieces = (0..units).map(|_| Ok::<_, io::Error>(Bytes::from(vec![b' '; UNIT])));
+        let body = Body::from_stream(stream::iter(pieces));
+        Request::post("/").header(CONTENT_TYPE, "application/json").body(body).unwrap()
     }
-    let whole = Limited::new(body, max_bytes).collect();
-    match tokio::time::timeout(BODY_PATIENCE, whole).await {
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refusal::too_large(max_bytes)),
-        Ok(Err(_)) => Err(Refusal::broken_body()),
-        Err(_) => Err(Refusal::slow_body()),
+
+    #[tokio::test]
+    async fn bodies_share_the_memory_until_their_bytes_are_gone() {
+        let config =
+            ServerConfig { max_body_bytes: 1024 * UNIT, body_memory_mib: 1, ..ServerConfig::default() };
+        let bodies = Bodies::new(&config);
+        let first = json_body(post(700), &bodies).await.unwrap();
+        let refused = json_body(post(400), &bodies).await.unwrap_err();
+        assert_eq!((refused.status.as_u16(), refused.code.as_str()), (503, "overloaded"));
+        let copy = first.slice(..1);
+        drop(first);
+        assert_eq!(bodies.room.available_permits(), 324, "what was refused is free again");
+        drop(copy);
+        assert_eq!(bodies.room.available_permits(), 1024);
+        assert_eq!(json_body(post(1024), &bodies).await.unwrap().len(), 1024 * UNIT);
+        assert_eq!(json_body(post(1025), &bodies).await.unwrap_err().status, 413);
+        assert_eq!(json_body(post(5), &bodies.at_most(4 * UNIT)).await.unwrap_err().status, 413);
+        assert_eq!(bodies.room.available_permits(), 1024);
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
+use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, StatusCode};
 
@@ -18,7 +19,8 @@ use crate::pipeline::Embed;
 pub(super) async fn embed(State(front): State<Arc<Front>>, request: Request) -> Response {
     let id = RequestId::fresh();
     let mut recorder = front.pipeline.open(id.clone(), Origin::Live);
-    let (asked, controls) = match read(request, front.max_body_bytes).await {
+    // The body is held for its share of the memory, of which the texts in it take as much.
+    let (asked, controls, _body) = match read(request, &front.bodies).await {
         Ok(asked) => asked,
         Err(refusal) => return refusal.close(recorder, &id),
     };
@@ -48,8 +50,11 @@ pub(super) async fn embed(State(front): State<Arc<Front>>, request: Request) -> 
     }
 }
 
-async fn read(request: Request, max_bytes: usize) -> Result<(EmbeddingRequest, Controls), Refusal> {
+async fn read(
+    request: Request,
+    bodies: &door::Bodies,
+) -> Result<(EmbeddingRequest, Controls, Bytes), Refusal> {
     let controls = controls::read(request.headers());
-    let body = door::json_body(request, max_bytes).await?;
-    Ok((parse_request(&body).map_err(Refusal::request)?, controls?))
+    let body = door::json_body(request, bodies).await?;
+    Ok((parse_request(&body).map_err(Refusal::request)?, controls?, body))
 }

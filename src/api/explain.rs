@@ -22,7 +22,7 @@ struct Told {
 }
 
 pub(super) async fn explain(State(front): State<Arc<Front>>, request: Request) -> Response {
-    let request = match door::read(request, front.max_body_bytes).await {
+    let request = match door::read(request, &front.bodies).await {
         Ok(request) => request,
         Err(refusal) => return turn_away(&front, refusal),
     };

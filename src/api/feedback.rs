@@ -8,6 +8,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
@@ -41,6 +42,16 @@ impl Allowance {
     }
 }
 
+/// The fields of a body, none of which may stand twice. Absent and `null` are the same.
+#[derive(Deserialize)]
+struct Fields {
+    request_id: Option<Value>,
+    score: Option<Value>,
+    verdict: Option<Value>,
+    #[serde(flatten)]
+    others: Map<String, Value>,
+}
+
 /// What a body says.
 #[derive(Debug, PartialEq)]
 struct Verdict {
@@ -56,7 +67,7 @@ pub(super) async fn take(State(front): State<Arc<Front>>, request: Request) -> R
 }
 
 async fn noted(front: &Front, request: Request) -> Result<Value, Refusal> {
-    let body = door::json_body(request, front.max_body_bytes.min(MAX_BYTES)).await?;
+    let body = door::json_body(request, &front.bodies.at_most(MAX_BYTES)).await?;
     let Verdict { request_id, score } = read(&body)?;
     front.feedback.take().map_err(Refusal::too_many_verdicts)?;
     let noted = front.pipeline.feedback(request_id.clone(), score).await.map_err(|error| {
@@ -68,26 +79,33 @@ async fn noted(front: &Front, request: Request) -> Result<Value, Refusal> {
 
 fn read(body: &[u8]) -> Result<Verdict, Refusal> {
     let wrong = |param: &str, message: &str| Refusal::verdict("invalid_value", Some(param), message);
-    let Ok(Value::Object(fields)) = serde_json::from_slice::<Value>(body) else {
-        return Err(Refusal::verdict("invalid_json", None, "The body must be one JSON object."));
-    };
-    if fields.contains_key("comment") {
+    let fields: Fields = serde_json::from_slice(body).map_err(|error| unreadable(&error))?;
+    if fields.others.contains_key("comment") {
         let message = "A comment is content, and content is never stored here: leave it out.";
         return Err(Refusal::verdict("unsupported_parameter", Some("comment"), message));
     }
-    let known = |name: &String| matches!(name.as_str(), "request_id" | "score" | "verdict");
-    if !fields.keys().all(known) {
+    if !fields.others.is_empty() {
         let message = "Unknown field; known: request_id, score, verdict.";
         return Err(Refusal::verdict("unsupported_parameter", None, message));
     }
-    let id = fields.get("request_id").and_then(Value::as_str).filter(|id| (1..=MAX_ID).contains(&id.len()));
+    let id = fields.request_id.as_ref().and_then(Value::as_str);
+    let id = id.filter(|id| (1..=MAX_ID).contains(&id.len()));
     let id = id.ok_or_else(|| wrong("request_id", "The answer's x-request-id is needed, as a text."))?;
     Ok(Verdict { request_id: id.to_owned(), score: score_of(&fields)? })
 }
 
-fn score_of(fields: &Map<String, Value>) -> Result<f64, Refusal> {
+/// serde's complaint, which quotes nothing but the name of a known field.
+fn unreadable(error: &serde_json::Error) -> Refusal {
+    let cause = error.to_string();
+    match cause.strip_prefix("duplicate field `").and_then(|rest| rest.split('`').next()) {
+        Some(field) => Refusal::verdict("invalid_value", Some(field), "The field stands twice."),
+        None => Refusal::verdict("invalid_json", None, "The body must be one JSON object."),
+    }
+}
+
+fn score_of(fields: &Fields) -> Result<f64, Refusal> {
     let wrong = |param: &str, message: &str| Refusal::verdict("invalid_value", Some(param), message);
-    match (fields.get("score"), fields.get("verdict")) {
+    match (&fields.score, &fields.verdict) {
         (Some(score), None) => {
             let score = score.as_f64().filter(|score| (-1.0..=1.0).contains(score));
             score.ok_or_else(|| wrong("score", "score must be a number from -1 (bad) to 1 (good)."))
@@ -133,6 +151,9 @@ mod tests {
             (r#"{"request_id":"r","verdict":"great"}"#, "invalid_value", Some("verdict")),
             (r#"{"request_id":"r","score":1,"comment":"canary"}"#, "unsupported_parameter", Some("comment")),
             (r#"{"request_id":"r","score":1,"canary":1}"#, "unsupported_parameter", None),
+            (r#"{"request_id":"r","request_id":"s","score":1}"#, "invalid_value", Some("request_id")),
+            (r#"{"request_id":"r","score":-1,"score":1}"#, "invalid_value", Some("score")),
+            (r#"{"request_id":"r","verdict":null,"verdict":"good"}"#, "invalid_value", Some("verdict")),
         ] {
             let refusal = read(text.as_bytes()).unwrap_err();
             let body: Value = serde_json::from_slice(&refusal.body()).unwrap();

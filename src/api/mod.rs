@@ -9,6 +9,7 @@ mod door;
 mod embeddings;
 mod explain;
 mod feedback;
+mod host;
 mod listen;
 mod models;
 mod refusal;
@@ -21,6 +22,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
+use axum::middleware::from_fn_with_state;
 use axum::response::Response;
 use axum::routing::{get, post};
 
@@ -36,7 +38,8 @@ use refusal::Refusal;
 /// What every handler needs.
 pub struct Front {
     pipeline: Arc<Pipeline>,
-    max_body_bytes: usize,
+    allowed_hosts: Vec<String>,
+    bodies: door::Bodies,
     heartbeat: Duration,
     ready: AtomicBool,
     feedback: feedback::Allowance,
@@ -47,7 +50,8 @@ impl Front {
     pub fn new(pipeline: Arc<Pipeline>, config: &ServerConfig) -> Arc<Self> {
         Arc::new(Self {
             pipeline,
-            max_body_bytes: config.max_body_bytes,
+            allowed_hosts: config.allowed_hosts.clone(),
+            bodies: door::Bodies::new(config),
             heartbeat: Duration::from_secs(config.heartbeat_seconds),
             ready: AtomicBool::new(true),
             feedback: feedback::Allowance::new(),
@@ -66,7 +70,7 @@ impl Front {
 
 /// The public routes.
 pub fn public(front: Arc<Front>) -> Router {
-    Router::new()
+    let routes = Router::new()
         .route("/v1/chat/completions", post(chat::complete))
         .route("/v1/embeddings", post(embeddings::embed))
         .route("/v1/models", get(models::list))
@@ -74,17 +78,22 @@ pub fn public(front: Arc<Front>) -> Router {
         .route("/v1/route", post(explain::explain))
         .route("/v1/feedback", post(feedback::take))
         .fallback(nowhere)
-        .method_not_allowed_fallback(wrong_method)
-        .with_state(front)
+        .method_not_allowed_fallback(wrong_method);
+    guarded(routes, front)
 }
 
 /// The routes of the admin listener.
 pub fn admin(front: Arc<Front>) -> Router {
-    Router::new()
+    let routes = Router::new()
         .route("/metrics", get(admin::metrics))
         .route("/health/live", get(admin::live))
-        .route("/health/ready", get(admin::ready))
-        .with_state(front)
+        .route("/health/ready", get(admin::ready));
+    guarded(routes, front)
+}
+
+/// Routes and what stands where there is none, for requests that name this gateway.
+fn guarded(routes: Router<Arc<Front>>, front: Arc<Front>) -> Router {
+    routes.layer(from_fn_with_state(Arc::clone(&front), host::guard)).with_state(front)
 }
 
 async fn nowhere(State(front): State<Arc<Front>>) -> Response {
@@ -95,7 +104,8 @@ async fn wrong_method(State(front): State<Arc<Front>>) -> Response {
     turn_away(&front, Refusal::wrong_method())
 }
 
-/// Refuses a request that never became one, and records it.
+/// Refuses a request that never became one, and records it. What asks no model and succeeds leaves no record: names, an
+/// explained decision, a verdict.
 fn turn_away(front: &Front, refusal: Refusal) -> Response {
     let id = RequestId::fresh();
     let recorder = front.pipeline.open(id.clone(), Origin::Live);

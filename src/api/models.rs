@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
@@ -15,11 +16,15 @@ pub(super) async fn list(State(front): State<Arc<Front>>) -> Json<Value> {
     Json(json!({ "object": "list", "data": models }))
 }
 
-pub(super) async fn retrieve(State(front): State<Arc<Front>>, Path(id): Path<String>) -> Response {
-    if front.pipeline.names().contains(&id) {
-        return Json(model(&id)).into_response();
+/// A path that is no UTF-8 holds nobody's name.
+pub(super) async fn retrieve(
+    State(front): State<Arc<Front>>,
+    id: Result<Path<String>, PathRejection>,
+) -> Response {
+    match id {
+        Ok(Path(id)) if front.pipeline.names().contains(&id) => Json(model(&id)).into_response(),
+        _ => turn_away(&front, Refusal::unknown_model()),
     }
-    turn_away(&front, Refusal::unknown_model())
 }
 
 fn model(id: &str) -> Value {

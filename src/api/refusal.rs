@@ -58,6 +58,13 @@ impl Refusal {
         )
     }
 
+    pub(super) fn unknown_host() -> Self {
+        let message = "The Host is neither an address nor localhost. Another name of this gateway must stand in \
+                       server.allowed-hosts.";
+        let refusal = Self::invalid(StatusCode::BAD_REQUEST, "host_not_allowed", message);
+        Self { param: Some("host".to_owned()), ..refusal }
+    }
+
     pub(super) fn content_type() -> Self {
         Self::invalid(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -125,18 +132,30 @@ impl Refusal {
         Self { param: Some("model".to_owned()), ..refusal }
     }
 
+    pub(super) fn no_room() -> Self {
+        Self::overloaded(
+            "The bodies of other requests fill the memory for them (server.body-memory-mib). Try again.",
+        )
+    }
+
+    fn overloaded(message: &str) -> Self {
+        Self {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            family: OURS,
+            code: "overloaded".to_owned(),
+            param: None,
+            message: message.to_owned(),
+            retry_after: Some(Duration::from_secs(1)),
+            end: Why::Overloaded.end(),
+        }
+    }
+
     pub(super) fn why(why: &Why) -> Self {
         match why {
             Why::UnknownModel(_) => Self::unknown_model(),
-            Why::Overloaded => Self {
-                status: StatusCode::SERVICE_UNAVAILABLE,
-                family: OURS,
-                code: "overloaded".to_owned(),
-                param: None,
-                message: "Too many requests are being answered (server.max-in-flight). Try again.".to_owned(),
-                retry_after: Some(Duration::from_secs(1)),
-                end: why.end(),
-            },
+            Why::Overloaded => {
+                Self::overloaded("Too many requests are being answered (server.max-in-flight). Try again.")
+            }
             Why::Routing(reason, wait) => Self::routing(*reason, *wait),
             Why::Backend(error) => Self::backend(error),
         }

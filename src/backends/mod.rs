@@ -90,6 +90,8 @@ pub struct Call {
     pub request: Arc<ChatRequest>,
     /// The model to use; one of the profile's models.
     pub model: String,
+    /// Whether the attempt before failed: then a connection that was used before is not used again.
+    pub again: bool,
 }
 
 /// Somebody who can answer.

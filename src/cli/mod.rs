@@ -20,6 +20,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::config::{Config, ConfigError, Paths};
+use crate::telemetry;
 
 /// Answers easy language-model requests with a small model in this process and sends hard ones to a frontier API.
 #[derive(Parser)]
@@ -96,7 +97,7 @@ pub fn main() -> ExitCode {
         Command::Describe(args) => describe::run(args),
     };
     result.unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
+        telemetry::say(&format!("error: {error:#}"));
         ExitCode::FAILURE
     })
 }

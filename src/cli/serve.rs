@@ -1,5 +1,6 @@
 //! `crossover serve`: the gateway, until it is told to stop.
 
+use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -62,7 +63,13 @@ async fn serve(house: &House) -> anyhow::Result<bool> {
     let admin = Listener::bind(server.admin_listen, api::admin(Arc::clone(&front)), write_timeout)
         .await
         .with_context(|| format!("server.admin-listen: {} cannot be bound", server.admin_listen))?;
-    announce(house, public.address()?, admin.address()?);
+    let (public_at, admin_at) = (public.address()?, admin.address()?);
+    if let Err(error) = announce(house, public_at, admin_at) {
+        tracing::warn!(
+            %error,
+            "standard output takes nothing; served are http://{public_at}/v1 and http://{admin_at}/metrics"
+        );
+    }
     let background = house.start_background();
 
     let (stop, stopped) = watch::channel(false);
@@ -96,21 +103,25 @@ async fn told(mut receiver: watch::Receiver<bool>) {
     let _gone = receiver.wait_for(|told| *told).await;
 }
 
-fn announce(house: &House, public: SocketAddr, admin: SocketAddr) {
-    println!("crossover {} listens on http://{public}/v1", env!("CARGO_PKG_VERSION"));
-    println!("  metrics and health   http://{admin}/metrics  http://{admin}/health/ready");
-    println!("  policy in charge     {}", house.config.policy);
-    println!("  calibration          {}", house.calibration.words());
+/// Says what is served where. A standard output that takes nothing is no reason not to serve.
+fn announce(house: &House, public: SocketAddr, admin: SocketAddr) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "crossover {} listens on http://{public}/v1", env!("CARGO_PKG_VERSION"))?;
+    writeln!(out, "  metrics and health   http://{admin}/metrics  http://{admin}/health/ready")?;
+    writeln!(out, "  policy in charge     {}", house.config.policy)?;
+    writeln!(out, "  calibration          {}", house.calibration.words())?;
     for line in house.backends() {
-        println!("  backend              {line}");
+        writeln!(out, "  backend              {line}")?;
     }
     if let Some(file) = &house.ledger_file {
-        println!("  ledger               {}", file.display());
+        writeln!(out, "  ledger               {}", file.display())?;
     }
-    println!(
+    writeln!(
+        out,
         "\nTry it:\n  curl -s http://{public}/v1/chat/completions -H 'content-type: application/json' -d '\
          {{\"model\":\"auto\",\"messages\":[{{\"role\":\"user\",\"content\":\
          \"Classify the message into one of: billing, shipping, returns. Message: my parcel never arrived. \
          Answer with the label only.\"}}]}}'\n"
-    );
+    )?;
+    out.flush()
 }

@@ -66,6 +66,7 @@ pub fn load(file: Option<&Path>) -> Result<Config, ConfigError> {
     if let Some(path) = &file {
         let text =
             std::fs::read_to_string(path).map_err(|error| blame(format!("cannot be read: {error}")))?;
+        text.parse::<toml::Table>().map_err(|error| blame(malformed(&text, &error)))?;
         builder = builder.add_source(::config::File::from_str(&text, ::config::FileFormat::Toml));
     }
     let environment = ::config::Environment::with_prefix("CROSSOVER")
@@ -73,8 +74,8 @@ pub fn load(file: Option<&Path>) -> Result<Config, ConfigError> {
         .separator("__")
         .convert_case(::config::Case::Kebab)
         .try_parsing(true);
-    let merged = builder.add_source(environment).build().map_err(|error| blame(error.to_string()))?;
-    let config: Config = merged.try_deserialize().map_err(|error| blame(error.to_string()))?;
+    let merged = builder.add_source(environment).build().map_err(|error| blame(without_value(&error)))?;
+    let config: Config = merged.try_deserialize().map_err(|error| blame(without_value(&error)))?;
     let mut problems = check(&config);
     if problems.is_empty() {
         return Ok(config);
@@ -83,6 +84,40 @@ pub fn load(file: Option<&Path>) -> Result<Config, ConfigError> {
         problem.file.clone_from(&file);
     }
     Err(ConfigError { problems })
+}
+
+/// What keeps the file from being read, and where. Never its text: a key that lacks its quotes stands there too.
+fn malformed(text: &str, error: &toml::de::Error) -> String {
+    let why = error.message();
+    let Some(before) = error.span().and_then(|span| text.get(..span.start)) else {
+        return format!("is not valid TOML: {why}");
+    };
+    let line = before.matches('\n').count() + 1;
+    let column = before.chars().rev().take_while(|letter| *letter != '\n').count() + 1;
+    format!("is not valid TOML at line {line}, column {column}: {why}")
+}
+
+/// What the merging crate says, without the value that it quotes: it may be a key in the wrong place.
+fn without_value(error: &::config::ConfigError) -> String {
+    use ::config::ConfigError as Merging;
+    let (what, key, origin) = match error {
+        Merging::Type { expected, key, origin, .. } => {
+            (format!("invalid type, expected {expected}"), key, origin)
+        }
+        Merging::At { error, key, origin } => (without_value(error), key, origin),
+        Merging::Message(message) => return without_found(message).unwrap_or_else(|| message.clone()),
+        other => return other.to_string(),
+    };
+    let key = key.as_ref().map(|key| format!(" for key `{key}`")).unwrap_or_default();
+    let origin = origin.as_ref().map(|origin| format!(" in {origin}")).unwrap_or_default();
+    format!("{what}{key}{origin}")
+}
+
+/// `invalid type: string "...", expected a map` without what was found; `None` where nothing was.
+fn without_found(message: &str) -> Option<String> {
+    let (found, expected) = message.rsplit_once(", expected ")?;
+    let (kind, _) = found.split_once(": ")?;
+    Some(format!("{kind}, expected {expected}"))
 }
 
 fn check(config: &Config) -> Vec<Problem> {
@@ -127,6 +162,34 @@ mod tests {
         let error = load_text("[server]\nlisten = \"127.0.0.1:1\"\nlissten = 3").unwrap_err();
         assert!(error.to_string().contains("lissten"), "{error}");
         assert!(error.to_string().contains("crossover.toml"), "{error}");
+    }
+
+    #[test]
+    fn f22_a_malformed_file_is_never_quoted() {
+        let error = load_text("schema-version = 1\n[remote]\napi-key-env = sk-live-canary\n").unwrap_err();
+        let error = error.to_string();
+        assert!(error.contains("crossover.toml: is not valid TOML at line 3, column 15: "), "{error}");
+        assert!(error.contains("quoted") && !error.contains("canary"), "{error}");
+        for text in
+            ["= sk-canary", "a = \"sk-canary", "a = 1 sk-canary", "a = 1999-sk-canary", "a = [sk-canary"]
+        {
+            let error = load_text(text).unwrap_err().to_string();
+            assert!(error.contains("is not valid TOML") && !error.contains("canary"), "{error}");
+        }
+    }
+
+    #[test]
+    fn f22_a_value_of_the_wrong_type_is_never_quoted() {
+        for (text, key) in [
+            ("remote = \"sk-live-canary\"", "remote"),
+            ("[remote]\nmax-retries = \"sk-live-canary\"", "remote.max-retries"),
+            ("[remote]\nmodels = \"sk-live, expected canary\"", "remote.models"),
+            ("[server]\nlisten = [\"sk-live-canary\"]", "server.listen"),
+        ] {
+            let error = load_text(text).unwrap_err().to_string();
+            assert!(error.contains(&format!("for key `{key}`")), "{error}");
+            assert!(error.contains(", expected ") && !error.contains("canary"), "{error}");
+        }
     }
 
     #[test]

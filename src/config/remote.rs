@@ -21,15 +21,18 @@ pub struct RemoteConfig {
     pub models: Vec<String>,
     /// True when this API runs inside your own boundary, so that private requests may go there.
     pub within_boundary: bool,
+    /// Whether its name may lead to a private, loopback or link-local address though it is outside your boundary. Addresses
+    /// that are written out may be private without it, but not link-local; `localhost` may be anywhere.
+    pub allow_private_addresses: bool,
     /// Longest prompt it takes, in tokens.
     pub context_tokens: u32,
     /// Time to connect, in milliseconds.
     pub connect_timeout_ms: u64,
-    /// Time to the first content, in milliseconds.
+    /// Time to the first content, retries included, in milliseconds.
     pub first_token_timeout_ms: u64,
     /// Longest silence in mid-stream, in milliseconds.
     pub idle_timeout_ms: u64,
-    /// Longest unstreamed answer, in milliseconds.
+    /// Longest unstreamed answer, retries included, in milliseconds.
     pub whole_timeout_ms: u64,
     /// Retries of one request, before any byte of an answer.
     pub max_retries: u32,
@@ -51,6 +54,7 @@ impl Default for RemoteConfig {
             model: "gpt-4o-mini".to_owned(),
             models: vec![],
             within_boundary: false,
+            allow_private_addresses: false,
             context_tokens: 128_000,
             connect_timeout_ms: 5_000,
             first_token_timeout_ms: 30_000,

@@ -14,8 +14,13 @@ pub struct ServerConfig {
     pub listen: SocketAddr,
     /// Where `/metrics` and `/health` are served.
     pub admin_listen: SocketAddr,
+    /// Names that a request's `Host` may have beside `localhost` and addresses, without port, on both listeners: those that a
+    /// proxy in front passes on. Every other one is refused, so that no web page can have its own name lead here.
+    pub allowed_hosts: Vec<String>,
     /// Largest request body, in bytes.
     pub max_body_bytes: usize,
+    /// Memory that the bodies of all requests may take at once, in MiB; a request beyond it gets 503.
+    pub body_memory_mib: usize,
     /// Most requests answered at once; more get 503.
     pub max_in_flight: usize,
     /// How long live streams may go on after SIGTERM, in seconds.
@@ -31,7 +36,9 @@ impl Default for ServerConfig {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 4000)),
             admin_listen: SocketAddr::from(([127, 0, 0, 1], 4001)),
+            allowed_hosts: vec![],
             max_body_bytes: 8 * 1024 * 1024,
+            body_memory_mib: 512,
             max_in_flight: 1024,
             shutdown_grace_seconds: 30,
             heartbeat_seconds: 15,
@@ -72,6 +79,16 @@ impl ServerConfig {
                 "must lie between 1024 and 268435456".to_owned(),
             ));
         }
+        let least = self.max_body_bytes.div_ceil(1024 * 1024).max(1);
+        if !(least..=1 << 24).contains(&self.body_memory_mib) {
+            let message =
+                format!("must lie between {least}, for one body of server.max-body-bytes, and 16777216");
+            problems.push(Problem::key("server.body-memory-mib", message));
+        }
+        if !self.allowed_hosts.iter().all(|name| is_host_name(name)) {
+            let message = "each must be a bare name (gateway.example.org): no scheme, port, path or `*`";
+            problems.push(Problem::key("server.allowed-hosts", message.to_owned()));
+        }
         if self.max_in_flight == 0 {
             problems.push(Problem::key("server.max-in-flight", "must be at least 1".to_owned()));
         }
@@ -80,6 +97,46 @@ impl ServerConfig {
         }
         if self.write_timeout_seconds == 0 {
             problems.push(Problem::key("server.write-timeout-seconds", "must be at least 1".to_owned()));
+        }
+    }
+}
+
+/// Whether a name has the form that one takes in a request.
+fn is_host_name(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    name.split('.').all(|label| !label.is_empty() && label.bytes().all(allowed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(config: &ServerConfig) -> Vec<String> {
+        let mut problems = vec![];
+        config.check(&mut problems);
+        problems.into_iter().filter_map(|problem| problem.key).collect()
+    }
+
+    #[test]
+    fn allowed_hosts_are_names() {
+        let with = |names: &[&str]| ServerConfig {
+            allowed_hosts: names.iter().map(|name| (*name).to_owned()).collect(),
+            ..ServerConfig::default()
+        };
+        assert!(keys(&with(&["gateway.example.org", "My_Box-1"])).is_empty());
+        for name in ["", "a.", "a:80", "http://a", "*.a", "a b"] {
+            assert_eq!(keys(&with(&["a", name])), ["server.allowed-hosts"], "{name}");
+        }
+    }
+
+    #[test]
+    fn the_memory_for_bodies_holds_the_largest() {
+        let with = |max_body_bytes, body_memory_mib| {
+            keys(&ServerConfig { max_body_bytes, body_memory_mib, ..ServerConfig::default() })
+        };
+        assert!(with(2 << 20, 2).is_empty());
+        for (most, memory) in [((2 << 20) + 1, 2), (1024, 0), (1024, (1 << 24) + 1)] {
+            assert_eq!(with(most, memory), ["server.body-memory-mib"], "{most}");
         }
     }
 }

@@ -3,8 +3,8 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use serde::Serialize;
-use serde_json::{Map, Value};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::openai_chat::RequestError;
 use crate::chat::Passage;
@@ -35,15 +35,23 @@ pub struct EmbeddingRequest {
     pub encoding: Encoding,
 }
 
+/// The fields that are read; every other one passes by. Absent and `null` are the same.
+#[derive(Deserialize)]
+struct Fields {
+    model: Option<Value>,
+    input: Option<Value>,
+    dimensions: Option<Value>,
+    encoding_format: Option<Value>,
+    user: Option<Value>,
+}
+
 /// Reads a request's body.
 ///
 /// # Errors
-/// What is wrong, with its field; quotes no input.
+/// What is wrong, with its field, a doubled one among them; quotes no input.
 pub fn parse_request(body: &[u8]) -> Result<EmbeddingRequest, RequestError> {
-    let Ok(Value::Object(fields)) = serde_json::from_slice(body) else {
-        return Err(wrong(None, "invalid_json", "The body must be one JSON object."));
-    };
-    let model = match field(&fields, "model") {
+    let fields = read(body)?;
+    let model = match fields.model {
         None => {
             return Err(wrong(
                 Some("model"),
@@ -51,10 +59,10 @@ pub fn parse_request(body: &[u8]) -> Result<EmbeddingRequest, RequestError> {
                 "you must provide a model parameter",
             ));
         }
-        Some(Value::String(model)) => model.clone(),
+        Some(Value::String(model)) => model,
         Some(_) => return Err(wrong(Some("model"), "invalid_type", "'model' must be a string.")),
     };
-    let encoding = match field(&fields, "encoding_format") {
+    let encoding = match fields.encoding_format {
         None => Encoding::Float,
         Some(Value::String(name)) if name == "float" => Encoding::Float,
         Some(Value::String(name)) if name == "base64" => Encoding::Base64,
@@ -63,7 +71,7 @@ pub fn parse_request(body: &[u8]) -> Result<EmbeddingRequest, RequestError> {
             return Err(wrong(Some("encoding_format"), "invalid_value", why));
         }
     };
-    let dimensions = match field(&fields, "dimensions") {
+    let dimensions = match fields.dimensions {
         None => None,
         Some(value) => match value.as_u64().and_then(|count| usize::try_from(count).ok()) {
             Some(count @ 1..) => Some(count),
@@ -76,19 +84,30 @@ pub fn parse_request(body: &[u8]) -> Result<EmbeddingRequest, RequestError> {
             }
         },
     };
-    if field(&fields, "user").is_some_and(|user| !user.is_string()) {
+    if fields.user.is_some_and(|user| !user.is_string()) {
         return Err(wrong(Some("user"), "invalid_type", "'user' must be a string."));
     }
-    let passages = match field(&fields, "input") {
+    let passages = match fields.input {
         None => return Err(wrong(Some("input"), "missing_required_parameter", "'input' is missing.")),
-        Some(input) => passages(input)?,
+        Some(input) => passages(&input)?,
     };
     Ok(EmbeddingRequest { model, passages, dimensions, encoding })
 }
 
-/// A field that is there and not `null`.
-fn field<'a>(fields: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
-    fields.get(name).filter(|value| !value.is_null())
+fn read(body: &[u8]) -> Result<Fields, RequestError> {
+    let no_object = || wrong(None, "invalid_json", "The body must be one JSON object.");
+    let text = std::str::from_utf8(body).map_err(|_| no_object())?;
+    // serde would take a list for the fields in their order.
+    if !text.trim_ascii_start().starts_with('{') {
+        return Err(no_object());
+    }
+    serde_json::from_str(text).map_err(|error| {
+        let cause = error.to_string();
+        match cause.strip_prefix("duplicate field `").and_then(|rest| rest.split('`').next()) {
+            Some(field) => wrong(Some(field), "invalid_value", &format!("The field '{field}' stands twice.")),
+            None => no_object(),
+        }
+    })
 }
 
 fn wrong(param: Option<&str>, code: &'static str, message: &str) -> RequestError {
@@ -230,6 +249,10 @@ mod tests {
                 Some("encoding_format"),
             ),
             (r#"{"model":"m","input":"a","user":1}"#, "invalid_type", Some("user")),
+            (r#"["m","a"]"#, "invalid_json", None),
+            (r#"{"model":"canary","model":"m","input":"a"}"#, "invalid_value", Some("model")),
+            (r#"{"model":"m","input":"canary","input":["a"]}"#, "invalid_value", Some("input")),
+            (r#"{"model":"m","input":"a","user":null,"user":"u"}"#, "invalid_value", Some("user")),
             (many.as_str(), "invalid_value", Some("input")),
         ] {
             let error = parse(body).unwrap_err();

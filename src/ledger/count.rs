@@ -33,6 +33,7 @@ fn count_background(metrics: &Metrics, outcome: &Outcome) {
             metrics.background_cost_usd_total.with_label_values(&labels).inc_by(cost.as_dollars().max(0.0));
         }
     }
+    count_unpriced(metrics, outcome);
 }
 
 fn count_request(metrics: &Metrics, outcome: &Outcome) {
@@ -113,12 +114,17 @@ fn count_moves(metrics: &Metrics, outcome: &Outcome) {
     }
 }
 
-fn count_money(metrics: &Metrics, outcome: &Outcome) {
+/// Once an outcome, by the first backend whose price is not known.
+fn count_unpriced(metrics: &Metrics, outcome: &Outcome) {
     if outcome.cost.is_none()
         && let Some(unpriced) = outcome.attempts.iter().find(|attempt| attempt.cost.is_none())
     {
         metrics.unpriced_requests_total.with_label_values(&[unpriced.backend.as_str()]).inc();
     }
+}
+
+fn count_money(metrics: &Metrics, outcome: &Outcome) {
+    count_unpriced(metrics, outcome);
     if let Some(if_remote) = &outcome.cost_if_remote {
         metrics.cost_if_remote_usd_total.inc_by(if_remote.cost.as_dollars().max(0.0));
     }

@@ -30,6 +30,9 @@ struct OpenCall {
     started: Instant,
     usage: Option<Usage>,
     text_bytes: usize,
+    /// Pieces that the text came in; each is a token at least.
+    pieces: u64,
+    has_content: bool,
     mark: Option<Mark>,
 }
 
@@ -128,6 +131,8 @@ impl Recorder {
             started,
             usage: None,
             text_bytes: 0,
+            pieces: 0,
+            has_content: false,
             mark: machine::is_own(backend).then(|| self.ledger.machine().enter(started)),
         });
     }
@@ -137,12 +142,16 @@ impl Recorder {
         self.close_call(Some(kind));
     }
 
-    /// The call's answer is the one that the client gets.
+    /// The call's answer is the one that the client gets, its first content perhaps later.
     pub fn committed(&mut self) {
-        if let (Some(outcome), Some(call)) = (&mut self.outcome, &self.call) {
+        let Some(call) = &self.call else { return };
+        let has_content = call.has_content;
+        if let Some(outcome) = &mut self.outcome {
             outcome.served_by = Some(call.backend.clone());
             outcome.model = Some(call.model.clone());
-            outcome.first_chunk_in = Some(self.started.elapsed());
+        }
+        if has_content {
+            self.first_content();
         }
     }
 
@@ -152,15 +161,31 @@ impl Recorder {
         for event in &chunk.events {
             match event {
                 Event::Usage(usage) => call.usage = Some(*usage),
-                Event::Delta { delta: Delta::Text(text) | Delta::Refusal(text), .. }
-                | Event::Whole { text } => {
+                Event::Delta { delta: Delta::Text(text) | Delta::Refusal(text), .. } => {
                     call.text_bytes += text.len();
+                    call.pieces += 1;
                 }
+                Event::Whole { text } => call.text_bytes += text.len(),
                 Event::Delta { delta: Delta::ToolCalls(calls), .. } => {
                     call.text_bytes += calls.to_string().len();
+                    call.pieces += 1;
                 }
                 Event::Role { .. } | Event::Finish { .. } => {}
             }
+        }
+        call.has_content |= chunk.commits();
+        if call.has_content {
+            self.first_content();
+        }
+    }
+
+    /// There is content of an answer that the client gets.
+    fn first_content(&mut self) {
+        let elapsed = self.started.elapsed();
+        if let Some(outcome) = &mut self.outcome
+            && outcome.served_by.is_some()
+        {
+            outcome.first_chunk_in.get_or_insert(elapsed);
         }
     }
 
@@ -183,7 +208,7 @@ impl Recorder {
         let usage = call.usage.or_else(|| {
             billed.then(|| Usage {
                 prompt: u64::from(outcome.prompt_tokens_estimate),
-                completion: estimate_tokens(call.text_bytes),
+                completion: estimate_tokens(call.text_bytes).max(call.pieces),
                 estimated: true,
                 ..Usage::default()
             })
@@ -235,7 +260,7 @@ fn may_be_billed(failure: Option<Kind>) -> bool {
     }
 }
 
-/// About four bytes a token: what is left when a backend reports no usage.
+/// About four bytes a token, for an answer that came in few pieces: what is left when a backend reports no usage.
 fn estimate_tokens(bytes: usize) -> u64 {
     (bytes as u64).div_ceil(4)
 }

@@ -38,6 +38,7 @@ impl House {
         let mut recorder = Recorder::open(Arc::clone(&self.ledger), RequestId::fresh(), origin);
         recorder.call(&BackendId::new("remote"), "gpt-4o-mini");
         recorder.committed();
+        recorder.chunk(&Chunk::of(Event::Whole { text: String::new() }));
         recorder.chunk(&Chunk::of(Event::Usage(Usage { prompt: 1_000, ..Usage::default() })));
         recorder.status(200);
         recorder.finish(End::Completed);
@@ -242,6 +243,24 @@ fn the_report_sums_exactly_and_defaults_can_leave_evals_out() {
     let future = Query { since_ms: i64::MAX, ..live };
     assert_eq!(summarize(&house.path(), &future).unwrap().total.requests, 0);
     assert_eq!(summarize(Path::new("/no/such/file"), &live).unwrap(), Summary::default());
+}
+
+#[test]
+fn g6_an_unpriced_answer_that_no_client_asked_for_is_flagged_too() {
+    let house = House::new(100, 1_000);
+    for origin in [Origin::Shadow, Origin::Golden] {
+        let mut recorder = Recorder::open(Arc::clone(&house.ledger), RequestId::fresh(), origin);
+        recorder.call(&BackendId::new("remote"), "no-such-model");
+        recorder.committed();
+        recorder.chunk(&Chunk::of(Event::Usage(Usage { prompt: 1_000, ..Usage::default() })));
+        recorder.finish(End::Completed);
+    }
+    house.answer(Origin::Shadow);
+    let metrics = &house.metrics;
+    let unpriced = |backend: &str| metrics.unpriced_requests_total.with_label_values(&[backend]).get();
+    let spent = |origin: &str| metrics.background_cost_usd_total.with_label_values(&[origin, "remote"]).get();
+    assert_eq!((unpriced("remote"), unpriced("local")), (2, 0));
+    assert_eq!((spent("shadow"), spent("golden")), (0.00015, 0.0), "only what has a price is in the sum");
 }
 
 #[test]

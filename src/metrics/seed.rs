@@ -67,7 +67,7 @@ impl Metrics {
                 }
             }
         }
-        for kind in ["hung", "died", "refused"] {
+        for kind in ["hung", "failing", "died", "refused"] {
             self.local_faults_total.with_label_values(&[kind]);
         }
         for outcome in ["done", "skipped", "failed"] {

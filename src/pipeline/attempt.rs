@@ -5,7 +5,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt;
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
 use tokio::time::{Instant, timeout_at};
 
 use super::Pipeline;
@@ -16,6 +17,8 @@ use crate::ledger::Recorder;
 /// How long a client of the last target inside the boundary waits before it gets the response's head and, from then
 /// on, heartbeats. Shorter than every client's own patience.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
+/// Most bytes of a stream that are held before its first content.
+const MOST_HELD: usize = 1024 * 1024;
 
 /// A stream that answers, with what was read of it so far.
 pub(super) struct Opened {
@@ -26,75 +29,109 @@ pub(super) struct Opened {
 }
 
 impl Pipeline {
-    /// Calls one backend until it answers or retrying does not help.
+    /// Calls one backend until it answers or retrying does not help. All attempts share the time that one would have.
     pub(super) async fn try_backend(
         &self,
         backend: &Arc<dyn Backend>,
-        call: Call,
+        mut call: Call,
         recorder: &mut Recorder,
         is_last: bool,
     ) -> Result<Opened, BackendError> {
         let profile = backend.profile();
         self.retries.deposit();
+        let patience =
+            if call.request.stream { profile.first_content_timeout } else { profile.whole_timeout };
+        let deadline = Instant::now() + patience;
         let mut retries = 0;
         loop {
-            let error = match self.try_once(backend.as_ref(), call.clone(), recorder, is_last).await {
+            let begun = Instant::now();
+            let error = match attempt(backend.as_ref(), call.clone(), deadline, recorder, is_last).await {
                 Ok(opened) => return Ok(opened),
                 Err(error) => error,
             };
-            let Some(pause) = self.retries.pause(profile, error.retry, retries) else { return Err(error) };
+            // The next attempt may well take as long as this one did.
+            let left = deadline.saturating_duration_since(Instant::now()).saturating_sub(begun.elapsed());
+            let Some(pause) = self.retries.pause(profile, error.retry, retries, left) else {
+                return Err(error);
+            };
             retries += 1;
+            call.again = true;
             tokio::time::sleep(pause).await;
         }
     }
+}
 
-    async fn try_once(
-        &self,
-        backend: &dyn Backend,
-        call: Call,
-        recorder: &mut Recorder,
-        is_last: bool,
-    ) -> Result<Opened, BackendError> {
-        let profile = backend.profile();
-        if let Readiness::Down { why, retry_after } = backend.readiness_of(&call.model) {
-            return Err(down(profile, &why, retry_after));
-        }
-        let model = call.model.clone();
-        let streamed = call.request.stream;
-        recorder.call(&profile.id, &model);
-        let mut stream = backend.answer(call);
-        let patience = if streamed { profile.first_content_timeout } else { profile.whole_timeout };
-        let deadline = Instant::now() + patience;
-        let sign_of_life =
-            (streamed && is_last && profile.within_boundary).then(|| Instant::now() + SIGN_OF_LIFE);
-        let wait_until = sign_of_life.map_or(deadline, |sign| sign.min(deadline));
-        let mut head = VecDeque::new();
-        let mut content = false;
-        loop {
-            let step = match timeout_at(wait_until, stream.next()).await {
-                Ok(Some(Ok(chunk))) => chunk,
-                Ok(Some(Err(error))) => return Err(failed(recorder, error)),
-                Ok(None) if content => {
-                    recorder.committed();
-                    return Ok(Opened { model, head, stream: None });
-                }
-                Ok(None) => return Err(failed(recorder, ended_early(profile))),
-                Err(_) if wait_until < deadline => {
-                    recorder.committed();
-                    return Ok(Opened { model, head, stream: Some(stream) });
-                }
-                Err(_) => return Err(failed(recorder, late(profile, patience))),
-            };
-            recorder.chunk(&step);
-            content |= step.commits();
-            head.push_back(step);
-            // An unstreamed answer commits when it is whole, so that it may fall back until then.
-            if content && streamed {
+/// One attempt, until its first content.
+async fn attempt(
+    backend: &dyn Backend,
+    call: Call,
+    deadline: Instant,
+    recorder: &mut Recorder,
+    is_last: bool,
+) -> Result<Opened, BackendError> {
+    let profile = backend.profile();
+    recorder.call(&profile.id, &call.model);
+    if let Readiness::Down { why, retry_after } = backend.readiness_of(&call.model) {
+        return Err(failed(recorder, down(profile, &why, retry_after)));
+    }
+    let model = call.model.clone();
+    let streamed = call.request.stream;
+    let mut stream = backend.answer(call);
+    let patience = if streamed { profile.first_content_timeout } else { profile.whole_timeout };
+    let sign_of_life =
+        (streamed && is_last && profile.within_boundary).then(|| Instant::now() + SIGN_OF_LIFE);
+    let wait_until = sign_of_life.map_or(deadline, |sign| sign.min(deadline));
+    let mut head = VecDeque::new();
+    let mut held = 0;
+    let mut content = false;
+    loop {
+        let step = match timeout_at(wait_until, stream.next()).await {
+            Ok(Some(Ok(chunk))) => chunk,
+            Ok(Some(Err(error))) => return Err(failed(recorder, error)),
+            Ok(None) if content => {
                 recorder.committed();
-                return Ok(Opened { model, head, stream: Some(stream) });
+                return Ok(Opened { model, head, stream: None });
             }
+            Ok(None) => return Err(failed(recorder, ended_early(profile))),
+            Err(_) if wait_until < deadline => {
+                recorder.committed();
+                let stream = Some(until(stream, deadline, late(profile, patience)));
+                return Ok(Opened { model, head, stream });
+            }
+            Err(_) => return Err(failed(recorder, late(profile, patience))),
+        };
+        recorder.chunk(&step);
+        content |= step.commits();
+        held += size_of::<Chunk>() + step.raw.as_ref().map_or(0, Bytes::len);
+        if streamed && !content && held > MOST_HELD {
+            return Err(failed(recorder, endless(profile)));
+        }
+        head.push_back(step);
+        // An unstreamed answer commits when it is whole, so that it may fall back until then.
+        if content && streamed {
+            recorder.committed();
+            return Ok(Opened { model, head, stream: Some(stream) });
         }
     }
+}
+
+/// The rest of a stream that was handed on without content, which still has to come by the deadline.
+fn until(stream: ChunkStream, deadline: Instant, late: BackendError) -> ChunkStream {
+    let state = Some((stream, Some((deadline, late))));
+    Box::pin(stream::unfold(state, |state| async {
+        let (mut stream, mut hurry) = state?;
+        let next = match &hurry {
+            None => stream.next().await?,
+            Some((deadline, late)) => match timeout_at(*deadline, stream.next()).await {
+                Ok(next) => next?,
+                Err(_) => return Some((Err(late.clone()), None)),
+            },
+        };
+        if next.as_ref().is_ok_and(Chunk::commits) {
+            hurry = None;
+        }
+        Some((next, Some((stream, hurry))))
+    }))
 }
 
 fn failed(recorder: &mut Recorder, error: BackendError) -> BackendError {
@@ -112,6 +149,11 @@ fn down(profile: &Profile, why: &str, retry_after: Option<Duration>) -> BackendE
 fn ended_early(profile: &Profile) -> BackendError {
     let message = "the answer ended before it began";
     BackendError::new(&profile.id, Kind::Truncated, Fault::Upstream, Retry::Same(None), message)
+}
+
+fn endless(profile: &Profile) -> BackendError {
+    let message = "the upstream's answer is invalid: too much before any content";
+    BackendError::new(&profile.id, Kind::InvalidResponse, Fault::Upstream, Retry::Elsewhere, message)
 }
 
 fn late(profile: &Profile, patience: Duration) -> BackendError {

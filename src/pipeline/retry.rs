@@ -22,8 +22,15 @@ impl RetryBudget {
     }
 
     /// The pause before the next attempt, or `None` when there shall be none: the failure does not ask for one, the
-    /// attempts are used up, the upstream wants a longer pause than is waited for, or the budget is spent.
-    pub(super) fn pause(&self, profile: &Profile, retry: Retry, retries_so_far: u32) -> Option<Duration> {
+    /// attempts are used up, the upstream wants a longer pause than is waited for or than there is time (`left`), or the
+    /// budget is spent.
+    pub(super) fn pause(
+        &self,
+        profile: &Profile,
+        retry: Retry,
+        retries_so_far: u32,
+        left: Duration,
+    ) -> Option<Duration> {
         let Retry::Same(wished) = retry else { return None };
         if retries_so_far >= profile.max_retries {
             return None;
@@ -33,7 +40,7 @@ impl RetryBudget {
             Some(wished) => jittered_up(wished),
             None => jittered_down(profile.backoff.saturating_mul(1 << retries_so_far.min(6))),
         };
-        self.0.withdraw().then_some(pause)
+        (pause < left && self.0.withdraw()).then_some(pause)
     }
 }
 

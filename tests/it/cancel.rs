@@ -127,7 +127,7 @@ async fn c13_a_client_that_reads_nothing_is_given_up_and_holds_nobody_else() {
     .await;
     let body = chat("m", true).to_string();
     let head = format!(
-        "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
         body.len()
     );
     let mut deaf = TcpStream::connect(gateway.address).await.unwrap();

@@ -24,7 +24,11 @@ async fn house(upstream: &ScriptedUpstream) -> Gateway {
 }
 
 async fn embed(gateway: &Gateway, headers: &[(&str, &str)], body: &Value) -> Reply {
-    let mut request = gateway.client().post(gateway.url("/v1/embeddings")).body(body.to_string());
+    send(gateway, headers, body.to_string()).await
+}
+
+async fn send(gateway: &Gateway, headers: &[(&str, &str)], body: impl Into<reqwest::Body>) -> Reply {
+    let mut request = gateway.client().post(gateway.url("/v1/embeddings")).body(body);
     request = request.header("content-type", "application/json");
     for (name, value) in headers {
         request = request.header(*name, *value);
@@ -125,6 +129,23 @@ async fn mistakes_are_refused_in_openai_s_envelope() {
     assert_eq!(chat.code(404), "model_not_found", "it does not chat");
     assert_eq!(gateway.rows().len(), 10);
     assert_eq!(upstream.bytes_received(), 0);
+}
+
+#[tokio::test]
+async fn e3_e20_a_field_that_stands_twice_is_refused() {
+    let upstream = ScriptedUpstream::start().await;
+    let gateway = house(&upstream).await;
+    for (body, param) in [
+        (r#"{"model":"no-such","model":"embedder","input":"a"}"#, "model"),
+        (r#"{"model":"embedder","input":"a","input":"b"}"#, "input"),
+        (r#"{"model":"embedder","dimensions":null,"input":"a","dimensions":8}"#, "dimensions"),
+    ] {
+        let error = send(&gateway, &[], body).await.error(400);
+        assert_eq!((&error["code"], &error["param"]), (&json!("invalid_value"), &json!(param)), "{body}");
+    }
+    // A field that nobody here reads may.
+    let body = r#"{"model":"embedder","input":"a","x":1,"x":2}"#;
+    assert_eq!(send(&gateway, &[], body).await.status, 200);
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Whatever a client sends, it gets an answer or a refusal that names the field: never a 500, never a crash.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -8,6 +9,7 @@ use tokio::time::Instant;
 
 use crate::support::gateway::{Gateway, chat};
 use crate::support::raw_peer::exchange;
+use crate::support::reply::Reply;
 use crate::support::scripted_upstream::ScriptedUpstream;
 
 async fn house() -> (ScriptedUpstream, Gateway) {
@@ -120,7 +122,7 @@ async fn e4_bodies_beyond_the_limit_are_refused_before_they_are_read() {
     let pieces = futures_util::stream::iter([big.clone(), big].map(Ok::<_, std::io::Error>));
     assert_eq!(gateway.send(&[], reqwest::Body::wrap_stream(pieces)).await.code(413), "request_too_large");
     // The announced length is enough: none of the body has to arrive.
-    let head = "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 999999999\r\n\r\n";
+    let head = "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 999999999\r\n\r\n";
     let start = Instant::now();
     let answer = exchange(gateway.address, head.as_bytes(), Duration::from_secs(5)).await;
     assert!(answer.starts_with(b"HTTP/1.1 413 "), "{}", String::from_utf8_lossy(&answer));
@@ -302,6 +304,61 @@ async fn e12_unknown_fields_reach_the_upstream_and_steer_nothing_here() {
 }
 
 #[tokio::test]
+async fn e17_requests_for_other_hosts_are_refused_on_both_listeners() {
+    let upstream = ScriptedUpstream::start().await;
+    let gateway = Gateway::with(&upstream.base_url(), |config| {
+        config.server.allowed_hosts = vec!["gateway.example".to_owned()];
+    })
+    .await;
+    let ask = async |address: SocketAddr, path: &str, host: &str| {
+        let request = gateway.client().get(format!("http://{address}{path}")).header("host", host);
+        Reply::read(request.send().await.unwrap()).await
+    };
+    for host in ["127.0.0.1", "10.1.2.3:1", "[::1]:1", "localhost:1", "a.localhost", "Gateway.Example:80"] {
+        assert_eq!(ask(gateway.address, "/v1/models", host).await.status, 200, "{host}");
+        assert_eq!(ask(gateway.admin, "/health/live", host).await.status, 200, "{host}");
+    }
+    for host in ["evil.example", "evil.example:80", "localhost.evil.example", "127.0.0.1.evil.example"] {
+        for (address, path) in [
+            (gateway.address, "/v1/models"),
+            (gateway.address, "/nowhere"),
+            (gateway.address, "/v1/chat/completions"),
+            (gateway.admin, "/metrics"),
+            (gateway.admin, "/nowhere"),
+        ] {
+            let error = ask(address, path, host).await.error(400);
+            assert_eq!((&error["code"], &error["param"]), (&json!("host_not_allowed"), &json!("host")));
+            let message = error["message"].as_str().unwrap();
+            assert!(message.contains("server.allowed-hosts") && !message.contains("evil"), "{message}");
+        }
+    }
+    for (head, status) in [
+        ("GET /v1/models HTTP/1.0\r\n", "200"),
+        ("GET http://localhost/v1/models HTTP/1.1\r\nhost: localhost\r\n", "200"),
+        ("GET http://evil.example/v1/models HTTP/1.1\r\nhost: localhost\r\n", "400"),
+        ("GET http://localhost/v1/models HTTP/1.1\r\nhost: evil.example\r\n", "400"),
+        ("GET /v1/models HTTP/1.1\r\nhost: localhost\r\nhost: evil.example\r\n", "400"),
+        ("GET /v1/models HTTP/1.1\r\nhost:\r\n", "400"),
+    ] {
+        let request = format!("{head}connection: close\r\n\r\n");
+        let answer = exchange(gateway.address, request.as_bytes(), Duration::from_secs(5)).await;
+        let answer = String::from_utf8_lossy(&answer);
+        assert_eq!(answer.split(' ').nth(1), Some(status), "{head}: {answer}");
+    }
+    let refused = [("status", "400"), ("error", "host_not_allowed")];
+    assert_eq!(gateway.sum("requests_total", &refused).await, 24.0);
+}
+
+#[tokio::test]
+async fn e17_a_path_that_is_no_text_is_refused_in_the_envelope() {
+    let (_upstream, gateway) = house().await;
+    for path in ["/v1/models/%ff", "/v1/models/ok%c3", "/v1/models/a/%80"] {
+        assert_eq!(request(&gateway, "GET", path).await.code(404), "model_not_found", "{path}");
+    }
+    assert_eq!(gateway.sum("requests_total", &[("error", "model_not_found")]).await, 3.0);
+}
+
+#[tokio::test]
 async fn e18_other_methods_and_routes_are_refused_with_what_is_allowed() {
     let (upstream, gateway) = house().await;
     let methods = ["GET", "PUT", "OPTIONS", "DELETE", "PATCH"];
@@ -331,8 +388,8 @@ async fn e18_other_methods_and_routes_are_refused_with_what_is_allowed() {
     assert_eq!(upstream.bytes_received(), 0);
 }
 
-async fn request(gateway: &Gateway, method: &str, path: &str) -> crate::support::reply::Reply {
+async fn request(gateway: &Gateway, method: &str, path: &str) -> Reply {
     let method = method.parse().unwrap();
     let sent = gateway.client().request(method, gateway.url(path)).send().await.unwrap();
-    crate::support::reply::Reply::read(sent).await
+    Reply::read(sent).await
 }

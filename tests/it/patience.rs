@@ -2,9 +2,12 @@
 //! paused, so these drive the pipeline itself, in front of a backend that thinks for as long as it is told.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crossover::backends::{Backend, Call, ChunkStream, Load, Profile, Readiness};
+use crossover::backends::{
+    Backend, BackendError, Call, ChunkStream, Fault, Kind, Load, Profile, Readiness, Retry,
+};
 use crossover::chat::{BackendId, Chunk, Delta, Event, Needs};
 use crossover::config::Config;
 use crossover::dialects::openai_chat::parse_request;
@@ -116,4 +119,85 @@ async fn c16_nothing_is_committed_while_another_target_is_left() {
     let body =
         json!({ "model": "private", "stream": true, "messages": [{ "role": "user", "content": "hi" }] });
     assert_eq!(served(&remote, &body).await, Err("no_local".into()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn c4_a_backend_that_gave_a_sign_of_life_still_has_to_answer_in_time() {
+    let silent = pipeline(vec![Thinker::backend("local", true, 99)], "local-first");
+    let request = Arc::new(parse(&chat("auto", true)));
+    let recorder = silent.open(crossover::chat::RequestId::fresh(), Origin::Live);
+    let start = Instant::now();
+    let mut answer = silent.answer(request, recorder).await.ok().unwrap();
+    assert_eq!(start.elapsed().as_secs(), 15);
+    assert_eq!(answer.outcome().unwrap().first_chunk_in, None, "a sign of life is no content");
+    let error = answer.next().await.unwrap().unwrap_err();
+    assert_eq!((error.kind, start.elapsed().as_secs()), (Kind::FirstTokenTimeout, 30));
+}
+
+#[tokio::test(start_paused = true)]
+async fn c16_the_first_content_is_timed_not_the_sign_of_life() {
+    let slow = pipeline(vec![Thinker::backend("local", true, 25)], "local-first");
+    let request = Arc::new(parse(&chat("auto", true)));
+    let recorder = slow.open(crossover::chat::RequestId::fresh(), Origin::Live);
+    let mut answer = slow.answer(request, recorder).await.ok().unwrap();
+    assert_eq!(answer.outcome().unwrap().first_chunk_in, None);
+    assert!(answer.next().await.unwrap().is_ok());
+    assert!(answer.outcome().unwrap().first_chunk_in.is_some());
+}
+
+/// Fails after a while, and would be tried again.
+struct Failing(Profile, Duration, Arc<AtomicUsize>);
+
+impl Backend for Failing {
+    fn profile(&self) -> &Profile {
+        &self.0
+    }
+
+    /// Ready when routing asks, and never after.
+    fn readiness(&self) -> Readiness {
+        match self.2.fetch_add(1, Ordering::Relaxed) {
+            1.. if self.1.is_zero() => Readiness::Down { why: "gone".to_owned(), retry_after: None },
+            _ => Readiness::Ready,
+        }
+    }
+
+    fn load(&self) -> Load {
+        Load::default()
+    }
+
+    fn answer(&self, _: Call) -> ChunkStream {
+        let (id, took) = (self.0.id.clone(), self.1);
+        Box::pin(stream::once(async move {
+            sleep(took).await;
+            let again = Retry::Same(None);
+            Err(BackendError::new(&id, Kind::Truncated, Fault::Upstream, again, "broke off"))
+        }))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn d3_what_there_is_no_time_for_is_not_tried_again() {
+    for (took, tries) in [(4, 4), (8, 3), (20, 1)] {
+        let mut profile = Thinker::backend("remote", false, 0).profile().clone();
+        profile.max_retries = 3;
+        let asked = Arc::new(AtomicUsize::new(0));
+        let failing = Failing(profile, Duration::from_secs(took), Arc::clone(&asked));
+        let failing = pipeline(vec![Arc::new(failing)], "remote-first");
+        let start = Instant::now();
+        assert_eq!(served(&failing, &chat("auto", false)).await, Err("upstream_truncated".into()));
+        assert_eq!(start.elapsed().as_secs(), took * tries);
+        // Routing asked, too.
+        assert_eq!(asked.load(Ordering::Relaxed) as u64, tries + 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn d8_a_backend_that_went_down_after_the_decision_counts_as_a_fallback() {
+    let profile = Thinker::backend("remote", false, 0).profile().clone();
+    let gone: Arc<dyn Backend> = Arc::new(Failing(profile, Duration::ZERO, Arc::default()));
+    let both = pipeline(vec![Thinker::backend("local", true, 1), gone], "remote-first");
+    assert_eq!(served(&both, &chat("auto", false)).await.unwrap().0, "local");
+    let text = String::from_utf8(both.metrics().render().unwrap()).unwrap();
+    let line = r#"crossover_fallback_total{from="remote",reason="backend_down",to="local"} 1"#;
+    assert!(text.contains(line), "{text}");
 }

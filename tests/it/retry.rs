@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::support::fault_proxy::{FaultProxy, Mode};
 use crate::support::gateway::{Gateway, ONE_ANSWER, chat};
-use crate::support::raw_peer::RawUpstream;
+use crate::support::raw_peer::{OnceEach, RawUpstream, Then};
 use crate::support::scripted_upstream::ScriptedUpstream;
 use tokio::time::Instant;
 
@@ -40,7 +40,23 @@ async fn a2_a_lasting_rate_limit_is_passed_on_with_its_pause() {
         assert_eq!(reply.code(429), "rate_limit_exceeded");
         assert_eq!(reply.retry_after(), Some(1));
     }
-    assert_eq!(upstream.seen().len(), 4, "one retry each");
+    assert_eq!(upstream.seen().len(), 3, "one retry each, but the second request knows of the limit");
+}
+
+#[tokio::test]
+async fn d6_a_known_limit_is_told_without_asking_again() {
+    let upstream = RawUpstream::json("429 Too Many Requests", "retry-after: 30\r\n", b"{}").await;
+    let gateway = Gateway::start(&upstream.base_url()).await;
+    assert_eq!(gateway.ask("m").await.retry_after(), Some(30));
+    let address = upstream.address;
+    drop(upstream);
+    // Who asked it now would find nobody there.
+    assert!(tokio::net::TcpStream::connect(address).await.is_err());
+    let reply = gateway.ask("m").await;
+    assert_eq!(reply.code(429), "rate_limit_exceeded");
+    assert!(matches!(reply.retry_after(), Some(20..=30)), "{:?}", reply.retry_after());
+    assert_eq!(gateway.ask("ok").await.code(502), "upstream_connect", "another model is not limited");
+    assert_eq!(gateway.sum("breaker_open", &[("backend", "remote")]).await, 0.0);
 }
 
 #[tokio::test]
@@ -96,22 +112,52 @@ async fn a6_lasting_server_errors_open_the_breaker_which_fails_fast_and_closes_a
     })
     .await;
     for _ in 0..2 {
-        assert_eq!(gateway.ask("fault:500").await.code(502), "upstream_error");
+        assert_eq!(gateway.ask("fault:500:4").await.code(502), "upstream_error");
     }
     assert_eq!(upstream.seen().len(), 4, "one retry each");
     for stream in [false, true] {
         let start = Instant::now();
-        let reply = gateway.post(&chat("ok", stream)).await;
+        let reply = gateway.post(&chat("fault:500:4", stream)).await;
         assert_eq!(reply.code(503), "no_remote");
         assert!(matches!(reply.retry_after(), Some(1..=4)), "{:?}", reply.retry_after());
         assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
     }
     assert_eq!(upstream.seen().len(), 4, "an open breaker sends nothing");
     assert_eq!(gateway.sum("breaker_open", &[("backend", "remote")]).await, 1.0);
-    assert_eq!(gateway.health("ready").await.status, 503);
-    gateway.until("backend_ready", &[("backend", "remote")], 1.0).await;
+    // The other models are asked as before, and the usual one says whether the backend is ready.
     assert_eq!(gateway.ask("ok").await.status, 200);
+    assert_eq!(gateway.health("ready").await.status, 200);
+    let until = Instant::now() + Duration::from_secs(30);
+    while gateway.ask("fault:500:4").await.status != 200 {
+        assert!(Instant::now() < until, "a probe closes it again");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
     assert_eq!(gateway.sum("breaker_open", &[("backend", "remote")]).await, 0.0);
+}
+
+#[tokio::test]
+async fn d5_an_upstream_that_cannot_be_reached_is_closed_for_every_model() {
+    let gateway = Gateway::with(&format!("http://{}/v1", FaultProxy::down().await), |config| {
+        config.remote.breaker_failures = 2;
+        config.remote.breaker_open_ms = 60_000;
+    })
+    .await;
+    assert_eq!(gateway.ask("m").await.code(502), "upstream_connect");
+    for model in ["m", "ok"] {
+        assert_eq!(gateway.ask(model).await.code(503), "no_remote");
+    }
+    assert_eq!(gateway.health("ready").await.status, 503);
+}
+
+#[tokio::test]
+async fn b3_a_retry_does_not_use_a_connection_that_was_used_before() {
+    let upstream = OnceEach::start().await;
+    let gateway = Gateway::start(&upstream.base_url()).await;
+    // Two connections at once, which both lie in the pool afterwards, and of which neither answers again.
+    let (one, other) = tokio::join!(gateway.ask("m"), gateway.ask("m"));
+    assert_eq!((one.status, other.status), (200, 200));
+    assert_eq!(gateway.ask("m").await.status, 200);
+    assert_eq!(gateway.rows()[2]["attempts"].as_array().unwrap().len(), 2);
 }
 
 #[tokio::test]
@@ -155,4 +201,12 @@ async fn g2_every_billed_attempt_is_paid_and_the_request_counts_once() {
     assert_eq!(metrics.sum("attempts_total", &[("outcome", "upstream_truncated")]), 2.0);
     let dollars = metrics.sum("cost_usd_total", &[("backend", "remote")]);
     assert!((dollars * 1e6 - costs.iter().sum::<i64>() as f64).abs() < 1e-3, "{dollars}");
+}
+
+#[tokio::test]
+async fn c14_a_stream_that_says_nothing_for_ever_is_given_up() {
+    let upstream = RawUpstream::events("data: {\"choices\":[]}\n\n".repeat(100_000), Then::Hold).await;
+    let gateway = Gateway::start(&upstream.base_url()).await;
+    let reply = gateway.post(&chat("m", true)).await;
+    assert_eq!(reply.code(502), "upstream_invalid_response");
 }

@@ -140,6 +140,23 @@ async fn a_judge_is_paid_for_and_a_verdict_that_cannot_be_read_is_no_grade() {
 }
 
 #[tokio::test]
+async fn g6_a_shadow_answer_without_a_price_is_flagged_and_never_free() {
+    let upstream = ScriptedUpstream::start().await;
+    let policy = POLICY.replace("[\"remote\", \"local\"]", "[\"local\", \"remote\"]");
+    let gateway = in_front_of(&upstream, &policy, "tools").await;
+    assert_eq!(gateway.post(&ask("hi")).await.status, 200);
+    gateway.until("shadow_samples_total", &[("policy", "sampled")], 1.0).await;
+    let rows = gateway.rows();
+    let (live, shadow) = (of(&rows, "live"), of(&rows, "shadow"));
+    assert!(live[0]["cost_micros"].as_i64().unwrap() > 0, "{rows:?}");
+    assert_eq!((&shadow[0]["cost_micros"], &shadow[0]["prompt_tokens"]), (&Value::Null, &json!(11)));
+    let metrics = gateway.metrics().await;
+    assert_eq!(metrics.sum("unpriced_requests_total", &[("backend", "remote")]), 1.0);
+    assert_eq!(metrics.sum("background_cost_usd_total", &[]), 0.0);
+    assert_eq!(metrics.sum("requests_total", &[]), 1.0, "a shadow is no request");
+}
+
+#[tokio::test]
 async fn c12_a_client_that_leaves_stops_no_shadow() {
     let upstream = ScriptedUpstream::start().await;
     let gateway = in_front_of(&upstream, POLICY, "slowstream").await;

@@ -1,15 +1,26 @@
 //! A gateway that cannot do what it is configured to do does not start: one message names the file or key, and what
-//! mends it. `check` says the same, and lists everything at once.
+//! mends it. `check` says the same, and lists everything at once. Whether anybody listens is no condition: neither a
+//! closed standard output nor a log that nobody reads keeps it from starting, answering and ending.
 
 use std::path::Path;
+use std::time::Duration;
 
-use crate::support::gateway::chat;
+use tokio::io::{AsyncBufRead, AsyncBufReadExt, BufReader, Lines};
+use tokio::process::Child;
+use tokio::time::timeout;
+
+use crate::support::gateway::{chat, client};
 use crate::support::process::Setup;
+use crate::support::reply::Samples;
 use crate::support::scripted_upstream::ScriptedUpstream;
 use crate::support::small_model::copies;
 
 /// An upstream that nobody is to call.
 const NOBODY: &str = "http://nobody.invalid/v1";
+/// Serves on free ports.
+const SERVE: &[&str] = &["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
+/// Longest wait for a process.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn assert_names(message: &str, words: &[&str]) {
     for word in words {
@@ -135,6 +146,23 @@ async fn d20_a_bad_configuration_is_named() {
 }
 
 #[tokio::test]
+async fn f22_a_file_that_cannot_be_read_is_never_quoted() {
+    for (secret, words) in [
+        ("api-key-env = sk-canary-key\n", &["test.toml", "line ", "column 15", "quoted"][..]),
+        ("max-retries = \"sk-canary-key\"\n", &["test.toml", "remote.max-retries", "integer"]),
+    ] {
+        let mut setup = Setup::remote_only(NOBODY, "");
+        setup.toml().push_str(secret);
+        let message = setup.refuses().await;
+        assert_names(&message, words);
+        assert!(!message.contains("canary"), "{message}");
+        let checked = setup.run(&["check"]).await;
+        assert_eq!(checked.status.code(), Some(1));
+        assert!(!checked.stderr.contains("canary"), "{checked:?}");
+    }
+}
+
+#[tokio::test]
 async fn d20_check_lists_every_problem_at_once_and_writes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let models = copies(folder.path(), &["starter", "classifier"]);
@@ -177,4 +205,61 @@ async fn the_shipped_house_starts_without_a_key_and_says_what_it_has() {
         &ended.stdout,
         &["backend              local", "backend              remote", "OPENAI_API_KEY", "curl", "balanced"],
     );
+}
+
+/// The next address of its own that a process names.
+async fn next_address(lines: &mut Lines<impl AsyncBufRead + Unpin>) -> String {
+    loop {
+        let line = timeout(PATIENCE, lines.next_line()).await.expect("it starts in time").unwrap();
+        let line = line.expect("it goes on");
+        if let Some((_, rest)) = line.split_once("http://127.0.0.1:") {
+            return format!("127.0.0.1:{}", rest.split('/').next().unwrap());
+        }
+    }
+}
+
+/// Tells it to stop; whether it did, and well.
+async fn stops(child: &mut Child) -> bool {
+    let id = child.id().unwrap().to_string();
+    assert!(std::process::Command::new("kill").args(["-s", "TERM", &id]).status().unwrap().success());
+    timeout(PATIENCE, child.wait()).await.expect("it ends in time").unwrap().success()
+}
+
+#[tokio::test]
+async fn d17_a_standard_output_that_takes_nothing_keeps_nobody_from_being_served() {
+    let setup = Setup::remote_only(NOBODY, "");
+    let (reader, closed) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut child = setup.command(SERVE).stdout(closed).spawn().unwrap();
+    let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
+    let public = next_address(&mut log).await;
+    let models = client().get(format!("http://{public}/v1/models")).send().await.unwrap();
+    assert_eq!(models.status(), 200);
+    assert!(stops(&mut child).await);
+}
+
+#[tokio::test]
+async fn d17_a_log_that_nobody_reads_holds_up_neither_answers_nor_the_end() {
+    let setup = Setup::remote_only(NOBODY, "");
+    // Its standard error is a pipe that stays open and is never read.
+    let mut child = setup.command(SERVE).spawn().unwrap();
+    let mut said = BufReader::new(child.stdout.take().unwrap()).lines();
+    let (public, admin) = (next_address(&mut said).await, next_address(&mut said).await);
+    let client = client();
+    let refused = || async {
+        let request = client.post(format!("http://{public}/v1/chat/completions")).body("{");
+        let reply = request.header("content-type", "application/json").send().await.unwrap();
+        drop(reply.bytes().await.unwrap());
+    };
+    let lost = || async {
+        let page = client.get(format!("http://{admin}/metrics")).send().await.unwrap();
+        Samples::read(&page.text().await.unwrap()).sum("log_lines_lost_total", &[])
+    };
+    let flood = async {
+        while lost().await == 0.0 {
+            futures_util::future::join_all((0..32).map(|_| refused())).await;
+        }
+    };
+    timeout(PATIENCE, flood).await.expect("it answers on, and counts the lines that it drops");
+    assert!(stops(&mut child).await);
 }

@@ -42,6 +42,7 @@ async fn a1_a3_a_rate_limit_asks_to_wait_here() {
     let error = house.fails("fault:429:1", WHOLE).await;
     assert_eq!((error.kind, error.fault), (Kind::RateLimited, Fault::Upstream));
     assert_eq!(error.retry, Retry::Same(Some(Duration::from_secs(1))));
+    tokio::time::sleep(Duration::from_secs(1)).await;
     house.ask("fault:429:1", WHOLE).await.whole();
     assert_eq!(house.metric(r#"upstream_failures_total{backend="remote",kind="rate_limit_exceeded"}"#), 1);
 }
@@ -284,7 +285,7 @@ async fn b2_silence_ends_at_the_timeout_and_counts_against_the_upstream() {
     // The caller keeps the time too: it drops what it no longer waits for.
     for stream in [STREAM, WHOLE] {
         let ask = Arc::new(request(json!({ "model": "auto", "stream": stream }), false));
-        let mut chunks = house.remote.answer(Call { request: ask, model: "ok".into() });
+        let mut chunks = house.remote.answer(Call { request: ask, model: "ok".into(), again: false });
         assert!(timeout(Duration::from_millis(920), chunks.next()).await.is_err());
         assert_eq!(house.remote.load().active, 1);
         drop(chunks);
@@ -292,6 +293,25 @@ async fn b2_silence_ends_at_the_timeout_and_counts_against_the_upstream() {
     }
     assert_eq!(house.metric(r#"upstream_failures_total{backend="remote",kind="first_token_timeout"}"#), 3);
     assert!(matches!(house.remote.readiness(), Readiness::Down { .. }));
+}
+
+#[tokio::test]
+async fn b2_a_connection_that_is_never_made_is_late() {
+    // Who does not accept has room for a few connections; what comes after them hears nothing.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let full = socket.listen(1).unwrap();
+    let address = full.local_addr().unwrap();
+    let mut waiting = vec![];
+    while let Ok(Ok(connection)) =
+        timeout(Duration::from_millis(200), tokio::net::TcpStream::connect(address)).await
+    {
+        waiting.push(connection);
+    }
+    let house = House::with(&format!("http://{address}/v1"), |config| config.connect_timeout_ms = 300);
+    let error = house.fails("m", STREAM).await;
+    assert_eq!((error.kind, error.fault), (Kind::FirstTokenTimeout, Fault::Upstream));
+    assert!(error.message.contains("no connection"), "{}", error.message);
 }
 
 #[tokio::test]
@@ -356,9 +376,9 @@ async fn without_its_key_the_known_api_is_down_and_others_are_not() {
     let own = Remote::new(&config, None, &upstream.base_url(), metrics).unwrap();
     assert_eq!(own.readiness(), Readiness::Ready);
     let ask = Arc::new(request(json!({ "model": "auto" }), false));
-    let mut refused = known.answer(Call { request: Arc::clone(&ask), model: "ok".into() });
+    let mut refused = known.answer(Call { request: Arc::clone(&ask), model: "ok".into(), again: false });
     assert_eq!(refused.next().await.unwrap().unwrap_err().kind, Kind::Down);
-    let mut answer = own.answer(Call { request: ask, model: "ok".into() });
+    let mut answer = own.answer(Call { request: ask, model: "ok".into(), again: false });
     assert!(answer.next().await.unwrap().is_ok());
     assert!(!upstream.seen()[0].headers.contains_key("authorization"));
 }
@@ -379,7 +399,10 @@ async fn b13_a_connection_closed_while_idle_is_no_error() {
 async fn b15_heads_beyond_all_bounds_are_no_answer() {
     let long = format!("HTTP/1.1 200 OK\r\nx-long: {}\r\n\r\n", "x".repeat(1 << 20));
     let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "x-many: 1\r\n".repeat(500));
-    for head in [long, many, "HTTP/1.1 200 OK\r\nx: \0\r\n\r\n".to_owned(), "SSH-2.0-x\r\n".to_owned()] {
+    let longish = format!("HTTP/1.1 200 OK\r\nx-long: {}\r\n\r\n", "x".repeat(100 * 1024));
+    for head in
+        [long, longish, many, "HTTP/1.1 200 OK\r\nx: \0\r\n\r\n".to_owned(), "SSH-2.0-x\r\n".to_owned()]
+    {
         let upstream = RawUpstream::start(head, Then::Close).await;
         assert_eq!(House::new(&upstream.base_url()).fails("m", STREAM).await.kind, Kind::InvalidResponse);
     }

@@ -1,6 +1,7 @@
 //! Grammars over tokens: which tokens may come next so that an answer obeys a JSON schema, a regular expression or a
 //! context-free grammar. The `llguidance` crate does the work; here are its limits and what is shared.
-//! Promises: compile time, grammar size and work per token are bounded; nothing is fetched; errors quote no schema.
+//! Promises: compile time, grammar size and work per token are bounded, and so is how many compile at once; nothing is
+//! fetched; errors quote no schema.
 
 mod schema;
 
@@ -13,6 +14,7 @@ use llguidance::toktrie::{
     ApproximateTokEnv, INVALID_TOKEN, InferenceCapabilities, SimpleVob, TokEnv, TokRxInfo, TokTrie,
 };
 use llguidance::{Matcher, ParserFactory};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub(super) use self::schema::{is_too_large, json_schema, with_options};
 
@@ -21,6 +23,8 @@ use crate::chat::ResponseFormat;
 
 /// Compiled grammars that are kept for the next request with the same one.
 const KEPT: usize = 64;
+/// Grammars that requests compile at the same time; more wait, so that slow ones leave the engine its cores.
+const AT_ONCE: usize = 2;
 /// Stack of the thread that compiles: chains of references recurse.
 const STACK: usize = 64 << 20;
 
@@ -52,6 +56,7 @@ pub(super) struct Grammars {
     eos: Vec<u32>,
     factory: OnceLock<Option<ParserFactory>>,
     compiled: Mutex<VecDeque<(Arc<str>, Matcher)>>,
+    places: Arc<Semaphore>,
 }
 
 impl std::fmt::Debug for Grammars {
@@ -63,7 +68,15 @@ impl std::fmt::Debug for Grammars {
 impl Grammars {
     /// For answers in `vocabulary` that end with any of `eos`.
     pub(super) fn new(vocabulary: Arc<Vocabulary>, eos: &[u32]) -> Self {
-        Self { vocabulary, eos: eos.to_vec(), factory: OnceLock::new(), compiled: Mutex::default() }
+        let places = Arc::new(Semaphore::new(AT_ONCE));
+        Self { vocabulary, eos: eos.to_vec(), factory: OnceLock::new(), compiled: Mutex::default(), places }
+    }
+
+    /// A place among those who may compile, for as long as it is kept; whoever leaves meanwhile waits no more. To be
+    /// taken before [`Self::prepare`] and [`Self::of_format`], by whoever works for a request.
+    pub(super) async fn place(&self) -> Option<OwnedSemaphorePermit> {
+        // Nobody closes it.
+        Arc::clone(&self.places).acquire_owned().await.ok()
     }
 
     /// Compiles `grammar` (`llguidance`'s JSON form) where that is not done yet. May take tens of milliseconds, the

@@ -24,9 +24,11 @@ use self::pace::{Speed, WINDOW};
 use self::pool::Pool;
 use self::rows::Place;
 use super::graph::Graph;
+use super::health::{Health, Mishap};
 use super::prefix::Prefixes;
 use super::queue::{Closing, End, Queue, Step, Ticket};
 use super::sequence::{Ending, Limits, Sequence};
+use super::watchdog::Watched;
 use crate::metrics::{GaugePart, Metrics};
 
 /// How long to pause when every reader is behind.
@@ -37,6 +39,7 @@ pub(super) struct Engine {
     graph: Graph,
     limits: Limits,
     queue: Arc<Queue>,
+    health: Arc<Health>,
     metrics: Arc<Metrics>,
     /// In order of admission.
     sequences: Vec<Sequence>,
@@ -57,7 +60,8 @@ pub(super) struct Engine {
 
 impl Engine {
     /// An engine over a graph that has a row for each of the limits' slots, and one more.
-    pub(super) fn new(graph: Graph, limits: Limits, queue: Arc<Queue>, metrics: Arc<Metrics>) -> Self {
+    pub(super) fn new(graph: Graph, limits: Limits, watched: Watched) -> Self {
+        let Watched { queue, health, metrics } = watched;
         let rows = limits.slots + 1;
         let prefixes =
             Prefixes::new(&graph.layout, prefill::CHUNK, limits.prefix_bytes, Arc::clone(&metrics));
@@ -66,6 +70,7 @@ impl Engine {
             pool: Pool::new(limits.tokens),
             promised: GaugePart::new(&metrics.local_kv_bytes),
             queue,
+            health,
             metrics,
             sequences: Vec::with_capacity(limits.slots),
             admitted: 0,
@@ -237,6 +242,15 @@ impl Engine {
         if let Some(speed) = self.speed.measure(self.sequences.is_empty()) {
             self.queue.set_speed(speed);
             self.queue.set_rates(&self.rates);
+        }
+    }
+
+    /// Says how a step went. One that the shutdown ended says nothing.
+    fn ran(&self, well: bool) {
+        if well {
+            self.health.succeeded();
+        } else if !self.queue.is_closed() && self.health.failed() {
+            Mishap::Failing.count(&self.metrics);
         }
     }
 

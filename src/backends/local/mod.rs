@@ -12,6 +12,7 @@ mod file_pages;
 mod folder;
 mod graph;
 mod growing;
+mod health;
 mod huge_pages;
 mod kv;
 mod layout;
@@ -50,13 +51,14 @@ pub use self::worker::serve_gateway;
 use self::constraint::Grammars;
 use self::detokenize::Vocabulary;
 use self::folder::{Defaults, Folder};
+use self::health::Health;
 use self::prompt::Prompter;
 use self::queue::{Job, Queue, Refused, Ticket};
 use self::reply::Reply;
 use self::sampler::Choice;
 use self::start::{Started, Texts, read_folder, start_engine};
 use self::tool_calls::Plan;
-use self::watchdog::{Health, Watchdog, Watched};
+use self::watchdog::{Watchdog, Watched};
 use self::worker::Worker;
 use super::{Backend, BackendError, Call, ChunkStream, Load, Profile, Readiness};
 use crate::chat::{BackendId, ChatRequest, Control, Needs, ResponseFormat, Sampling};
@@ -126,11 +128,10 @@ impl Local {
         let mut files = read_folder(folder, config)?;
         let queue = Arc::new(Queue::new(config.queue, config.max_streams, Arc::clone(&metrics)));
         let health = Arc::new(Health::new());
-        let watched =
-            Watched { queue: Arc::clone(&queue), health: Arc::clone(&health), metrics: Arc::clone(&metrics) };
+        let watched = Watched { queue: Arc::clone(&queue), health: Arc::clone(&health), metrics };
         let (engine, texts) = match config.isolation {
             Isolation::Thread => {
-                let started = start_engine(&mut files, config, longest, &queue, metrics)?;
+                let started = start_engine(&mut files, config, longest, watched.clone())?;
                 let Started { thread, brake, texts, .. } = started;
                 let dog = Watchdog::start(watched, config.step_deadline(), Some(Arc::clone(&brake)));
                 let _watchdog = dog.map_err(LocalError::Thread)?;
@@ -173,7 +174,7 @@ impl Local {
 
     /// Whether a run of the graph hangs in this process, where nothing can end it.
     fn hangs(&self) -> bool {
-        matches!(self.engine, Running::Thread { .. }) && self.is_running() && self.desk.health.is_fallen()
+        matches!(self.engine, Running::Thread { .. }) && self.is_running() && self.desk.health.hangs()
     }
 }
 
@@ -207,7 +208,7 @@ impl Drop for Local {
                 // A long run is not waited for; where it cannot be ended, it ends by itself.
                 let _ = brake.terminate();
                 // One that hangs goes with the process.
-                if let Some(engine) = engine.take().filter(|_| !self.desk.health.is_fallen())
+                if let Some(engine) = engine.take().filter(|_| !self.desk.health.hangs())
                     && !join_within(engine, GOODBYE)
                 {
                     tracing::error!("the local engine does not end; its thread is left behind");
@@ -301,34 +302,63 @@ impl Desk {
 
     /// The prompt, and what the answers must obey; off the async thread where it takes long.
     async fn prepare(self: &Arc<Self>, request: &Arc<ChatRequest>) -> Result<(Vec<u32>, Plan), BackendError> {
-        if !Prompter::is_long(request) && request.response_format == ResponseFormat::Text {
-            return self.prepare_now(request);
+        let prompt = if Prompter::is_long(request) {
+            self.aside(request, Self::encode).await?
+        } else {
+            self.encode(request)?
+        };
+        if !request.needs.tools && request.response_format == ResponseFormat::Text {
+            return Ok((prompt, Plan { reading: None, grammar: None }));
         }
-        let (desk, request) = (Arc::clone(self), Arc::clone(request));
-        let work = tokio::task::spawn_blocking(move || desk.prepare_now(&request));
-        work.await.unwrap_or_else(|_| Err(refusal::internal(&self.id)))
+        let place = self.grammars.place().await;
+        if self.queue.is_full() {
+            return Err(refusal::busy(&self.id));
+        }
+        let plan = self.aside(request, move |desk: &Self, request: &ChatRequest| {
+            // It goes along: who leaves meanwhile makes room only when the work is done.
+            let _place = place;
+            desk.plan(request)
+        });
+        Ok((prompt, plan.await?))
     }
 
-    fn prepare_now(&self, request: &ChatRequest) -> Result<(Vec<u32>, Plan), BackendError> {
+    /// Work on a request, off the async thread.
+    async fn aside<T: Send + 'static>(
+        self: &Arc<Self>,
+        request: &Arc<ChatRequest>,
+        work: impl FnOnce(&Self, &ChatRequest) -> Result<T, BackendError> + Send + 'static,
+    ) -> Result<T, BackendError> {
+        let (desk, request) = (Arc::clone(self), Arc::clone(request));
+        let done = tokio::task::spawn_blocking(move || work(&desk, &request));
+        done.await.unwrap_or_else(|_| Err(refusal::internal(&self.id)))
+    }
+
+    fn encode(&self, request: &ChatRequest) -> Result<Vec<u32>, BackendError> {
         let prompt = self.prompter.encode(request);
-        let prompt = prompt.map_err(|why| refusal::no_prompt(&self.id, &why, self.context))?;
-        let plan = match self.prompter.form().filter(|_| request.needs.tools) {
+        prompt.map_err(|why| refusal::no_prompt(&self.id, &why, self.context))
+    }
+
+    /// What the answers must obey. May compile a grammar.
+    fn plan(&self, request: &ChatRequest) -> Result<Plan, BackendError> {
+        match self.prompter.form().filter(|_| request.needs.tools) {
             Some(form) => {
                 let special = |text: &str| self.prompter.special(text);
                 tool_calls::plan(form, request, &special, &self.grammars)
-                    .map_err(|why| refusal::no_tools(&self.id, &why))?
+                    .map_err(|why| refusal::no_tools(&self.id, &why))
             }
             None => {
                 let grammar = self.grammars.of_format(&request.response_format);
                 let grammar =
                     grammar.map_err(|error| refusal::no_grammar(&self.id, &error, "response_format"))?;
-                Plan { reading: None, grammar }
+                Ok(Plan { reading: None, grammar })
             }
-        };
-        Ok((prompt, plan))
+        }
     }
 
     fn enqueue(&self, prompt: Vec<u32>, plan: Plan, request: &ChatRequest) -> Result<Reply, BackendError> {
+        if let Err(left) = self.health.admit() {
+            return Err(BackendError { retry_after: Some(left), ..refusal::down(&self.id) });
+        }
         let sampling = &request.sampling;
         let answers = sampling.n.max(1) as usize;
         let (steps, receiver) = mpsc::channel(AHEAD + answers);

@@ -15,13 +15,12 @@ use super::engine::Engine;
 use super::folder::Folder;
 use super::graph::{Graph, Room};
 use super::prompt::Prompter;
-use super::queue::Queue;
 use super::sequence::Limits;
+use super::watchdog::Watched;
 use super::worker::Facts;
 use super::{LocalError, cores, huge_pages};
 use crate::config::{LocalConfig, Speculation};
 use crate::hub::Record;
-use crate::metrics::Metrics;
 use crate::onnx::{Manifest, SessionSpec};
 
 /// Reads a folder, and holds its files against the hashes that are kept of them.
@@ -70,8 +69,7 @@ pub(super) fn start_engine(
     files: &mut Folder,
     config: &LocalConfig,
     longest: Duration,
-    queue: &Arc<Queue>,
-    metrics: Arc<Metrics>,
+    watched: Watched,
 ) -> Result<Started, LocalError> {
     let threads = cores::threads(config.threads, files.weights());
     let spec = SessionSpec { intra_threads: threads, spin: config.spin };
@@ -100,7 +98,7 @@ pub(super) fn start_engine(
         // Without it the weights lie as they lay.
         let _ = std::thread::Builder::new().name("huge-pages".to_owned()).spawn(huge_pages::gather_all);
     }
-    let engine = Engine::new(graph, limits, Arc::clone(queue), metrics);
+    let engine = Engine::new(graph, limits, watched);
     let thread = std::thread::Builder::new().name("local-engine".to_owned());
     let thread = thread.spawn(move || engine.run()).map_err(LocalError::Thread)?;
     Ok(Started { thread, brake, facts, texts })

@@ -5,85 +5,13 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ort::session::RunOptions;
-use tokio::sync::watch;
 
+use super::health::{Health, Mishap};
 use super::queue::Queue;
-use crate::backends::Readiness;
 use crate::metrics::Metrics;
-
-/// Why an engine does not work now.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Fallen {
-    pub(super) why: String,
-    /// When it is tried again, where it is.
-    pub(super) until: Option<Instant>,
-}
-
-/// Whether an engine works; read without a lock that anyone holds for long.
-pub(super) struct Health(watch::Sender<Option<Fallen>>);
-
-impl Health {
-    pub(super) fn new() -> Self {
-        Self(watch::Sender::new(None))
-    }
-
-    /// The engine does not work from now on.
-    pub(super) fn fall(&self, why: impl Into<String>, until: Option<Instant>) {
-        self.0.send_replace(Some(Fallen { why: why.into(), until }));
-    }
-
-    /// It works again.
-    pub(super) fn rise(&self) {
-        self.0.send_if_modified(|fallen| fallen.take().is_some());
-    }
-
-    pub(super) fn is_fallen(&self) -> bool {
-        self.0.borrow().is_some()
-    }
-
-    /// What a backend says of itself, where the engine does not work.
-    pub(super) fn down(&self) -> Option<Readiness> {
-        self.0.borrow().as_ref().map(|fallen| Readiness::Down {
-            why: fallen.why.clone(),
-            retry_after: fallen.until.map(|until| until.saturating_duration_since(Instant::now())),
-        })
-    }
-
-    /// Ends when the engine falls; never, if it does not.
-    pub(super) fn falls(&self) -> impl Future<Output = ()> + Send + use<> {
-        let mut told = self.0.subscribe();
-        async move {
-            if told.wait_for(Option::is_some).await.is_err() {
-                std::future::pending::<()>().await;
-            }
-        }
-    }
-}
-
-/// The kinds of fault of a local engine, as `local_faults_total` counts them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mishap {
-    /// A run of the graph passed the step deadline.
-    Hung,
-    /// The worker process ended, or broke the protocol.
-    Died,
-    /// A worker process could not be started again.
-    Refused,
-}
-
-impl Mishap {
-    pub(super) fn count(self, metrics: &Metrics) {
-        let kind = match self {
-            Self::Hung => "hung",
-            Self::Died => "died",
-            Self::Refused => "refused",
-        };
-        metrics.local_faults_total.with_label_values(&[kind]).inc();
-    }
-}
 
 /// An engine's queue, and where to say how it is.
 #[derive(Clone)]
@@ -128,7 +56,7 @@ impl Watchdog {
 fn look(watched: &Watched, deadline: Duration, brake: Option<&RunOptions>) {
     let Watched { queue, health, metrics } = watched;
     let hangs = queue.running_for().is_some_and(|running| running >= deadline);
-    match (hangs, health.is_fallen()) {
+    match (hangs, health.hangs()) {
         (true, false) => {
             let seconds = deadline.as_secs_f64();
             tracing::error!(
@@ -154,6 +82,7 @@ fn look(watched: &Watched, deadline: Duration, brake: Option<&RunOptions>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backends::Readiness;
 
     const DEADLINE: Duration = Duration::from_millis(30);
 
@@ -198,5 +127,18 @@ mod tests {
         look(&watched, DEADLINE, None);
         assert!(!watched.health.is_fallen(), "nothing runs");
         assert_eq!(hangs(&watched), 0);
+    }
+
+    #[test]
+    fn d21_an_engine_whose_steps_fail_is_not_raised_by_a_look_and_may_hang_too() {
+        let watched = parts();
+        let (queue, health) = (&watched.queue, &watched.health);
+        while !health.failed() {}
+        look(&watched, DEADLINE, None);
+        assert!(health.is_fallen() && !health.hangs(), "only a step that succeeds raises it");
+        queue.set_running(true);
+        look(&watched, Duration::ZERO, None);
+        assert!(health.hangs());
+        assert_eq!(hangs(&watched), 1);
     }
 }

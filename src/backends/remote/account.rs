@@ -1,38 +1,76 @@
-//! What one attempt leaves behind: the gauge of answers under way, failures by kind, and the breaker's verdict.
+//! What one attempt leaves behind: the gauge of answers under way, failures by kind, the breakers' verdicts, and how long
+//! a model's rate is limited. Each model has a breaker of its own; another, the line's, opens when nothing can be reached.
 //! An attempt that is dropped counts as nothing, unless it was dropped for having no content in its time.
 
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use prometheus::IntGauge;
 use tokio::time::Instant;
 
 use super::breaker::{Breaker, Pass};
-use crate::backends::{BackendError, Fault, Kind};
+use crate::backends::{BackendError, Fault, Kind, Profile};
 use crate::chat::BackendId;
 use crate::metrics::Metrics;
+
+/// Longest that a limited model is not asked; then one request finds out anew.
+const LONGEST_LIMIT: Duration = Duration::from_secs(60);
 
 /// The books of one backend.
 pub(super) struct Books {
     backend: BackendId,
     metrics: Arc<Metrics>,
-    breaker: Arc<Breaker>,
+    /// Of the way to the upstream, whatever the model.
+    line: Arc<Breaker>,
+    /// The model that answers when the caller names none; requests for models without a lane of their own use its lane.
+    usual: Lane,
+    others: HashMap<String, Lane>,
     open: IntGauge,
     ready: IntGauge,
     active: AtomicUsize,
 }
 
+/// What is known of one model.
+struct Lane {
+    breaker: Arc<Breaker>,
+    /// Until when the upstream wants no more requests.
+    limited: Arc<Mutex<Option<Instant>>>,
+}
+
+/// Why an attempt does not begin, and how long to wait.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Closed {
+    /// A breaker is open.
+    Broken(Duration),
+    /// The upstream limits the rate.
+    Limited(Duration),
+}
+
+impl Lane {
+    fn new(breaker: Arc<Breaker>) -> Self {
+        Self { breaker, limited: Arc::default() }
+    }
+}
+
 impl Books {
-    /// Opens the books and seeds their metrics.
-    pub(super) fn new(backend: &BackendId, breaker: Arc<Breaker>, metrics: Arc<Metrics>) -> Arc<Self> {
+    /// Opens the books and seeds their metrics. `breaker` makes a closed one.
+    pub(super) fn new(
+        profile: &Profile,
+        breaker: impl Fn() -> Arc<Breaker>,
+        metrics: Arc<Metrics>,
+    ) -> Arc<Self> {
+        let backend = profile.id.clone();
         for kind in Kind::ALL {
             metrics.upstream_failures_total.with_label_values(&[backend.as_str(), kind.label()]);
         }
         let open = metrics.breaker_open.with_label_values(&[backend.as_str()]);
         let ready = metrics.backend_ready.with_label_values(&[backend.as_str()]);
-        let active = AtomicUsize::new(0);
-        Arc::new(Self { backend: backend.clone(), metrics, breaker, open, ready, active })
+        let others = profile.models.iter().filter(|model| **model != profile.model);
+        let others = others.map(|model| (model.clone(), Lane::new(breaker()))).collect();
+        let (line, usual, active) = (breaker(), Lane::new(breaker()), AtomicUsize::new(0));
+        Arc::new(Self { backend, metrics, line, usual, others, open, ready, active })
     }
 
     /// Answers under way.
@@ -40,12 +78,19 @@ impl Books {
         self.active.load(Ordering::Relaxed)
     }
 
-    /// How long the breaker lets nobody through; `None` when it does. Brings the gauges up to date.
-    pub(super) fn closed_for(&self) -> Option<Duration> {
-        let closed = self.breaker.closed_for();
-        self.ready.set(closed.is_none().into());
-        self.open.set(self.breaker.is_open().into());
-        closed
+    fn lane(&self, model: &str) -> &Lane {
+        self.others.get(model).unwrap_or(&self.usual)
+    }
+
+    /// How long the breakers let nobody through to this model; `None` when they do. Brings the gauges up to date.
+    pub(super) fn closed_for(&self, model: &str) -> Option<Duration> {
+        let line = self.line.closed_for();
+        let usual = line.max(self.usual.breaker.closed_for());
+        self.ready.set(usual.is_none().into());
+        let lanes = std::iter::once(&self.usual).chain(self.others.values());
+        let open = self.line.is_open() || lanes.into_iter().any(|lane| lane.breaker.is_open());
+        self.open.set(open.into());
+        line.max(self.lane(model).breaker.closed_for())
     }
 
     /// Counts a failed attempt.
@@ -53,17 +98,35 @@ impl Books {
         self.metrics.upstream_failures_total.with_label_values(&[self.backend.as_str(), kind.label()]).inc();
     }
 
-    /// Begins an attempt; the error is how long to wait. `patience`: how long the first content may take.
-    pub(super) fn begin(self: &Arc<Self>, patience: Duration) -> Result<Account, Duration> {
-        let pass = self.breaker.admit()?;
+    /// Begins an attempt. `patience`: how long the first content may take.
+    pub(super) fn begin(self: &Arc<Self>, model: &str, patience: Duration) -> Result<Account, Closed> {
+        let lane = self.lane(model);
+        let limited = *lane.limited.lock().unwrap_or_else(PoisonError::into_inner);
+        let wait = limited.map(|until| until.saturating_duration_since(Instant::now()));
+        if let Some(wait) = wait.filter(|wait| !wait.is_zero()) {
+            return Err(Closed::Limited(wait));
+        }
+        let line = self.line.admit().map_err(Closed::Broken)?;
+        let pass = lane.breaker.admit().map_err(Closed::Broken)?;
         self.active.fetch_add(1, Ordering::Relaxed);
-        Ok(Account { books: Arc::clone(self), pass, started: Instant::now(), patience: Some(patience) })
+        Ok(Account {
+            books: Arc::clone(self),
+            model: model.to_owned(),
+            limited: Arc::clone(&lane.limited),
+            line,
+            pass,
+            started: Instant::now(),
+            patience: Some(patience),
+        })
     }
 }
 
 /// One attempt.
 pub(super) struct Account {
     books: Arc<Books>,
+    model: String,
+    limited: Arc<Mutex<Option<Instant>>>,
+    line: Pass,
     pass: Pass,
     started: Instant,
     /// Taken once there was content or a verdict.
@@ -74,14 +137,16 @@ impl Account {
     /// Content came.
     pub(super) fn content(&mut self) {
         self.patience = None;
+        self.line.succeed();
         self.pass.content();
     }
 
     /// The answer is whole.
     pub(super) fn succeed(&mut self) {
         self.patience = None;
+        self.line.succeed();
         self.pass.succeed();
-        self.books.closed_for();
+        self.books.closed_for(&self.model);
     }
 
     /// The attempt failed. Only the upstream's own faults count against it: who refuses a request, or limits us, is up.
@@ -90,14 +155,31 @@ impl Account {
         self.books.count(error.kind);
         let refused = error.status.is_some_and(|status| (400..500).contains(&status));
         match error.kind {
-            Kind::RateLimited | Kind::InsufficientQuota => {}
-            _ if refused => self.pass.succeed(),
-            _ if error.fault == Fault::Upstream => self.pass.fail(),
+            Kind::RateLimited => self.limit(error.retry_after),
+            Kind::InsufficientQuota => {}
+            _ if refused => {
+                self.line.succeed();
+                self.pass.succeed();
+            }
+            Kind::Connect | Kind::Tls if error.fault == Fault::Upstream => self.line.fail(),
+            _ if error.fault == Fault::Upstream => {
+                if error.kind != Kind::FirstTokenTimeout {
+                    self.line.succeed();
+                }
+                self.pass.fail();
+            }
             _ => {}
         }
-        if self.books.closed_for().is_some() {
-            tracing::warn!(backend = %self.books.backend, kind = error.kind.label(), "circuit breaker is open");
+        if self.books.closed_for(&self.model).is_some() {
+            let (backend, kind) = (&self.books.backend, error.kind.label());
+            tracing::warn!(%backend, model = self.model, kind, "circuit breaker is open");
         }
+    }
+
+    fn limit(&self, wished: Option<Duration>) {
+        let Some(wished) = wished else { return };
+        let mut limited = self.limited.lock().unwrap_or_else(PoisonError::into_inner);
+        *limited = Some(Instant::now() + wished.min(LONGEST_LIMIT));
     }
 }
 
@@ -108,7 +190,7 @@ impl Drop for Account {
         if self.patience.is_some_and(|patience| self.started.elapsed() >= patience.mul_f64(0.9)) {
             self.books.count(Kind::FirstTokenTimeout);
             self.pass.fail();
-            self.books.closed_for();
+            self.books.closed_for(&self.model);
         }
         self.books.active.fetch_sub(1, Ordering::Relaxed);
     }

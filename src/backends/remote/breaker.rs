@@ -22,25 +22,18 @@ pub(super) struct Breaker {
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum State {
-    Closed {
-        failures: u32,
-    },
+    /// `reopened` probes failed in a row before the one that closed it; none any more once an answer was whole.
+    Closed { failures: u32, reopened: u32 },
     /// Nobody passes until then; `reopened` probes have failed in a row.
-    Open {
-        until: Instant,
-        reopened: u32,
-    },
+    Open { until: Instant, reopened: u32 },
     /// One probe is out.
-    Probing {
-        since: Instant,
-        reopened: u32,
-    },
+    Probing { since: Instant, reopened: u32 },
 }
 
 impl Breaker {
     /// A closed breaker. `threshold` of at least 1 consecutive failures open it for `pause` and up to a quarter more.
     pub(super) fn new(threshold: u32, pause: Duration) -> Arc<Self> {
-        let state = Mutex::new(State::Closed { failures: 0 });
+        let state = Mutex::new(State::Closed { failures: 0, reopened: 0 });
         Arc::new(Self { threshold: threshold.max(1), pause, state })
     }
 
@@ -99,10 +92,13 @@ pub(super) struct Pass {
 }
 
 impl Pass {
-    /// The upstream began to answer. A probe closes the breaker, but one failure opens it again.
+    /// The upstream began to answer. A probe closes the breaker, but one failure opens it again, for longer than before.
     pub(super) fn content(&mut self) {
         if self.probe {
-            *self.breaker.lock() = State::Closed { failures: self.breaker.threshold - 1 };
+            let mut state = self.breaker.lock();
+            let reopened = if let State::Probing { reopened, .. } = *state { reopened } else { 0 };
+            let failures = self.breaker.threshold - 1;
+            *state = State::Closed { failures, reopened: reopened.saturating_add(1) };
             self.probe = false;
         }
     }
@@ -111,7 +107,7 @@ impl Pass {
     pub(super) fn succeed(&mut self) {
         let mut state = self.breaker.lock();
         if self.probe || matches!(*state, State::Closed { .. }) {
-            *state = State::Closed { failures: 0 };
+            *state = State::Closed { failures: 0, reopened: 0 };
         }
         self.probe = false;
     }
@@ -120,10 +116,10 @@ impl Pass {
     pub(super) fn fail(&mut self) {
         let mut state = self.breaker.lock();
         *state = match *state {
-            State::Closed { failures } if failures + 1 < self.breaker.threshold => {
-                State::Closed { failures: failures + 1 }
+            State::Closed { failures, reopened } if failures + 1 < self.breaker.threshold => {
+                State::Closed { failures: failures + 1, reopened }
             }
-            State::Closed { .. } => self.breaker.open(0),
+            State::Closed { reopened, .. } => self.breaker.open(reopened),
             State::Probing { reopened, .. } if self.probe => self.breaker.open(reopened.saturating_add(1)),
             // The verdict of a call that began before the breaker opened changes nothing.
             state => state,
@@ -198,13 +194,27 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn d7_a_probe_that_breaks_off_opens_again_at_once() {
+    async fn d7_a_probe_that_breaks_off_opens_again_at_once_and_for_longer() {
         let breaker = opened();
-        tokio::time::advance(PAUSE * 2).await;
+        let mut last = breaker.closed_for().unwrap();
+        for _ in 0..3 {
+            tokio::time::advance(last + Duration::from_millis(1)).await;
+            let mut probe = breaker.admit().ok().unwrap();
+            probe.content();
+            probe.fail();
+            assert!(breaker.is_open());
+            let wait = breaker.closed_for().unwrap();
+            assert!(wait > last.mul_f64(1.5), "{wait:?} after {last:?}");
+            last = wait;
+        }
+        tokio::time::advance(last + Duration::from_millis(1)).await;
         let mut probe = breaker.admit().ok().unwrap();
         probe.content();
-        probe.fail();
-        assert!(breaker.is_open());
+        probe.succeed();
+        for _ in 0..3 {
+            breaker.admit().ok().unwrap().fail();
+        }
+        assert!(breaker.closed_for().unwrap() <= PAUSE.mul_f64(1.25), "a whole answer is a new beginning");
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,6 +1,7 @@
 //! The HTTP client of one upstream: where it sends, with which headers, and how much of an answer it reads.
 //! Follows no redirect, uses no proxy, sends no header of the caller's, and sets no total timeout.
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -9,6 +10,7 @@ use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method};
 use reqwest::{Client, Request, Response, Url};
 
+use super::resolver::{self, PublicOnly};
 use crate::config::{Problem, RemoteConfig, Secret};
 
 /// Longest that an idle connection is kept: below the keep-alive time of usual servers.
@@ -21,6 +23,9 @@ const POOL_SIZE: usize = 256;
 /// An upstream's address and the client that talks to it.
 pub(super) struct Endpoint {
     client: Client,
+    /// Keeps no connection: for attempts after one that failed, which may have met a connection gone stale.
+    fresh: OnceLock<Client>,
+    config: RemoteConfig,
     url: Url,
     whole_headers: HeaderMap,
     stream_headers: HeaderMap,
@@ -49,6 +54,10 @@ impl Endpoint {
     /// An unusable URL or key; a missing key where the host is known to need one; for `https`, missing certificates.
     pub(super) fn new(config: &RemoteConfig, key: Option<&Secret>, base_url: &str) -> Result<Self, Unfit> {
         let url = completions_url(base_url).map_err(Unfit::Setting)?;
+        if resolver::is_refused(config, &url) {
+            let why = "is a link-local address; if that is meant, set remote.allow-private-addresses";
+            return Err(Unfit::Setting(Problem::key("remote.base-url", why.to_owned())));
+        }
         if key.is_none() && url.host_str() == Some(KEYED_HOST) {
             return Err(Unfit::Missing(format!("no API key: set {}", config.api_key_env)));
         }
@@ -62,16 +71,22 @@ impl Endpoint {
         let mut stream_headers = headers;
         stream_headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
         let client =
-            client(config, url.scheme() == "https").map_err(|error| Unfit::Missing(why_no_client(&error)))?;
-        Ok(Self { client, url, whole_headers, stream_headers })
+            client(config, &url, POOL_SIZE).map_err(|error| Unfit::Missing(why_no_client(&error)))?;
+        let (fresh, config) = (OnceLock::new(), config.clone());
+        Ok(Self { client, fresh, config, url, whole_headers, stream_headers })
     }
 
-    /// Sends a body; comes back with the response's head.
-    pub(super) async fn send(&self, body: Bytes, stream: bool) -> reqwest::Result<Response> {
+    /// Sends a body, on a new connection where it was sent before (`again`); comes back with the response's head.
+    pub(super) async fn send(&self, body: Bytes, stream: bool, again: bool) -> reqwest::Result<Response> {
         let mut request = Request::new(Method::POST, self.url.clone());
         *request.headers_mut() = if stream { &self.stream_headers } else { &self.whole_headers }.clone();
         *request.body_mut() = Some(body.into());
-        self.client.execute(request).await
+        if again { self.fresh() } else { &self.client }.execute(request).await
+    }
+
+    fn fresh(&self) -> &Client {
+        // What could be built once can be built again; should it not, an old connection is better than none.
+        self.fresh.get_or_init(|| client(&self.config, &self.url, 0).unwrap_or_else(|_| self.client.clone()))
     }
 }
 
@@ -143,7 +158,7 @@ fn bearer(key: &Secret, config: &RemoteConfig) -> Result<HeaderValue, Problem> {
     Ok(value)
 }
 
-fn client(config: &RemoteConfig, tls: bool) -> reqwest::Result<Client> {
+fn client(config: &RemoteConfig, url: &Url, pool: usize) -> reqwest::Result<Client> {
     // An error only says that a provider is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let builder = Client::builder()
@@ -154,9 +169,11 @@ fn client(config: &RemoteConfig, tls: bool) -> reqwest::Result<Client> {
         .tcp_nodelay(true)
         .connect_timeout(config.connect_timeout())
         .pool_idle_timeout(POOL_IDLE)
-        .pool_max_idle_per_host(POOL_SIZE);
+        .pool_max_idle_per_host(pool);
+    let builder =
+        if resolver::guards(config, url) { builder.dns_resolver(Arc::new(PublicOnly)) } else { builder };
     // Without redirects plain HTTP never meets a certificate: the machine's need not be there, nor be loaded.
-    if tls { builder } else { builder.tls_certs_only([]) }.build()
+    if url.scheme() == "https" { builder } else { builder.tls_certs_only([]) }.build()
 }
 
 fn why_no_client(error: &reqwest::Error) -> String {

@@ -12,6 +12,7 @@ use http::HeaderMap;
 use http::header::RETRY_AFTER;
 use jiff::Timestamp;
 
+use super::resolver::NotPublic;
 use crate::backends::{BackendError, Fault, Kind, Retry};
 use crate::chat::BackendId;
 use crate::config::Secret;
@@ -113,9 +114,29 @@ impl Blame {
         self.plain(Kind::Truncated, Fault::Upstream, Retry::Same(None), message)
     }
 
+    /// The upstream has said that it wants no more requests for so long; it is not asked.
+    pub(super) fn limited(&self, wait: Duration) -> BackendError {
+        let (kind, retry) = (Kind::RateLimited, Retry::Same(Some(wait)));
+        let error = self.plain(kind, Fault::Upstream, retry, "the upstream limits the rate of requests");
+        BackendError { status: Some(429), retry_after: Some(wait), ..error }
+    }
+
     /// No response head came.
     pub(super) fn transport(&self, error: &reqwest::Error) -> BackendError {
         let cause = Cause::of(error);
+        if cause.private {
+            let message = "the upstream's name leads to an address that is not public; if that is meant, set \
+                           remote.allow-private-addresses";
+            return self.plain(Kind::Connect, Fault::Us, Retry::Elsewhere, message);
+        }
+        if cause.starved {
+            let message = "no connection to the upstream: this process has no file descriptor left";
+            return self.plain(Kind::Connect, Fault::Us, Retry::Elsewhere, message);
+        }
+        if error.is_timeout() {
+            let message = "no connection to the upstream in time";
+            return self.plain(Kind::FirstTokenTimeout, Fault::Upstream, Retry::Elsewhere, message);
+        }
         if cause.tls {
             let message = "no secure connection to the upstream: its TLS or certificate is not accepted";
             return self.plain(Kind::Tls, Fault::Upstream, Retry::Elsewhere, message);
@@ -159,6 +180,8 @@ fn implied_status(complaint: &Complaint) -> u16 {
 struct Cause {
     tls: bool,
     malformed: bool,
+    private: bool,
+    starved: bool,
 }
 
 impl Cause {
@@ -168,10 +191,17 @@ impl Cause {
         while let Some(error) = next {
             cause.tls |= is_tls(error);
             cause.malformed |= error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse);
+            cause.private |= error.is::<NotPublic>();
+            cause.starved |= error.downcast_ref::<io::Error>().is_some_and(is_starved);
             next = error.source();
         }
         cause
     }
+}
+
+/// No file descriptor left, for the process or the machine.
+fn is_starved(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
 }
 
 /// An `io::Error` does not name the error that it wraps among its sources, and TLS errors come wrapped twice.

@@ -7,13 +7,14 @@ mod breaker;
 mod endpoint;
 mod faults;
 mod relay;
+mod resolver;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use reqwest::{Response, StatusCode};
 use tokio::time::timeout;
 
@@ -22,7 +23,7 @@ use crate::chat::{BackendId, Chunk, Needs};
 use crate::config::{Problem, RemoteConfig, Secret};
 use crate::dialects::openai_chat::upstream;
 use crate::metrics::Metrics;
-use account::{Account, Books};
+use account::{Account, Books, Closed};
 use breaker::Breaker;
 use endpoint::{Endpoint, ReadError, Unfit};
 use faults::Blame;
@@ -30,6 +31,8 @@ use relay::Relay;
 
 /// Most bytes of a whole answer.
 const MAX_WHOLE: usize = 32 * 1024 * 1024;
+/// Most bytes of a response's headers.
+const MAX_HEAD: usize = 64 * 1024;
 /// Most bytes read of an error's body.
 const MAX_ERROR: usize = 64 * 1024;
 /// Longest that an error's body is awaited.
@@ -65,8 +68,8 @@ impl Remote {
         metrics: Arc<Metrics>,
     ) -> Result<Self, Problem> {
         let profile = profile(config);
-        let breaker = Breaker::new(config.breaker_failures, Duration::from_millis(config.breaker_open_ms));
-        let books = Books::new(&profile.id, breaker, metrics);
+        let breaker = || Breaker::new(config.breaker_failures, Duration::from_millis(config.breaker_open_ms));
+        let books = Books::new(&profile, breaker, metrics);
         let desk = match Endpoint::new(config, key.as_ref(), base_url) {
             Ok(endpoint) => Ok(Arc::new(Desk {
                 endpoint,
@@ -79,7 +82,7 @@ impl Remote {
             Err(Unfit::Setting(problem)) => return Err(problem),
         };
         if desk.is_ok() {
-            books.closed_for();
+            books.closed_for(&profile.model);
         }
         Ok(Self { profile, desk, books })
     }
@@ -91,9 +94,13 @@ impl Backend for Remote {
     }
 
     fn readiness(&self) -> Readiness {
+        self.readiness_of(&self.profile.model)
+    }
+
+    fn readiness_of(&self, model: &str) -> Readiness {
         match &self.desk {
             Err(why) => Readiness::Down { why: why.to_string(), retry_after: None },
-            Ok(_) => match self.books.closed_for() {
+            Ok(_) => match self.books.closed_for(model) {
                 None => Readiness::Ready,
                 wait => Readiness::Down { why: BREAKER_OPEN.to_owned(), retry_after: wait },
             },
@@ -113,9 +120,14 @@ impl Backend for Remote {
             };
             let desk = desk.map_err(|why| down(Fault::Us, &why))?;
             let patience = if call.request.stream { desk.first_content_timeout } else { desk.whole_timeout };
-            let account = books.begin(patience).map_err(|wait| BackendError {
-                retry_after: Some(wait),
-                ..down(Fault::Upstream, BREAKER_OPEN)
+            let account = books.begin(&call.model, patience).map_err(|closed| match closed {
+                Closed::Broken(wait) => {
+                    BackendError { retry_after: Some(wait), ..down(Fault::Upstream, BREAKER_OPEN) }
+                }
+                Closed::Limited(wait) => {
+                    books.count(Kind::RateLimited);
+                    desk.blame.limited(wait)
+                }
             })?;
             if call.request.stream {
                 desk.stream(&call, account).await
@@ -150,7 +162,7 @@ impl Desk {
 
     async fn read_whole(&self, call: &Call) -> Result<Chunk, BackendError> {
         let body = upstream::body(&call.request, &call.model);
-        let response = self.send(body, false).await?;
+        let response = self.send(body, call).await?;
         let body = endpoint::read_whole(response, MAX_WHOLE).await.map_err(|error| match error {
             ReadError::TooLong => self.blame.invalid("too long"),
             ReadError::Broken => self.blame.truncated(),
@@ -177,7 +189,7 @@ impl Desk {
 
     async fn open_stream(&self, call: &Call) -> Result<Response, BackendError> {
         let body = upstream::body(&call.request, &call.model);
-        let response = self.send(body, true).await?;
+        let response = self.send(body, call).await?;
         if may_be_events(&response) {
             return Ok(response);
         }
@@ -191,10 +203,14 @@ impl Desk {
     }
 
     /// Sends a body and awaits a success with content; any other status is an error, whose body is read to a bound.
-    async fn send(&self, body: Bytes, stream: bool) -> Result<Response, BackendError> {
-        let sent = self.endpoint.send(body, stream).await;
+    async fn send(&self, body: Bytes, call: &Call) -> Result<Response, BackendError> {
+        let sent = self.endpoint.send(body, call.request.stream, call.again).await;
         let response = sent.map_err(|error| self.blame.transport(&error))?;
         let status = response.status();
+        let head = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len();
+        if response.headers().iter().map(head).sum::<usize>() > MAX_HEAD {
+            return Err(self.blame.invalid("its head is too long"));
+        }
         if status.is_success() && !matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT) {
             return Ok(response);
         }

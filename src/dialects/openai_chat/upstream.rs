@@ -40,7 +40,7 @@ pub fn parse_frame(data: Bytes, asked_usage: bool) -> Result<Chunk, FrameError> 
     let envelope: Envelope<'_> =
         serde_json::from_str(text).map_err(|_| FrameError::Invalid("not a chat completion chunk"))?;
     refuse_errors(&envelope, text)?;
-    let usage = envelope.usage.as_ref().and_then(wire::WireUsage::read);
+    let usage = envelope.usage.0.as_ref().and_then(wire::WireUsage::read);
     let stranger = envelope.choices.is_none() && usage.is_none();
     let choices = envelope.choices.unwrap_or_default();
     let report_only = choices.is_empty() && usage.is_some();
@@ -77,7 +77,7 @@ pub fn parse_whole(body: Bytes) -> Result<Chunk, FrameError> {
     for choice in choices {
         push_finish(choice, index_of(choice), &mut events);
     }
-    events.extend(envelope.usage.as_ref().and_then(wire::WireUsage::read).map(Event::Usage));
+    events.extend(envelope.usage.0.as_ref().and_then(wire::WireUsage::read).map(Event::Usage));
     Ok(Chunk { raw: Some(body), events, ..Chunk::default() })
 }
 
@@ -91,7 +91,7 @@ fn one_line(data: Bytes) -> Bytes {
 }
 
 fn refuse_errors(envelope: &Envelope<'_>, text: &str) -> Result<(), FrameError> {
-    if envelope.error.is_none() && (envelope.choices.is_some() || envelope.usage.is_some()) {
+    if envelope.error.is_none() && (envelope.choices.is_some() || envelope.usage.0.is_some()) {
         return Ok(());
     }
     complaint::find(text.as_bytes()).map_or(Ok(()), |complaint| Err(FrameError::Upstream(complaint)))

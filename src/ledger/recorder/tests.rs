@@ -355,3 +355,18 @@ fn f12_f13_alien_names_make_no_series_and_break_no_line() {
     assert!(!text.contains("forged"));
     assert!(text.len() < before + 8_000, "series stay bounded: {} bytes more", text.len() - before);
 }
+
+#[test]
+fn c9_an_answer_without_usage_has_a_token_for_each_piece_at_least() {
+    let ledger = ledger();
+    let mut recorder = open(&ledger, "remote");
+    let copy = recorder.copy();
+    recorder.call(&id("remote"), "gpt-4o-mini");
+    for _ in 0..30 {
+        recorder.chunk(&text("123"));
+    }
+    recorder.committed();
+    recorder.finish(End::Completed);
+    let usage = copy.blocking_recv().unwrap().usage;
+    assert!(usage.estimated && usage.completion == 30, "{usage:?}");
+}

@@ -40,6 +40,7 @@ const MODELS: &[&str] = &[
     "fault:429:1",
     "fault:500",
     "fault:500:1",
+    "fault:500:4",
     "fault:502:1",
     "fault:503:1",
     "fault:504:1",

@@ -1,10 +1,12 @@
 //! Raw sockets: a client that sends given bytes, and an upstream that answers given bytes, whatever they are.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Barrier;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
@@ -72,6 +74,53 @@ impl RawUpstream {
 }
 
 impl Drop for RawUpstream {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+/// An upstream that answers one request a connection, no sooner than two are there, and breaks off under the next; its
+/// third connection and later ones answer at once.
+pub(crate) struct OnceEach {
+    address: SocketAddr,
+    server: JoinHandle<()>,
+}
+
+impl OnceEach {
+    /// Starts on a free port.
+    pub(crate) async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let both = Arc::new(Barrier::new(2));
+        let server = tokio::spawn(async move {
+            let mut connections = JoinSet::new();
+            for number in 0.. {
+                let Ok((mut socket, _)) = listener.accept().await else { return };
+                let both = Arc::clone(&both);
+                connections.spawn(async move {
+                    read_request(&mut socket).await;
+                    if number < 2 {
+                        both.wait().await;
+                    }
+                    let body =
+                        r#"{"choices":[{"index":0,"message":{"content":"yes"},"finish_reason":"stop"}]}"#;
+                    let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length";
+                    let answer = format!("{head}: {}\r\n\r\n{body}", body.len());
+                    let _ = socket.write_all(answer.as_bytes()).await;
+                    read_request(&mut socket).await;
+                });
+            }
+        });
+        Self { address, server }
+    }
+
+    /// The base URL, up to and including `/v1`.
+    pub(crate) fn base_url(&self) -> String {
+        format!("http://{}/v1", self.address)
+    }
+}
+
+impl Drop for OnceEach {
     fn drop(&mut self) {
         self.server.abort();
     }

@@ -53,7 +53,8 @@ impl House {
     }
 
     pub(crate) async fn ask_for(&self, request: ChatRequest, model: &str) -> Answer {
-        let mut chunks = self.remote.answer(Call { request: Arc::new(request), model: model.into() });
+        let mut chunks =
+            self.remote.answer(Call { request: Arc::new(request), model: model.into(), again: false });
         let gather = async {
             let mut answer = Answer::default();
             while let Some(chunk) = chunks.next().await {

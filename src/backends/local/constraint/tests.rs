@@ -1,5 +1,6 @@
 //! Grammars over a small vocabulary, driven by chance: whatever is chosen among the allowed tokens must come out valid.
 
+use futures_util::FutureExt;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
@@ -230,6 +231,20 @@ fn e9_bombs_end_in_a_grammar_or_a_refusal() {
     }
     let huge = json!({ "enum": (0..40_000).map(|at| format!("v{at}")).collect::<Vec<_>>() });
     assert_eq!(strict(huge), Err(ConstraintError::Unsupported("it is larger than 128 KiB")));
+}
+
+#[test]
+fn e9_no_more_than_two_grammars_have_a_place_and_who_waits_may_leave() {
+    let grammars = grammars();
+    let held: Vec<_> = (0..AT_ONCE).map(|_| grammars.place().now_or_never().expect("a place")).collect();
+    assert!(held.iter().all(Option::is_some));
+    let mut waits = Box::pin(grammars.place());
+    assert!((&mut waits).now_or_never().is_none());
+    let mut next = Box::pin(grammars.place());
+    assert!((&mut next).now_or_never().is_none());
+    drop(waits);
+    drop(held);
+    assert!(next.now_or_never().is_some());
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! Embeddings from a model in this process: texts in, vectors out. Promises: nothing leaves the process; a text that is too
-//! long is refused, never cut; a full queue says so at once; dropping a request stops its work before the next batch; a graph
-//! that quantises all texts of a run with one scale gets one text at a time, so that a vector does not depend on what else was asked.
+//! long is refused, never cut; what a caller typed is text, never a special token; a full queue or a run that hangs says so at
+//! once; dropping a request stops its work before the next batch; a graph that quantises all texts of a run with one scale gets
+//! one text at a time, so that a vector does not depend on what else was asked.
 
 mod folder;
 mod model;
+mod pulse;
 mod work;
 
 use std::path::Path;
@@ -13,11 +15,12 @@ use std::time::Duration;
 
 use tokenizers::Tokenizer;
 use tokio::sync::{Semaphore, oneshot};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use self::folder::Folder;
 use self::model::{Model, normalise};
-use self::work::{Job, work};
+use self::pulse::Pulse;
+use self::work::{Failed, Job, work};
 use super::{LocalError, cores, refusal};
 use crate::backends::{BackendError, Fault, Kind, Retry};
 use crate::chat::{BackendId, Passage};
@@ -31,6 +34,10 @@ const ID: &str = "embeddings";
 const MOST_TOKENS: usize = 300_000;
 /// Longest that a request waits for its vectors.
 const LONGEST: Duration = Duration::from_secs(300);
+/// Longest that one run of the graph may take before it counts as hung; a full batch takes a slow machine a minute.
+const STEP: Duration = Duration::from_secs(120);
+/// How often one who waits looks whether it hangs.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// Texts' vectors, and what they took.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,6 +55,7 @@ pub struct Embedder {
     width: usize,
     desk: Arc<Desk>,
     places: Arc<Semaphore>,
+    pulse: Arc<Pulse>,
     jobs: SyncSender<Job>,
 }
 
@@ -76,16 +84,20 @@ impl Embedder {
         // At most one token: one text at a time.
         let most = if super::folder::mixes(&files.graph) { 1 } else { config.max_batch_tokens };
         let width = model.width;
+        let pulse = Pulse::new(STEP);
+        let pulse = pulse.map_err(|error| LocalError::embedder(&files.graph, error.message()))?;
+        let pulse = Arc::new(pulse);
         // Who has a place has room here too.
         let (jobs, queue) = sync_channel(config.queue);
         let thread = std::thread::Builder::new().name("embedder".to_owned());
-        thread.spawn(move || work(model, &queue, most)).map_err(LocalError::Thread)?;
+        let told = Arc::clone(&pulse);
+        thread.spawn(move || work(model, &queue, most, &told)).map_err(LocalError::Thread)?;
         let id = BackendId::new(ID);
         let vocabulary = tokenizer.get_vocab_size(true);
         let desk =
             Desk { id: id.clone(), tokenizer, vocabulary, longest: files.longest, prompt: files.prompt };
         let places = Arc::new(Semaphore::new(config.queue));
-        Ok(Self { id, name: files.name, width, desk: Arc::new(desk), places, jobs })
+        Ok(Self { id, name: files.name, width, desk: Arc::new(desk), places, pulse, jobs })
     }
 
     /// The backend's name, for records.
@@ -101,7 +113,8 @@ impl Embedder {
     /// Embeds texts. With `dimensions`, only so many numbers of each vector are kept, brought to unit length again.
     ///
     /// # Errors
-    /// A full queue, texts that are too long, ids that are no tokens, more dimensions than there are, a failing model.
+    /// A full queue, texts that are too long, ids that are no tokens, more dimensions than there are, a model that fails or
+    /// hangs.
     pub async fn embed(
         &self,
         passages: Vec<Passage>,
@@ -111,6 +124,9 @@ impl Embedder {
             let why =
                 format!("This model's vectors have {} dimensions; {wished} were asked for.", self.width);
             return Err(wrong(&self.id, "dimensions", why));
+        }
+        if self.pulse.hangs() {
+            return Err(hangs(&self.id));
         }
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
             let message = "The embedding model has too many requests to answer.";
@@ -127,21 +143,33 @@ impl Embedder {
             tracing::error!("the embedding model's thread has ended");
             return Err(refusal::down(&self.id));
         }
-        let vectors = match timeout(LONGEST, answer).await {
-            Ok(Ok(Ok(vectors))) => vectors,
-            Ok(Ok(Err(_))) => return Err(failed(&self.id)),
-            Ok(Err(_)) => return Err(refusal::down(&self.id)),
-            Err(_) => {
-                let seconds = LONGEST.as_secs();
-                tracing::error!(seconds, "the embedding model has not answered a request in time");
-                return Err(refusal::down(&self.id));
-            }
-        };
+        let vectors = self.wait(answer).await?;
         let vectors = match dimensions {
             Some(kept) if kept < self.width => vectors.into_iter().map(|vector| cut(vector, kept)).collect(),
             _ => vectors,
         };
         Ok(Embedded { vectors, tokens })
+    }
+
+    /// What the thread answers, unless it takes too long over this request or hangs on any.
+    async fn wait(
+        &self,
+        mut answer: oneshot::Receiver<Result<Vec<Vec<f32>>, Failed>>,
+    ) -> Result<Vec<Vec<f32>>, BackendError> {
+        let until = Instant::now() + LONGEST;
+        loop {
+            match timeout(LOOK, &mut answer).await {
+                Ok(Ok(answer)) => return answer.map_err(|_| failed(&self.id)),
+                Ok(Err(_)) => return Err(refusal::down(&self.id)),
+                Err(_) if self.pulse.hangs() => return Err(hangs(&self.id)),
+                Err(_) if Instant::now() < until => {}
+                Err(_) => {
+                    let seconds = LONGEST.as_secs();
+                    tracing::error!(seconds, "the embedding model has not answered a request in time");
+                    return Err(refusal::down(&self.id));
+                }
+            }
+        }
     }
 }
 
@@ -212,10 +240,17 @@ fn failed(id: &BackendId) -> BackendError {
     BackendError::new(id, Kind::Internal, Fault::Us, Retry::Never, message)
 }
 
-/// Without the cutting and padding that folders bring along: what is too long is refused instead.
+fn hangs(id: &BackendId) -> BackendError {
+    let message = "The embedding model does not answer: it hangs on a request that came before.";
+    BackendError::new(id, Kind::Down, Fault::Us, Retry::Never, message)
+}
+
+/// Without the cutting and padding that folders bring along: what is too long is refused instead. Special tokens come from
+/// its post-processor alone, never from a text.
 fn open_tokenizer(file: &Path) -> Result<Tokenizer, LocalError> {
     let blame = |why: String| LocalError::embedder(file, &why);
     let mut tokenizer = Tokenizer::from_file(file).map_err(|error| blame(error.to_string()))?;
+    tokenizer.set_encode_special_tokens(true);
     tokenizer.with_padding(None);
     tokenizer.with_truncation(None).map_err(|error| blame(error.to_string()))?;
     Ok(tokenizer)

@@ -1,7 +1,7 @@
 //! The graph of an embedding model: texts of one length in, one vector each out. Reads the graph's own inputs and outputs.
 //! Promises: texts of different lengths never share a run, so that nothing is padded.
 
-use ort::session::{Session, SessionInputValue};
+use ort::session::{RunOptions, Session, SessionInputValue};
 use ort::value::{TensorRef, ValueType};
 
 use super::super::LocalError;
@@ -62,14 +62,14 @@ impl Model {
         };
         let output = output.to_owned();
         let mut model = Self { session, reads, output, pooling, normalise: folder.normalise, width: 0 };
-        let trial =
-            model.run(&[&[0, 0]]).map_err(|error| blame(&format!("does not run: {}", error.message())))?;
+        let trial = RunOptions::new().and_then(|options| model.run(&[&[0, 0]], &options));
+        let trial = trial.map_err(|error| blame(&format!("does not run: {}", error.message())))?;
         model.width = trial.first().map_or(0, Vec::len);
         if model.width == 0 { Err(blame("gives vectors without numbers")) } else { Ok(model) }
     }
 
-    /// One vector for each text. All texts have the same length, which is not 0.
-    pub(super) fn run(&mut self, texts: &[&[u32]]) -> ort::Result<Vec<Vec<f32>>> {
+    /// One vector for each text. All texts have the same length, which is not 0. The options may end it from elsewhere.
+    pub(super) fn run(&mut self, texts: &[&[u32]], options: &RunOptions) -> ort::Result<Vec<Vec<f32>>> {
         let shape = [texts.len(), texts.first().map_or(0, |text| text.len())];
         let [rows, length] = shape;
         let ids: Vec<i64> = texts.iter().flat_map(|text| text.iter().map(|id| i64::from(*id))).collect();
@@ -85,7 +85,7 @@ impl Model {
         for (name, _, values) in given.into_iter().filter(|(_, read, _)| *read) {
             feed.push((name, TensorRef::from_array_view((shape, values.as_slice()))?.into()));
         }
-        let outputs = self.session.run(feed)?;
+        let outputs = self.session.run_with_options(feed, options)?;
         let (_, numbers) = outputs[self.output.as_str()].try_extract_tensor::<f32>()?;
         let width = numbers.len() / if self.pooling.is_some() { ids.len() } else { rows }.max(1);
         if width == 0 {

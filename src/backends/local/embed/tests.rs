@@ -173,6 +173,62 @@ async fn a_thread_that_has_ended_or_hangs_is_not_waited_for_without_end() {
     assert_eq!(embedder.places.available_permits(), config().queue);
 }
 
+#[tokio::test]
+async fn a_run_that_hangs_is_told_soon_to_who_waits_and_at_once_to_who_comes() {
+    let mut embedder = open(Pooling::Auto, 4096);
+    let one = || vec![Passage::Text("hello".to_owned())];
+    let (jobs, nobody_takes) = sync_channel(config().queue);
+    let takes = std::mem::replace(&mut embedder.jobs, jobs);
+    let pulse = Arc::new(Pulse::new(Duration::from_millis(20)).unwrap());
+    embedder.pulse = Arc::clone(&pulse);
+    let (ends, wait) = sync_channel::<()>(0);
+    let hangs = std::thread::spawn(move || pulse.run(|_| wait.recv().is_ok()));
+    let waits = timeout(Duration::from_secs(60), embedder.embed(one(), None)).await;
+    let error = waits.expect("long before its own time is over").unwrap_err();
+    assert!(error.kind == Kind::Down && error.message.contains("hangs"), "{error}");
+    let comes = embedder.embed(one(), None).now_or_never().expect("at once");
+    assert_eq!(comes.unwrap_err().kind, Kind::Down);
+    drop((ends, nobody_takes));
+    assert!(!hangs.join().unwrap());
+    assert_eq!(embedder.places.available_permits(), config().queue);
+    embedder.jobs = takes;
+    assert_eq!(embedder.embed(one(), None).await.unwrap().vectors.len(), 1, "it has come back");
+}
+
+#[test]
+fn a_run_that_hangs_is_asked_to_end_and_the_next_one_is_not() {
+    let folder = Folder::read(&fixture(), Pooling::Auto).unwrap();
+    let mut model = Model::open(&folder, &SessionSpec { intra_threads: 1, spin: false }).unwrap();
+    let pulse = Pulse::new(Duration::ZERO).unwrap();
+    assert!(!pulse.hangs(), "nothing runs");
+    let ended = pulse.run(|options| {
+        assert!(pulse.hangs());
+        model.run(&[&[2, 3]], options)
+    });
+    assert!(ended.is_err() && !pulse.hangs());
+    assert!(pulse.run(|options| model.run(&[&[2, 3]], options)).is_ok());
+}
+
+#[test]
+fn e8_special_tokens_that_somebody_types_are_text() {
+    let mut tokenizer: Value =
+        serde_json::from_slice(&std::fs::read(fixture().join("tokenizer.json")).unwrap()).unwrap();
+    let special = |id: u32, text: &str| {
+        json!({ "id": id, "content": text, "special": true, "single_word": false, "lstrip": false,
+            "rstrip": false, "normalized": false })
+    };
+    tokenizer["added_tokens"] = json!([special(2, "[CLS]"), special(3, "[SEP]")]);
+    let folder = changed("tokenizer.json", Some(&tokenizer.to_string()));
+    let embedder = Embedder::open(folder.path(), &config()).unwrap();
+    let tokens = |text: &str| embedder.desk.tokens(0, Passage::Text(text.to_owned())).unwrap();
+    assert_eq!(tokens("a b"), [2, 94, 6, 3], "the model's own stand around it");
+    let typed = tokens("a [SEP] b");
+    // A bracket, three pieces of a word, a bracket.
+    assert_eq!(typed.len(), 4 + 5, "{typed:?}");
+    assert_eq!([&typed[..2], &typed[7..]], [[2, 94], [6, 3]]);
+    assert!(typed[2..7].iter().all(|id| ![2, 3].contains(id)), "{typed:?}");
+}
+
 #[test]
 fn a_pulled_folder_is_held_against_its_record() {
     let record = "schema-version = 1\nhub = \"https://hub.invalid\"\nrepository = \"o/r\"\nrevision = \"main\"\ncommit = \"0\"\n\

@@ -6,9 +6,11 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::Receiver;
 
+use ort::session::RunOptions;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::model::Model;
+use super::pulse::Pulse;
 
 /// The model failed; the log says more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,10 +49,11 @@ impl Job {
         &left[..same.min((most / length.max(1)).max(1))]
     }
 
-    fn step(&mut self, model: &mut Model, most: usize) -> Result<(), Failed> {
+    fn step(&mut self, model: &mut Model, most: usize, pulse: &Pulse) -> Result<(), Failed> {
         let places = self.batch(most).to_vec();
         let texts: Vec<&[u32]> = places.iter().map(|at| self.texts[*at].as_slice()).collect();
-        let vectors = match catch_unwind(AssertUnwindSafe(|| model.run(&texts))) {
+        let run = |options: &RunOptions| catch_unwind(AssertUnwindSafe(|| model.run(&texts, options)));
+        let vectors = match pulse.run(run) {
             Ok(Ok(vectors)) if vectors.len() == places.len() => vectors,
             Ok(Ok(_)) => return Err(failed("it gave another number of vectors")),
             Ok(Err(error)) => {
@@ -73,7 +76,7 @@ fn failed(why: &str) -> Failed {
 }
 
 /// Works until nobody can send jobs any more.
-pub(super) fn work(mut model: Model, jobs: &Receiver<Job>, most: usize) {
+pub(super) fn work(mut model: Model, jobs: &Receiver<Job>, most: usize, pulse: &Pulse) {
     let mut under_way = VecDeque::new();
     loop {
         if under_way.is_empty() {
@@ -87,7 +90,7 @@ pub(super) fn work(mut model: Model, jobs: &Receiver<Job>, most: usize) {
         if job.reply.is_closed() {
             continue;
         }
-        match job.step(&mut model, most) {
+        match job.step(&mut model, most, pulse) {
             Ok(()) if job.done < job.order.len() => under_way.push_back(job),
             // Nobody waits any more: nothing to do.
             Ok(()) => drop(job.reply.send(Ok(job.vectors))),

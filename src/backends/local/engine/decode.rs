@@ -101,7 +101,7 @@ impl Engine {
         let started = Instant::now();
         let done = guarded(|| self.graph.decode(&self.ids, alike));
         let took = started.elapsed();
-        let mut tokens = 0;
+        let (mut tokens, mut well) = (0, done.is_some());
         for at in 0..self.sequences.len() {
             let Some(row) = self.sequences[at].row.filter(|row| *row < count) else { continue };
             if self.sequences[at].turn != Turn::Runs {
@@ -110,9 +110,12 @@ impl Engine {
                 }
                 continue;
             }
-            tokens += usize::from(self.finish(at, row, done.is_some()));
+            let chosen = self.finish(at, row, done.is_some());
+            well |= chosen.is_some();
+            tokens += usize::from(chosen == Some(true));
         }
         self.queue.set_running(false);
+        self.ran(well);
         self.speed.add(tokens);
         if tokens > 0 {
             self.rates.decoded(tokens, took);
@@ -120,8 +123,8 @@ impl Engine {
     }
 
     /// Takes the logits of a row that took part, or, where the run of all failed, runs it alone, even where others are
-    /// paired. Whether a token came out.
-    fn finish(&mut self, at: usize, row: usize, done: bool) -> bool {
+    /// paired. Whether a token came out; none where that failed too.
+    fn finish(&mut self, at: usize, row: usize, done: bool) -> Option<bool> {
         let id = self.ids[row];
         let (graph, sequence, limits) = (&mut self.graph, &mut self.sequences[at], &self.limits);
         let chosen = guarded(|| {
@@ -137,6 +140,6 @@ impl Engine {
         if chosen.is_none() {
             sequence.end = Some(Ending::Told(End::Failed));
         }
-        chosen == Some(true)
+        chosen
     }
 }

@@ -28,6 +28,7 @@ impl Engine {
         self.queue.set_running(true);
         let done = guarded(|| self.prefill_chunk(at, row));
         self.queue.set_running(false);
+        self.ran(done.is_some());
         if done.is_none() {
             self.sequences[at].end = Some(Ending::Told(End::Failed));
         }

@@ -10,7 +10,7 @@ use crate::backends::local::tests::{
     Folded, answer, ask, at_most, config, endless_alone, eventually, fold, hot, shared,
 };
 use crate::backends::local::{Local, Running, join_within};
-use crate::backends::{Backend, Call, Kind};
+use crate::backends::{Backend, Call, Kind, Readiness};
 use crate::chat::{FinishReason, Sampling};
 use crate::config::LocalConfig;
 
@@ -51,6 +51,41 @@ async fn d21_a_run_that_fails_ends_the_answers_it_was_for_and_the_engine_lives_o
     }
     brake_of(&local).unterminate().unwrap();
     assert_eq!(answer(&local, "Hi", at_most(3)).await.ends, [Some(FinishReason::Length)]);
+}
+
+/// Why and for how long a model is down.
+fn down(local: &Local) -> (String, Duration) {
+    match local.readiness() {
+        Readiness::Down { why, retry_after: Some(left) } => (why, left),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn d21_an_engine_whose_every_run_fails_is_down_until_one_that_tries_it_succeeds() {
+    let (local, metrics) = endless_alone(&config());
+    let faults = || metrics.local_faults_total.with_label_values(&["failing"]).get();
+    let asked = || fold(local.answer(ask("Hi", at_most(3))));
+    brake_of(&local).terminate().unwrap();
+    for _ in 0..5 {
+        assert_eq!((local.readiness(), faults()), (Readiness::Ready, 0));
+        // The last one may hear of the fall first.
+        assert!(matches!(asked().await.unwrap_err().kind, Kind::Internal | Kind::Down));
+    }
+    let (why, left) = down(&local);
+    assert!(why.contains("5 steps") && left > Duration::from_secs(5), "{why}: {left:?}");
+    assert_eq!(faults(), 1);
+    let error = asked().await.unwrap_err();
+    assert!(error.kind == Kind::Down && error.retry_after.is_some(), "{error:?}");
+    local.desk.health.end_rest();
+    assert_eq!(local.readiness(), Readiness::Ready, "somebody has to try");
+    assert!(asked().await.is_err());
+    assert!(down(&local).1 > Duration::from_secs(15), "longer than before");
+    assert_eq!(faults(), 2);
+    brake_of(&local).unterminate().unwrap();
+    local.desk.health.end_rest();
+    assert_eq!(asked().await.unwrap().ends, [Some(FinishReason::Length)]);
+    assert_eq!((local.readiness(), faults()), (Readiness::Ready, 2));
 }
 
 /// Different questions, every other one sampled.

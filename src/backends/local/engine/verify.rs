@@ -22,8 +22,10 @@ impl Engine {
         let tokens = if done.is_some() { self.take(at) } else { 0 };
         self.queue.set_running(false);
         if tokens == 0 {
+            // A step follows, which tells whether the engine works.
             return false;
         }
+        self.ran(true);
         self.graph.cut(0, held + tokens);
         self.sequences[at].drafted(tokens, self.graph.price());
         self.metrics.local_drafted_tokens_total.inc_by(self.ids.len() as u64 - 1);

@@ -14,11 +14,31 @@ fn call(sampling: Sampling, response_format: ResponseFormat) -> Call {
     let mut request = request(vec![Message::text(Role::User, QUESTION)]);
     request.sampling = Sampling { n: sampling.n.max(1), ..sampling };
     request.response_format = response_format;
-    Call { request: Arc::new(request), model: "starter".to_owned() }
+    Call { request: Arc::new(request), model: "starter".to_owned(), again: false }
 }
 
 fn strict(schema: Value) -> ResponseFormat {
     ResponseFormat::JsonSchema { schema: Arc::new(schema), strict: true }
+}
+
+#[tokio::test]
+async fn e9_a_schema_waits_for_its_turn_to_be_compiled_while_others_are_answered() {
+    let local = open(&config());
+    let mut places = vec![];
+    while let Some(place) = local.desk.grammars.place().now_or_never() {
+        places.push(place.expect("nobody closes it"));
+    }
+    let schema = |word: &str| call(at_most(2), strict(json!({ "const": word })));
+    let [mut leaves, mut stays] = ["leaves", "stays"].map(|word| local.answer(schema(word)));
+    for waits in [&mut leaves, &mut stays] {
+        let early = tokio::time::timeout(Duration::from_millis(50), waits.next()).await;
+        assert!(early.is_err(), "its schema is not compiled yet");
+    }
+    assert_eq!(answer(&local, "Hi", at_most(1)).await.roles, 1);
+    drop(leaves);
+    drop(places);
+    assert_eq!(fold(stays).await.unwrap().roles, 1);
+    assert!(local.desk.grammars.place().now_or_never().is_some(), "every place is given back");
 }
 
 /// The text and what is told of its tokens, of the only answer.
@@ -146,7 +166,7 @@ async fn biases_force_and_ban_and_need_tokens_of_this_model() {
     // Whoever asks for any model means the ids of another one.
     let mut anybody = ChatRequest::clone(&call(forced, ResponseFormat::Text).request);
     anybody.model = "auto".to_owned();
-    let anybody = Call { request: Arc::new(anybody), model: "starter".to_owned() };
+    let anybody = Call { request: Arc::new(anybody), model: "starter".to_owned(), again: false };
     let error = refused(shared(), anybody).await;
     assert_eq!((error.retry, error.param.as_deref()), (Retry::Elsewhere, Some("logit_bias")));
 }

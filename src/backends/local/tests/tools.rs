@@ -46,7 +46,8 @@ struct Called {
 }
 
 async fn called(local: &Local, request: ChatRequest) -> Result<Called, BackendError> {
-    let mut chunks = local.answer(Call { request: Arc::new(request), model: "starter".to_owned() });
+    let mut chunks =
+        local.answer(Call { request: Arc::new(request), model: "starter".to_owned(), again: false });
     let mut called = Called::default();
     while let Some(chunk) = chunks.next().await {
         for event in chunk?.events {

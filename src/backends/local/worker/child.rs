@@ -19,9 +19,11 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::AbortHandle;
 
 use super::super::constraint::Grammars;
+use super::super::health::Health;
 use super::super::queue::{self, Job, Queue, Refused, Step, Ticket};
 use super::super::start::{read_folder, start_engine};
-use super::super::{AHEAD, LocalError, watchdog};
+use super::super::watchdog::{self, Watched};
+use super::super::{AHEAD, LocalError};
 use super::frames::{Number, Order, Report, Told, put, take};
 use crate::config::LocalConfig;
 use crate::metrics::Metrics;
@@ -63,6 +65,7 @@ fn socket() -> io::Result<std::os::unix::net::UnixStream> {
 /// The engine of this process, once it is loaded.
 struct Engine {
     queue: Arc<Queue>,
+    health: Arc<Health>,
     metrics: Arc<Metrics>,
     grammars: Arc<Grammars>,
     thread: JoinHandle<()>,
@@ -170,9 +173,12 @@ impl Worker {
             let metrics = Arc::new(Metrics::new().map_err(|error| LocalError::Worker(error.to_string()))?);
             // The gateway's own queue is the one that counts: it sends no more than can run.
             let queue = Arc::new(Queue::new(2 * slots, slots, Arc::clone(&metrics)));
-            let started = start_engine(&mut files, config, longest, &queue, Arc::clone(&metrics))?;
+            let health = Arc::new(Health::new());
+            let engine = (Arc::clone(&queue), Arc::clone(&health), Arc::clone(&metrics));
+            let started = start_engine(&mut files, config, longest, Watched { queue, health, metrics })?;
             let (grammars, thread) = (started.texts.grammars, started.thread);
-            Ok((Engine { queue, metrics, grammars, thread }, started.facts))
+            let (queue, health, metrics) = engine;
+            Ok((Engine { queue, health, metrics, grammars, thread }, started.facts))
         };
         match open() {
             Ok((engine, facts)) => match self.engine.set(engine) {
@@ -200,21 +206,27 @@ impl Worker {
     /// Puts a ticket into the queue, with a grammar when that is compiled: the engine's thread would stop for it. A ticket
     /// that is not taken is dropped, and its relay says that it is gone.
     fn enqueue(&self, ticket: Ticket) {
-        let (engine, grammar) = (Arc::clone(&self.engine), ticket.job.grammar.clone());
-        let push = move |grammar: Option<Arc<str>>| {
-            let Some(engine) = engine.get() else { return };
-            if let Some(Err(error)) = grammar.map(|grammar| engine.grammars.prepare(&grammar)) {
-                // The gateway could compile it. The answer ends with an error at its first token.
-                tracing::error!(%error, "the worker cannot compile a grammar");
-            }
-            if engine.queue.push(ticket) == Err(Refused::Full) {
-                tracing::error!("the worker's queue took no ticket");
-            }
-        };
-        match grammar {
-            Some(grammar) => drop(tokio::task::spawn_blocking(move || push(Some(grammar)))),
-            None => push(None),
+        let engine = Arc::clone(&self.engine);
+        if ticket.job.grammar.is_none() {
+            return push(&engine, ticket);
         }
+        tokio::spawn(async move {
+            let Some(grammars) = engine.get().map(|engine| Arc::clone(&engine.grammars)) else { return };
+            let place = grammars.place().await;
+            if ticket.steps.is_closed() {
+                return;
+            }
+            let compile = move || {
+                let _place = place;
+                let compiled = ticket.job.grammar.as_ref().map(|grammar| grammars.prepare(grammar));
+                if let Some(Err(error)) = compiled {
+                    // The gateway could compile it. The answer ends with an error at its first token.
+                    tracing::error!(%error, "the worker cannot compile a grammar");
+                }
+                push(&engine, ticket);
+            };
+            drop(tokio::task::spawn_blocking(compile));
+        });
     }
 
     fn answering(&self) -> MutexGuard<'_, HashMap<Number, Answering>> {
@@ -232,6 +244,12 @@ impl Worker {
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
+    }
+}
+
+fn push(engine: &OnceLock<Engine>, ticket: Ticket) {
+    if engine.get().is_some_and(|engine| engine.queue.push(ticket) == Err(Refused::Full)) {
+        tracing::error!("the worker's queue took no ticket");
     }
 }
 
@@ -263,13 +281,15 @@ async fn beat(worker: Worker, deadline: Duration, out: mpsc::Sender<Report>) {
     let mut every = tokio::time::interval(watchdog::period(deadline));
     loop {
         every.tick().await;
-        let (mut running, mut told) = (None, Told::default());
+        let (mut running, mut failing, mut told) = (None, false, Told::default());
         if let Some(engine) = worker.engine.get() {
             if engine.thread.is_finished() {
                 tracing::error!("the engine's thread has ended");
+                crate::telemetry::finish();
                 std::process::exit(1);
             }
             running = engine.queue.running_for();
+            failing = engine.health.is_fallen();
             told = Told {
                 tokens_per_second: engine.queue.load().tokens_per_second,
                 rates: engine.queue.rates(),
@@ -278,7 +298,7 @@ async fn beat(worker: Worker, deadline: Duration, out: mpsc::Sender<Report>) {
             };
         }
         // Where reports wait to be written, they are sign of life enough.
-        let _ = out.try_send(Report::Beat { running, told });
+        let _ = out.try_send(Report::Beat { running, failing, told });
     }
 }
 
@@ -288,21 +308,43 @@ mod tests {
     use super::super::super::tests::greedy;
     use super::*;
 
-    #[tokio::test]
-    async fn a_grammar_is_compiled_before_the_engine_meets_it() {
+    /// A worker whose engine's thread does this.
+    fn worker(thread: impl FnOnce() + Send + 'static) -> Worker {
         let bytes: Vec<[u8; 1]> = (0..=255).map(|byte| [byte]).collect();
         let words: Vec<&[u8]> = bytes.iter().map(|byte| &byte[..]).chain([&b""[..]]).collect();
-        let grammars = Arc::new(Grammars::new(Arc::new(Vocabulary::from_words(&words)), &[256]));
         let metrics = Arc::new(Metrics::new().unwrap());
-        let queue = Arc::new(Queue::new(4, 1, Arc::clone(&metrics)));
-        let worker = Worker::default();
         let engine = Engine {
-            queue: Arc::clone(&queue),
+            queue: Arc::new(Queue::new(4, 1, Arc::clone(&metrics))),
+            health: Arc::new(Health::new()),
             metrics,
-            grammars: Arc::clone(&grammars),
-            thread: std::thread::spawn(|| {}),
+            grammars: Arc::new(Grammars::new(Arc::new(Vocabulary::from_words(&words)), &[256])),
+            thread: std::thread::spawn(thread),
         };
+        let worker = Worker::default();
         assert!(worker.engine.set(engine).is_ok());
+        worker
+    }
+
+    #[tokio::test]
+    async fn d21_a_beat_says_that_the_engine_s_steps_fail() {
+        let (ends, wait) = std::sync::mpsc::sync_channel::<()>(0);
+        // The beat ends the process of an engine whose thread has ended.
+        let worker = worker(move || while wait.recv().is_ok() {});
+        let (out, mut reports) = mpsc::channel(1);
+        let beats = tokio::spawn(beat(worker.clone(), Duration::from_millis(40), out));
+        assert!(matches!(reports.recv().await, Some(Report::Beat { failing: false, .. })));
+        while !worker.engine.get().unwrap().health.failed() {}
+        while matches!(reports.recv().await.unwrap(), Report::Beat { failing: false, .. }) {}
+        beats.abort();
+        assert!(beats.await.unwrap_err().is_cancelled());
+        drop(ends);
+    }
+
+    #[tokio::test]
+    async fn a_grammar_is_compiled_before_the_engine_meets_it() {
+        let worker = worker(|| {});
+        let engine = worker.engine.get().unwrap();
+        let (queue, grammars) = (Arc::clone(&engine.queue), Arc::clone(&engine.grammars));
         let grammar: Arc<str> = r#"{"grammars": [{"lark_grammar": "start: \"a\""}]}"#.into();
         let (out, _reports) = mpsc::channel(1);
         for grammar in [None, Some(grammar)] {

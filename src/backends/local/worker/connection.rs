@@ -15,6 +15,7 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
+use super::super::health::Mishap;
 use super::super::watchdog;
 use super::frames::{Facts, Order, Report, put, take};
 use crate::config::{LogConfig, LogFormat};
@@ -60,8 +61,23 @@ pub(super) enum Failure {
     Broken(String),
     #[error("one step has taken more than {} s", .0.as_secs_f64())]
     Hung(Duration),
+    #[error("its last steps have all failed")]
+    Failing,
     #[error("the gateway is closing")]
     Closing,
+}
+
+impl Failure {
+    /// How it is counted; a gateway that closes is no fault.
+    pub(super) fn mishap(&self) -> Option<Mishap> {
+        match self {
+            Self::Hung(_) => Some(Mishap::Hung),
+            Self::Failing => Some(Mishap::Failing),
+            Self::Start(_) | Self::Refused(_) => Some(Mishap::Refused),
+            Self::Died(_) | Self::Broken(_) => Some(Mishap::Died),
+            Self::Closing => None,
+        }
+    }
 }
 
 /// A worker process.
@@ -138,12 +154,13 @@ impl Connection {
         }
     }
 
-    /// The next report that was read; an error where a step has passed its deadline.
+    /// The next report that was read; an error where a step has passed its deadline, or all fail.
     pub(super) fn take(&mut self) -> Result<Option<Report>, Failure> {
         match take(&mut self.incoming) {
             Ok(Some(Report::Beat { running: Some(running), .. })) if running >= self.deadline => {
                 Err(Failure::Hung(self.deadline))
             }
+            Ok(Some(Report::Beat { failing: true, .. })) => Err(Failure::Failing),
             Ok(report) => Ok(report),
             Err(error) => Err(Failure::Broken(error.to_string())),
         }
@@ -216,4 +233,31 @@ fn words(status: ExitStatus) -> String {
 pub(super) fn own_program() -> PathBuf {
     let linux = Path::new("/proc/self/exe");
     if linux.exists() { linux.to_path_buf() } else { std::env::current_exe().unwrap_or_default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::frames::Told;
+    use super::*;
+
+    #[tokio::test]
+    async fn d21_a_worker_whose_steps_fail_is_told_apart_from_one_that_works() {
+        let spec = Spec {
+            program: "true".into(),
+            folder: PathBuf::new(),
+            settings: String::new(),
+            longest: Duration::ZERO,
+            deadline: Duration::from_secs(60),
+            log: LogConfig::default(),
+        };
+        let mut connection = Connection::start(&spec).unwrap();
+        for failing in [false, true] {
+            let beat = Report::Beat { running: None, failing, told: Told::default() };
+            put(&beat, &mut connection.incoming).unwrap();
+        }
+        assert!(matches!(connection.take(), Ok(Some(Report::Beat { failing: false, .. }))));
+        let failure = connection.take().unwrap_err();
+        assert_eq!((&failure, failure.mishap()), (&Failure::Failing, Some(Mishap::Failing)));
+        connection.kill().await;
+    }
 }

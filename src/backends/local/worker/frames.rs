@@ -47,8 +47,9 @@ pub(super) enum Report {
     Step { number: Number, step: Step },
     /// No more steps come.
     Gone { number: Number },
-    /// The worker lives; how long its engine's step under way has taken, and what it counts.
-    Beat { running: Option<Duration>, told: Told },
+    /// The worker lives; how long its engine's step under way has taken, whether its last steps have all failed, and what
+    /// it counts.
+    Beat { running: Option<Duration>, failing: bool, told: Told },
 }
 
 /// What only an open graph knows.

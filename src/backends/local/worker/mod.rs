@@ -1,6 +1,6 @@
 //! The engine in a process of its own, so that native code that crashes or hangs takes no more with it than its answers.
-//! Promises: requests under way fail at once and may be tried elsewhere; a worker that died or hung is replaced, ever more
-//! slowly while that does not help; the process ends with the gateway. Tokens cross, text never does.
+//! Promises: requests under way fail at once and may be tried elsewhere; a worker that died, hung or fails at every step is
+//! replaced, ever more slowly while that does not help; the process ends with the gateway. Tokens cross, text never does.
 
 mod child;
 mod connection;
@@ -26,7 +26,7 @@ use self::frames::{Report, Told};
 use self::relay::Relay;
 use super::LocalError;
 use super::queue::{Queue, Ticket};
-use super::watchdog::{Mishap, Watched};
+use super::watchdog::Watched;
 use crate::config::LocalConfig;
 use crate::metrics::EngineFigures;
 
@@ -185,13 +185,7 @@ impl Keeper {
     /// A new worker after a failure; `None` when the queue closes first.
     async fn replace(&mut self, mut failure: Failure) -> Option<Connection> {
         loop {
-            let mishap = match failure {
-                Failure::Hung(_) => Mishap::Hung,
-                Failure::Start(_) | Failure::Refused(_) => Mishap::Refused,
-                Failure::Died(_) | Failure::Broken(_) => Mishap::Died,
-                Failure::Closing => return None,
-            };
-            mishap.count(&self.shared.metrics);
+            failure.mishap()?.count(&self.shared.metrics);
             let pause = pause(self.failures);
             self.failures = self.failures.saturating_add(1);
             let until = Instant::now() + pause;

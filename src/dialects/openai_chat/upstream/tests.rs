@@ -193,3 +193,16 @@ fn a12_an_error_inside_an_answer_is_an_error() {
     };
     assert_eq!(complaint.code.as_deref(), Some("429"));
 }
+
+#[test]
+fn a15_a_usage_that_is_none_is_no_fault() {
+    for usage in ["false", "7", "\"x\"", "[]", "null", r#"{"prompt_tokens_details":7}"#] {
+        let chunk =
+            frame(&format!(r#"{{"choices":[{{"index":0,"delta":{{"content":"h"}}}}],"usage":{usage}}}"#));
+        assert_eq!(chunk.events, [text(0, "h")], "{usage}");
+    }
+    let odd =
+        r#"{"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":1,"prompt_tokens_details":[]}}"#;
+    let usage = Usage { prompt: 3, completion: 1, ..Usage::default() };
+    assert_eq!(frame(odd).events, [Event::Usage(usage)]);
+}

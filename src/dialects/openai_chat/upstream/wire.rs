@@ -17,7 +17,7 @@ pub(super) struct Envelope<'a> {
     #[serde(borrow)]
     pub(super) choices: Option<Vec<Choice<'a>>>,
     #[serde(default)]
-    pub(super) usage: Option<WireUsage>,
+    pub(super) usage: Object<WireUsage>,
     #[serde(borrow, default)]
     pub(super) error: Option<&'a RawValue>,
 }
@@ -65,6 +65,9 @@ impl Text<'_> {
     }
 }
 
+/// An object; anything else reads as none.
+pub(super) struct Object<T>(pub(super) Option<T>);
+
 /// A number of tokens, or an index: whole and not negative, else 0.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Count(pub(super) u64);
@@ -74,8 +77,10 @@ pub(super) struct Count(pub(super) u64);
 pub(super) struct WireUsage {
     prompt_tokens: Option<Count>,
     completion_tokens: Option<Count>,
-    prompt_tokens_details: Option<PromptDetails>,
-    completion_tokens_details: Option<CompletionDetails>,
+    #[serde(default)]
+    prompt_tokens_details: Object<PromptDetails>,
+    #[serde(default)]
+    completion_tokens_details: Object<CompletionDetails>,
 }
 
 #[derive(Deserialize)]
@@ -98,9 +103,9 @@ impl WireUsage {
         }
         let prompt = self.prompt_tokens.unwrap_or_default().0;
         let completion = self.completion_tokens.unwrap_or_default().0;
-        let cached = self.prompt_tokens_details.as_ref().map_or(0, |details| details.cached_tokens.0);
+        let cached = self.prompt_tokens_details.0.as_ref().map_or(0, |details| details.cached_tokens.0);
         let reasoning =
-            self.completion_tokens_details.as_ref().map_or(0, |details| details.reasoning_tokens.0);
+            self.completion_tokens_details.0.as_ref().map_or(0, |details| details.reasoning_tokens.0);
         Some(Usage {
             prompt,
             cached_prompt: cached.min(prompt),
@@ -165,6 +170,20 @@ impl<'de> Visitor<'de> for TextVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
         while entries.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
         Ok(Text::OPAQUE)
+    }
+}
+
+impl<T> Default for Object<T> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = <&RawValue>::deserialize(deserializer)?;
+        let object = raw.get().starts_with('{').then(|| serde_json::from_str(raw.get()).ok());
+        Ok(Self(object.flatten()))
     }
 }
 

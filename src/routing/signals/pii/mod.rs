@@ -1,7 +1,8 @@
-//! Whether a conversation holds personal data: e-mail addresses, phone numbers, payment cards, IBANs, US social
+//! Whether a request holds personal data: e-mail addresses, phone numbers, payment cards, IBANs, US social
 //! security numbers. Hand-written scanners, one pass, bounded look-around, so linear on any input. Precise rather than
 //! complete: a check digit or a written form must confirm each find. IP addresses are left out (versions look alike).
 
+mod beside;
 mod card;
 mod digits;
 mod email;
@@ -46,12 +47,16 @@ impl Pii {
     }
 }
 
-/// Scans every text, speaker's name and tool call of the conversation.
+/// Scans every text, speaker's name and tool call of the conversation, and all of the body that stands beside it.
 pub(super) fn scan_request(request: &ChatRequest) -> Pii {
     let names = request.messages.iter().filter_map(|message| message.name.as_deref()).map(Cow::Borrowed);
     let calls = request.messages.iter().flat_map(|message| &message.tool_calls);
-    let calls = calls.map(|call| Cow::<str>::Owned(call.to_string()));
-    scan_all(request.texts().map(Cow::Borrowed).chain(names).chain(calls), MAX_BYTES)
+    let calls = calls.flat_map(|call| beside::texts(Cow::Owned(call.to_string())));
+    let body = &request.original.body;
+    let around = if body.is_empty() { Some(["", ""]) } else { beside::around_messages(body) };
+    let Some(around) = around else { return Pii::Unknown };
+    let around = around.into_iter().flat_map(|json| beside::texts(Cow::Borrowed(json)));
+    scan_all(request.texts().map(Cow::Borrowed).chain(names).chain(calls).chain(around), MAX_BYTES)
 }
 
 fn scan_all<'a>(texts: impl Iterator<Item = Cow<'a, str>>, most: usize) -> Pii {

@@ -1,6 +1,10 @@
 //! Personal data that must be found, and everyday text that must not be taken for it.
 
+use bytes::Bytes;
+use serde_json::{Value, json};
+
 use super::*;
+use crate::dialects::openai_chat::parse_request;
 
 fn kind(text: &str) -> Pii {
     scan(text.as_bytes())
@@ -155,6 +159,76 @@ fn too_much_text_counts_as_present() {
     assert_eq!(scan_all(texts(), 12), Pii::Unknown);
     assert!(Pii::Unknown.counts_as_present());
     assert!(!Pii::Absent.counts_as_present());
+}
+
+/// What is found in a request with these fields beside its messages.
+fn beside(fields: &str) -> Pii {
+    let messages = r#""messages":[{"role":"user","content":"What now?"}]"#;
+    let body = |fields: String| scan_request(&parse_request(Bytes::from(fields)).unwrap());
+    let [before, behind] = [
+        body(format!(r#"{{"model":"auto",{fields},{messages}}}"#)),
+        body(format!(r#"{{{messages},"model":"auto",{fields}}}"#)),
+    ];
+    assert_eq!(before, behind, "{fields}");
+    before
+}
+
+fn tools(function: &Value) -> String {
+    format!(r#""tools":{}"#, json!([{ "type": "function", "function": function }]))
+}
+
+fn schema(schema: &Value) -> String {
+    let format = json!({ "type": "json_schema", "json_schema": { "name": "a", "schema": schema } });
+    format!(r#""response_format":{format}"#)
+}
+
+#[test]
+fn f25_what_stands_beside_the_messages_is_scanned_too() {
+    let described = |text: &str| json!({ "type": "object", "properties": { "a": { "description": text } } });
+    for fields in [
+        tools(&json!({ "name": "send", "description": "Sends mail to ana@example.org" })),
+        tools(&json!({ "name": "send", "parameters": described("such as ana@example.org") })),
+        schema(&described("such as ana@example.org")),
+        r#""metadata":{"customer":"ana@example.org"}"#.to_owned(),
+        r#""metadata":{"customer":"ana\u0040example.org"}"#.to_owned(),
+        r#""metadata":{"customer":"ana@example.org"},"metadata":{}"#.to_owned(),
+        r#""metadata":{"a":"\"","ana@example.org":"b"}"#.to_owned(),
+        r#""user":"ana@example.org""#.to_owned(),
+        format!(r#""metadata":{}"ana@example.org"{}"#, "[".repeat(500), "]".repeat(500)),
+    ] {
+        assert_eq!(beside(&fields), Pii::Email, "{fields}");
+    }
+    // Behind an escape that a scanner would take for a letter.
+    assert_eq!(beside(&tools(&json!({ "name": "a", "description": "Call\n+49 170 1234567" }))), Pii::Phone);
+    assert_eq!(beside(r#""metadata":{"account":"DE89 3704 0044 0532 0130 00"}"#), Pii::Iban);
+}
+
+#[test]
+fn plain_fields_beside_the_messages_are_left_alone() {
+    let parameters = json!({ "type": "object", "required": ["mail", "tel"], "properties": {
+        "mail": { "type": "string", "pattern": "^[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\\.[A-Za-z]{2,}$" },
+        "tel": { "type": "string", "pattern": "^\\+?[0-9]{7,15}$", "maxLength": 16 },
+        "n": { "type": "integer", "minimum": -9_007_199_254_740_991_i64, "maximum": 9_007_199_254_740_991_i64 } } });
+    let about = "Sends \"mail\"\nand waits.";
+    let function = json!({ "name": "send", "description": about, "parameters": parameters });
+    for fields in [
+        tools(&function),
+        schema(&parameters),
+        r#""metadata":{"trace":"1f0c1c3e-0123-4567-8901-123456789012"}"#.to_owned(),
+        r#""metadata":{"at":"2026-01-15T12:30:00Z","by":"build 1.2.3"}"#.to_owned(),
+        r#""temperature":0.25,"seed":12345678901234567,"logit_bias":{"50256":-100},"user":"u-81""#.to_owned(),
+    ] {
+        assert_eq!(beside(&fields), Pii::Absent, "{fields}");
+    }
+}
+
+#[test]
+fn a_body_that_cannot_be_read_counts_as_present() {
+    let body = r#"{"model":"auto","messages":[{"role":"user","content":"What now?"}]}"#;
+    let mut asked = parse_request(Bytes::from(body)).unwrap();
+    assert_eq!(scan_request(&asked), Pii::Absent);
+    asked.original.body = Bytes::from_static(b"{\"messages\":");
+    assert_eq!(scan_request(&asked), Pii::Unknown);
 }
 
 /// No input may panic, and every cut of a find is handled: the scanners look around, so ends are where they break.
