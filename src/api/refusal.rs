@@ -287,7 +287,9 @@ fn status_of(error: &BackendError) -> (StatusCode, &'static str) {
         | Kind::Tls
         | Kind::Truncated
         | Kind::StreamError => (StatusCode::BAD_GATEWAY, UPSTREAM),
-        Kind::FirstTokenTimeout | Kind::IdleTimeout => (StatusCode::GATEWAY_TIMEOUT, UPSTREAM),
+        Kind::ConnectTimeout | Kind::FirstTokenTimeout | Kind::IdleTimeout => {
+            (StatusCode::GATEWAY_TIMEOUT, UPSTREAM)
+        }
         Kind::Busy => (StatusCode::TOO_MANY_REQUESTS, OURS),
         Kind::Down => (StatusCode::SERVICE_UNAVAILABLE, OURS),
         Kind::Unsure | Kind::Internal => (StatusCode::INTERNAL_SERVER_ERROR, OURS),

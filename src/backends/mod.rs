@@ -164,6 +164,8 @@ pub enum Kind {
     InvalidResponse,
     /// No connection.
     Connect,
+    /// No connection in time.
+    ConnectTimeout,
     /// TLS failed.
     Tls,
     /// No content in time.
@@ -186,7 +188,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, for seeding metrics and for the docs.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::RateLimited,
         Self::InsufficientQuota,
         Self::UpstreamAuth,
@@ -196,6 +198,7 @@ impl Kind {
         Self::UpstreamError,
         Self::InvalidResponse,
         Self::Connect,
+        Self::ConnectTimeout,
         Self::Tls,
         Self::FirstTokenTimeout,
         Self::IdleTimeout,
@@ -219,6 +222,7 @@ impl Kind {
             Self::UpstreamError => "upstream_error",
             Self::InvalidResponse => "upstream_invalid_response",
             Self::Connect => "upstream_connect",
+            Self::ConnectTimeout => "connect_timeout",
             Self::Tls => "upstream_tls",
             Self::FirstTokenTimeout => "first_token_timeout",
             Self::IdleTimeout => "idle_timeout",

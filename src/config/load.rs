@@ -115,6 +115,9 @@ fn without_value(error: &::config::ConfigError) -> String {
 
 /// `invalid type: string "...", expected a map` without what was found; `None` where nothing was.
 fn without_found(message: &str) -> Option<String> {
+    if let Some((of_what, _)) = message.split_once(" does not have variant constructor ") {
+        return Some(format!("{of_what} does not know the word that stands there"));
+    }
     let (found, expected) = message.rsplit_once(", expected ")?;
     let (kind, _) = found.split_once(": ")?;
     Some(format!("{kind}, expected {expected}"))
@@ -190,6 +193,9 @@ mod tests {
             assert!(error.contains(&format!("for key `{key}`")), "{error}");
             assert!(error.contains(", expected ") && !error.contains("canary"), "{error}");
         }
+        let error = load_text("[log]\nformat = \"sk-live-canary\"").unwrap_err().to_string();
+        assert!(error.contains("does not know") && error.contains("log.format"), "{error}");
+        assert!(!error.contains("canary"), "{error}");
     }
 
     #[test]

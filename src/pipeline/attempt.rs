@@ -5,11 +5,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use tokio::time::{Instant, timeout_at};
 
 use super::Pipeline;
+use super::retry::is_known_limit;
 use crate::backends::{Backend, BackendError, Call, ChunkStream, Fault, Kind, Profile, Readiness, Retry};
 use crate::chat::Chunk;
 use crate::ledger::Recorder;
@@ -17,8 +17,6 @@ use crate::ledger::Recorder;
 /// How long a client of the last target inside the boundary waits before it gets the response's head and, from then
 /// on, heartbeats. Shorter than every client's own patience.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
-/// Most bytes of a stream that are held before its first content.
-const MOST_HELD: usize = 1024 * 1024;
 
 /// A stream that answers, with what was read of it so far.
 pub(super) struct Opened {
@@ -49,13 +47,14 @@ impl Pipeline {
                 Ok(opened) => return Ok(opened),
                 Err(error) => error,
             };
-            // The next attempt may well take as long as this one did.
-            let left = deadline.saturating_duration_since(Instant::now()).saturating_sub(begun.elapsed());
-            let Some(pause) = self.retries.pause(profile, error.retry, retries, left) else {
+            // The next attempt may well take as long as this one did, and wants a fair part of the time.
+            let next = begun.elapsed().max(patience / 3);
+            let left = deadline.saturating_duration_since(Instant::now()).saturating_sub(next);
+            let Some(pause) = self.retries.pause(profile, &error, retries, left) else {
                 return Err(error);
             };
-            retries += 1;
-            call.again = true;
+            retries += u32::from(!is_known_limit(&error));
+            call.again = matches!(error.kind, Kind::Connect | Kind::Truncated);
             tokio::time::sleep(pause).await;
         }
     }
@@ -78,11 +77,10 @@ async fn attempt(
     let streamed = call.request.stream;
     let mut stream = backend.answer(call);
     let patience = if streamed { profile.first_content_timeout } else { profile.whole_timeout };
-    let sign_of_life =
-        (streamed && is_last && profile.within_boundary).then(|| Instant::now() + SIGN_OF_LIFE);
+    let begun = Instant::now();
+    let sign_of_life = (streamed && is_last && profile.within_boundary).then(|| begun + SIGN_OF_LIFE);
     let wait_until = sign_of_life.map_or(deadline, |sign| sign.min(deadline));
     let mut head = VecDeque::new();
-    let mut held = 0;
     let mut content = false;
     loop {
         let step = match timeout_at(wait_until, stream.next()).await {
@@ -95,17 +93,14 @@ async fn attempt(
             Ok(None) => return Err(failed(recorder, ended_early(profile))),
             Err(_) if wait_until < deadline => {
                 recorder.committed();
-                let stream = Some(until(stream, deadline, late(profile, patience)));
+                let late = late(profile, profile.whole_timeout);
+                let stream = Some(until(stream, begun + profile.whole_timeout, late));
                 return Ok(Opened { model, head, stream });
             }
             Err(_) => return Err(failed(recorder, late(profile, patience))),
         };
         recorder.chunk(&step);
         content |= step.commits();
-        held += size_of::<Chunk>() + step.raw.as_ref().map_or(0, Bytes::len);
-        if streamed && !content && held > MOST_HELD {
-            return Err(failed(recorder, endless(profile)));
-        }
         head.push_back(step);
         // An unstreamed answer commits when it is whole, so that it may fall back until then.
         if content && streamed {
@@ -115,7 +110,8 @@ async fn attempt(
     }
 }
 
-/// The rest of a stream that was handed on without content, which still has to come by the deadline.
+/// The rest of a stream that was handed on without content, which still has to come by the deadline: a whole answer's, for
+/// who thinks for long may send thoughts meanwhile.
 fn until(stream: ChunkStream, deadline: Instant, late: BackendError) -> ChunkStream {
     let state = Some((stream, Some((deadline, late))));
     Box::pin(stream::unfold(state, |state| async {
@@ -149,11 +145,6 @@ fn down(profile: &Profile, why: &str, retry_after: Option<Duration>) -> BackendE
 fn ended_early(profile: &Profile) -> BackendError {
     let message = "the answer ended before it began";
     BackendError::new(&profile.id, Kind::Truncated, Fault::Upstream, Retry::Same(None), message)
-}
-
-fn endless(profile: &Profile) -> BackendError {
-    let message = "the upstream's answer is invalid: too much before any content";
-    BackendError::new(&profile.id, Kind::InvalidResponse, Fault::Upstream, Retry::Elsewhere, message)
 }
 
 fn late(profile: &Profile, patience: Duration) -> BackendError {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rand::RngExt as _;
 use tower::retry::budget::{Budget, TpsBudget};
 
-use crate::backends::{Profile, Retry};
+use crate::backends::{BackendError, Kind, Profile, Retry};
 
 /// A fifth of the requests of the last ten seconds may be retries, and ten a second in any case.
 pub(super) struct RetryBudget(TpsBudget);
@@ -23,15 +23,15 @@ impl RetryBudget {
 
     /// The pause before the next attempt, or `None` when there shall be none: the failure does not ask for one, the
     /// attempts are used up, the upstream wants a longer pause than is waited for or than there is time (`left`), or the
-    /// budget is spent.
+    /// budget is spent. To wait for a limit that was known before is no retry, and costs none.
     pub(super) fn pause(
         &self,
         profile: &Profile,
-        retry: Retry,
+        error: &BackendError,
         retries_so_far: u32,
         left: Duration,
     ) -> Option<Duration> {
-        let Retry::Same(wished) = retry else { return None };
+        let Retry::Same(wished) = error.retry else { return None };
         if retries_so_far >= profile.max_retries {
             return None;
         }
@@ -40,8 +40,13 @@ impl RetryBudget {
             Some(wished) => jittered_up(wished),
             None => jittered_down(profile.backoff.saturating_mul(1 << retries_so_far.min(6))),
         };
-        (pause < left && self.0.withdraw()).then_some(pause)
+        (pause < left && (is_known_limit(error) || self.0.withdraw())).then_some(pause)
     }
+}
+
+/// Whether the upstream was not asked, since it had said before that it limits the rate.
+pub(super) fn is_known_limit(error: &BackendError) -> bool {
+    error.kind == Kind::RateLimited && error.status.is_none()
 }
 
 /// Up to a quarter more: never earlier than the upstream wished, never all at once.

@@ -310,7 +310,7 @@ async fn b2_a_connection_that_is_never_made_is_late() {
     }
     let house = House::with(&format!("http://{address}/v1"), |config| config.connect_timeout_ms = 300);
     let error = house.fails("m", STREAM).await;
-    assert_eq!((error.kind, error.fault), (Kind::FirstTokenTimeout, Fault::Upstream));
+    assert_eq!((error.kind, error.fault), (Kind::ConnectTimeout, Fault::Upstream));
     assert!(error.message.contains("no connection"), "{}", error.message);
 }
 

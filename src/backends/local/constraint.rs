@@ -56,6 +56,8 @@ pub(super) struct Grammars {
     eos: Vec<u32>,
     factory: OnceLock<Option<ParserFactory>>,
     compiled: Mutex<VecDeque<(Arc<str>, Matcher)>>,
+    /// Digests of wishes that were planned not long ago: what they need is compiled, as long as it is kept.
+    planned: Mutex<VecDeque<u64>>,
     places: Arc<Semaphore>,
 }
 
@@ -69,14 +71,34 @@ impl Grammars {
     /// For answers in `vocabulary` that end with any of `eos`.
     pub(super) fn new(vocabulary: Arc<Vocabulary>, eos: &[u32]) -> Self {
         let places = Arc::new(Semaphore::new(AT_ONCE));
-        Self { vocabulary, eos: eos.to_vec(), factory: OnceLock::new(), compiled: Mutex::default(), places }
+        let (factory, compiled, planned) = (OnceLock::new(), Mutex::default(), Mutex::default());
+        Self { vocabulary, eos: eos.to_vec(), factory, compiled, planned, places }
     }
 
     /// A place among those who may compile, for as long as it is kept; whoever leaves meanwhile waits no more. To be
-    /// taken before [`Self::prepare`] and [`Self::of_format`], by whoever works for a request.
+    /// taken before [`Self::prepare`] and [`Self::of_format`], by whoever works for a request that is not
+    /// [`Self::is_planned`] or [`Self::knows`] already.
     pub(super) async fn place(&self) -> Option<OwnedSemaphorePermit> {
         // Nobody closes it.
         Arc::clone(&self.places).acquire_owned().await.ok()
+    }
+
+    /// Whether a wish with this digest was planned not long ago.
+    pub(super) fn is_planned(&self, wish: u64) -> bool {
+        let mut planned = self.planned.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = planned.iter().position(|known| *known == wish).and_then(|at| planned.remove(at));
+        planned.extend(known);
+        known.is_some()
+    }
+
+    /// Notes that it is planned.
+    pub(super) fn note(&self, wish: u64) {
+        let mut planned = self.planned.lock().unwrap_or_else(PoisonError::into_inner);
+        planned.retain(|known| *known != wish);
+        planned.push_back(wish);
+        if planned.len() > KEPT / 2 {
+            planned.pop_front();
+        }
     }
 
     /// Compiles `grammar` (`llguidance`'s JSON form) where that is not done yet. May take tens of milliseconds, the
@@ -110,7 +132,6 @@ impl Grammars {
     }
 
     /// Whether it is compiled.
-    #[cfg(test)]
     pub(super) fn knows(&self, grammar: &Arc<str>) -> bool {
         let kept = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
         kept.iter().any(|(known, _)| known == grammar)

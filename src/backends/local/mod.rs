@@ -34,6 +34,7 @@ mod tool_calls;
 mod watchdog;
 mod worker;
 
+use std::hash::{Hash as _, Hasher as _};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -310,14 +311,17 @@ impl Desk {
         if !request.needs.tools && request.response_format == ResponseFormat::Text {
             return Ok((prompt, Plan { reading: None, grammar: None }));
         }
-        let place = self.grammars.place().await;
+        let wish = wish(request);
+        let place = if self.grammars.is_planned(wish) { None } else { self.grammars.place().await };
         if self.queue.is_full() {
             return Err(refusal::busy(&self.id));
         }
         let plan = self.aside(request, move |desk: &Self, request: &ChatRequest| {
             // It goes along: who leaves meanwhile makes room only when the work is done.
             let _place = place;
-            desk.plan(request)
+            let plan = desk.plan(request)?;
+            desk.grammars.note(wish);
+            Ok(plan)
         });
         Ok((prompt, plan.await?))
     }
@@ -413,6 +417,13 @@ impl Desk {
             seed: sampling.seed,
         }
     }
+}
+
+/// A digest of what a request's answers must obey.
+fn wish(request: &ChatRequest) -> u64 {
+    let mut hasher = std::hash::DefaultHasher::new();
+    format!("{:?} {:?}", request.response_format, request.tools).hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Who shares cached prefixes: the same key and salt; nobody where the caller is anonymous. Or all, where that is set.

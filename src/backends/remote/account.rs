@@ -15,8 +15,10 @@ use crate::backends::{BackendError, Fault, Kind, Profile};
 use crate::chat::BackendId;
 use crate::metrics::Metrics;
 
-/// Longest that a limited model is not asked; then one request finds out anew.
-const LONGEST_LIMIT: Duration = Duration::from_secs(60);
+/// Longest that a limited model is not asked; then requests find out anew.
+const LONGEST_QUIET: Duration = Duration::from_secs(60);
+/// Longest limit that is believed.
+const LONGEST_LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The books of one backend.
 pub(super) struct Books {
@@ -35,8 +37,16 @@ pub(super) struct Books {
 /// What is known of one model.
 struct Lane {
     breaker: Arc<Breaker>,
+    limit: Arc<Mutex<Option<Limit>>>,
+}
+
+/// A limit of the rate.
+#[derive(Clone, Copy)]
+struct Limit {
     /// Until when the upstream wants no more requests.
-    limited: Arc<Mutex<Option<Instant>>>,
+    until: Instant,
+    /// Until when it is not asked.
+    quiet: Instant,
 }
 
 /// Why an attempt does not begin, and how long to wait.
@@ -50,7 +60,7 @@ pub(super) enum Closed {
 
 impl Lane {
     fn new(breaker: Arc<Breaker>) -> Self {
-        Self { breaker, limited: Arc::default() }
+        Self { breaker, limit: Arc::default() }
     }
 }
 
@@ -101,10 +111,9 @@ impl Books {
     /// Begins an attempt. `patience`: how long the first content may take.
     pub(super) fn begin(self: &Arc<Self>, model: &str, patience: Duration) -> Result<Account, Closed> {
         let lane = self.lane(model);
-        let limited = *lane.limited.lock().unwrap_or_else(PoisonError::into_inner);
-        let wait = limited.map(|until| until.saturating_duration_since(Instant::now()));
-        if let Some(wait) = wait.filter(|wait| !wait.is_zero()) {
-            return Err(Closed::Limited(wait));
+        let limit = *lane.limit.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(limit) = limit.filter(|limit| Instant::now() < limit.quiet) {
+            return Err(Closed::Limited(limit.until.saturating_duration_since(Instant::now())));
         }
         let line = self.line.admit().map_err(Closed::Broken)?;
         let pass = lane.breaker.admit().map_err(Closed::Broken)?;
@@ -112,7 +121,7 @@ impl Books {
         Ok(Account {
             books: Arc::clone(self),
             model: model.to_owned(),
-            limited: Arc::clone(&lane.limited),
+            limit: Arc::clone(&lane.limit),
             line,
             pass,
             started: Instant::now(),
@@ -125,7 +134,7 @@ impl Books {
 pub(super) struct Account {
     books: Arc<Books>,
     model: String,
-    limited: Arc<Mutex<Option<Instant>>>,
+    limit: Arc<Mutex<Option<Limit>>>,
     line: Pass,
     pass: Pass,
     started: Instant,
@@ -155,13 +164,17 @@ impl Account {
         self.books.count(error.kind);
         let refused = error.status.is_some_and(|status| (400..500).contains(&status));
         match error.kind {
-            Kind::RateLimited => self.limit(error.retry_after),
-            Kind::InsufficientQuota => {}
+            Kind::RateLimited | Kind::InsufficientQuota => {
+                self.line.succeed();
+                self.remember(error.retry_after);
+            }
             _ if refused => {
                 self.line.succeed();
                 self.pass.succeed();
             }
-            Kind::Connect | Kind::Tls if error.fault == Fault::Upstream => self.line.fail(),
+            Kind::Connect | Kind::ConnectTimeout | Kind::Tls if error.fault == Fault::Upstream => {
+                self.line.fail();
+            }
             _ if error.fault == Fault::Upstream => {
                 if error.kind != Kind::FirstTokenTimeout {
                     self.line.succeed();
@@ -176,10 +189,14 @@ impl Account {
         }
     }
 
-    fn limit(&self, wished: Option<Duration>) {
+    /// A limit that the upstream has told; none ends sooner by another.
+    fn remember(&self, wished: Option<Duration>) {
         let Some(wished) = wished else { return };
-        let mut limited = self.limited.lock().unwrap_or_else(PoisonError::into_inner);
-        *limited = Some(Instant::now() + wished.min(LONGEST_LIMIT));
+        let now = Instant::now();
+        let (until, quiet) = (now + wished.min(LONGEST_LIMIT), now + wished.min(LONGEST_QUIET));
+        let mut limit = self.limit.lock().unwrap_or_else(PoisonError::into_inner);
+        let until = limit.map_or(until, |before| before.until.max(until));
+        *limit = Some(Limit { until, quiet });
     }
 }
 

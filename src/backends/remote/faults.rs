@@ -118,7 +118,7 @@ impl Blame {
     pub(super) fn limited(&self, wait: Duration) -> BackendError {
         let (kind, retry) = (Kind::RateLimited, Retry::Same(Some(wait)));
         let error = self.plain(kind, Fault::Upstream, retry, "the upstream limits the rate of requests");
-        BackendError { status: Some(429), retry_after: Some(wait), ..error }
+        BackendError { retry_after: Some(wait), ..error }
     }
 
     /// No response head came.
@@ -133,9 +133,9 @@ impl Blame {
             let message = "no connection to the upstream: this process has no file descriptor left";
             return self.plain(Kind::Connect, Fault::Us, Retry::Elsewhere, message);
         }
-        if error.is_timeout() {
+        if error.is_connect() && error.is_timeout() {
             let message = "no connection to the upstream in time";
-            return self.plain(Kind::FirstTokenTimeout, Fault::Upstream, Retry::Elsewhere, message);
+            return self.plain(Kind::ConnectTimeout, Fault::Upstream, Retry::Elsewhere, message);
         }
         if cause.tls {
             let message = "no secure connection to the upstream: its TLS or certificate is not accepted";

@@ -124,10 +124,7 @@ impl Backend for Remote {
                 Closed::Broken(wait) => {
                     BackendError { retry_after: Some(wait), ..down(Fault::Upstream, BREAKER_OPEN) }
                 }
-                Closed::Limited(wait) => {
-                    books.count(Kind::RateLimited);
-                    desk.blame.limited(wait)
-                }
+                Closed::Limited(wait) => desk.blame.limited(wait),
             })?;
             if call.request.stream {
                 desk.stream(&call, account).await

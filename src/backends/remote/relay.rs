@@ -19,6 +19,8 @@ use crate::dialects::sse::{Decoder, Frame};
 
 /// Most answers (`n`) that one stream may carry.
 const MAX_CHOICES: usize = 1024;
+/// Most bytes of a stream before its first content; room for ten thousand tokens of thoughts.
+const MAX_HELD: usize = 4 * 1024 * 1024;
 /// How long, and how many reads, a stream's rest is awaited after `[DONE]` so that its connection can be used again.
 const REST: (Duration, usize) = (Duration::from_secs(1), 16);
 
@@ -36,6 +38,8 @@ pub(super) struct Relay {
     asked_usage: bool,
     choices: Choices,
     committed: bool,
+    /// Bytes read before there was content.
+    held: usize,
 }
 
 /// What one event of the stream comes to.
@@ -63,6 +67,7 @@ impl Relay {
             asked_usage,
             choices: Choices::default(),
             committed: false,
+            held: 0,
         }
     }
 
@@ -96,12 +101,28 @@ impl Relay {
                     }
                 },
                 Ok(None) => match self.read().await? {
-                    Some(read) => self.decoder.push(read),
+                    Some(read) => {
+                        self.hold(read.len())?;
+                        self.decoder.push(read);
+                    }
                     None => return self.end(false).map(|()| None),
                 },
                 Err(_) => return Err(self.blame.invalid("an event is too long")),
             }
         }
+    }
+
+    /// What comes before content is held by whoever waits for it: only so much of it.
+    fn hold(&mut self, bytes: usize) -> Result<(), BackendError> {
+        if self.committed {
+            return Ok(());
+        }
+        self.held += bytes;
+        if self.held <= MAX_HELD {
+            return Ok(());
+        }
+        let message = "the upstream sent too much before any content";
+        Err(self.blame.plain(Kind::FirstTokenTimeout, Fault::Upstream, Retry::Elsewhere, message))
     }
 
     async fn read(&mut self) -> Result<Option<Bytes>, BackendError> {

@@ -73,6 +73,10 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
 }
 
 fn is_public_v6(address: Ipv6Addr) -> bool {
+    // 64:ff9b::/96 stands for an IPv4 address, behind a translator.
+    if let [0x64, 0xff9b, 0, 0, 0, 0, high, low] = address.segments() {
+        return is_public_v4(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)));
+    }
     !(address.is_unspecified()
         || address.is_loopback()
         || address.is_unique_local()
@@ -105,6 +109,7 @@ mod tests {
             "fe80::1",
             "fd00::1",
             "::ffff:169.254.169.254",
+            "64:ff9b::a9fe:a9fe",
             "::",
         ] {
             assert_eq!(public(at(&["1.1.1.1", private])), Err(NotPublic), "{private}");

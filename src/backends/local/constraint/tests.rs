@@ -314,3 +314,18 @@ fn answers_under_one_grammar_do_not_touch_each_other() {
     assert_eq!(grammars.compiled.lock().unwrap().len(), KEPT);
     assert_eq!(walk(&grammars, &grammar, 0), alone[0]);
 }
+
+#[test]
+fn e9_what_was_planned_lately_takes_no_place() {
+    let grammars = grammars();
+    assert!(!grammars.is_planned(7));
+    grammars.note(7);
+    for other in 100..100 + KEPT as u64 / 2 - 1 {
+        grammars.note(other);
+        assert!(grammars.is_planned(7), "asked for again and again");
+    }
+    for other in 1_000..1_000 + KEPT as u64 / 2 {
+        grammars.note(other);
+    }
+    assert!(!grammars.is_planned(7), "forgotten before its grammar is");
+}

@@ -212,7 +212,8 @@ impl Worker {
         }
         tokio::spawn(async move {
             let Some(grammars) = engine.get().map(|engine| Arc::clone(&engine.grammars)) else { return };
-            let place = grammars.place().await;
+            let known = ticket.job.grammar.as_ref().is_some_and(|grammar| grammars.knows(grammar));
+            let place = if known { None } else { grammars.place().await };
             if ticket.steps.is_closed() {
                 return;
             }
