@@ -33,7 +33,7 @@ done
 
 say "calibrate on $calibrated"
 code=0
-# Stricter than the command's own 5 %: at 2 % the suite of classification, of which 38 % would stay here, falls to 0.78 of the remote's quality; at 1 % it keeps 15 % at 0.93.
+# Stricter than the command's own 5 %: with the weights before these, at 2 % the suite of classification, of which 38 % stayed here, fell to 0.78 of the remote's quality; at 1 % it kept 15 % at 0.93.
 "$crossover" calibrate "$calibrated" --alpha 0.01 --recorded "evals/answers/$(basename "$calibrated").jsonl" \
     --out models/calibration.json --state "$state" || code=$?
 [ "$code" -le 1 ] || exit "$code"

@@ -10,8 +10,6 @@ import torch
 from model import GROUPS, HEAD, HEADS, POINTERS, THETA, VOCABULARY, WIDTH
 from tokenizer import SPECIALS
 
-ROWS, LENGTH = 24, 64
-
 
 @torch.no_grad()
 def seed(model):
@@ -68,27 +66,30 @@ def seed(model):
 class Exercises:
     """Rows of random pieces in which stretches come again after a quotation mark, mostly without the space that they had."""
 
+    ROWS, LENGTH = 24, 64
+
     def __init__(self, vocabulary, twins, seed):
         self.rng, self.quote = np.random.default_rng(seed), vocabulary['"']
         self.first = len(SPECIALS) + 256  # the pieces behind the single bytes
         self.bare = np.arange(VOCABULARY)
         self.bare[list(twins)] = list(twins.values())
 
-    def batch(self):
-        """Tokens, where the next one can be told: [ROWS, LENGTH] both, and no sources."""
-        ids, told = np.zeros((ROWS, LENGTH), dtype=np.int64), np.zeros((ROWS, LENGTH), dtype=bool)
-        for row in range(ROWS):
+    def batch(self, rows):
+        """Tokens, where the next one can be told: [rows, LENGTH] both, and by kind the pointers' (row, position, source)."""
+        ids, told, copies = np.zeros((rows, self.LENGTH), dtype=np.int64), np.zeros((rows, self.LENGTH), dtype=bool), []
+        for row in range(rows):
             source = self.rng.integers(self.first, VOCABULARY, self.rng.integers(8, 28))
             tokens, mask = list(source), [False] * len(source)
-            while len(tokens) < LENGTH:
+            while len(tokens) < self.LENGTH:
                 start = self.rng.integers(0, len(source) - 2)
                 stretch = source[start: start + self.rng.integers(2, 7)].copy()
                 if self.rng.random() < 0.7:
                     stretch[0] = self.bare[stretch[0]]
+                copies += [(row, len(tokens) + 1 + step, start + step) for step in range(1, len(stretch)) if len(tokens) + 1 + step < self.LENGTH]
                 tokens += [self.quote, *stretch]
                 mask += [False, False] + [True] * (len(stretch) - 1)
-            ids[row], told[row] = tokens[:LENGTH], mask[:LENGTH]
-        return torch.from_numpy(ids), torch.from_numpy(told), {}
+            ids[row], told[row] = tokens[: self.LENGTH], mask[: self.LENGTH]
+        return torch.from_numpy(ids), torch.from_numpy(told), {"copies": torch.tensor(copies, dtype=torch.long).reshape(-1, 3).T}
 
 
 class Choices:
@@ -97,7 +98,7 @@ class Choices:
     Near is what MiniLM finds near.  A row decides several times as often as a dialogue of its length.
     """
 
-    NEAR, LENGTH = 8, 112
+    ROWS, LENGTH, NEAR = 14, 112, 8
 
     def __init__(self, tokenizer, twins, embedding, seed):
         self.rng, self.bare = np.random.default_rng(seed), np.arange(VOCABULARY)
@@ -114,9 +115,9 @@ class Choices:
         self.ask, self.reply = pieces("<|im_end|>\n<|im_start|>user\n"), pieces("<|im_end|>\n<|im_start|>assistant\n")
         self.start, self.end = pieces("<|im_start|>system\n"), pieces("<|im_end|>")
 
-    def batch(self):
+    def batch(self, rows):
         """Tokens, where the next one can be told: [rows, LENGTH] both, and by kind the pointers' (row, position, source)."""
-        rng, rows, copies, choices, leads, bags, follows = self.rng, 14, [], [], [], [], []
+        rng, copies, choices, leads, bags, follows = self.rng, [], [], [], [], []
         ids, told = np.zeros((rows, self.LENGTH), dtype=np.int64), np.zeros((rows, self.LENGTH), dtype=bool)
         for row in range(rows):
             labels = [rng.integers(0, len(self.words), rng.integers(1, 4)) for _ in range(rng.integers(2, 7))]

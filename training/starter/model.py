@@ -16,7 +16,6 @@ EPSILON, THETA = 1e-6, 10000.0
 SENSE_LAYER, SENSE = 3, 384  # after this many layers marked tokens are taught a sentence vector
 # Layer (from 0) and heads that pointing.py teaches.
 POINTERS = {"copies": (4, slice(4, 12)), "choices": (4, slice(0, 4)), "leads": (2, slice(0, 4)), "bags": (2, slice(4, 8)), "follows": (5, slice(0, 6))}
-BLOCK = 32  # weights of a row that share a scale in 4 bits
 
 
 def config():
@@ -40,28 +39,15 @@ class Norm(nn.Module):
         return F.rms_norm(x, (WIDTH,), self.weight.to(x.dtype), EPSILON)
 
 
-def in_four_bits(weight):
-    """The weight as a 4-bit export rounds it (symmetric, a scale for each block of a row), with the gradient of the weight itself."""
-    blocks = weight.detach().view(weight.shape[0], -1, BLOCK)
-    least, most = blocks.amin(-1, keepdim=True), blocks.amax(-1, keepdim=True)
-    scale = torch.where(most > -least, most, least) / -8
-    scale = torch.where(scale == 0, 1.0, scale)
-    rounded = (blocks / scale).round().clamp(-8, 7) * scale
-    return weight + (rounded.view_as(weight) - weight.detach())
-
-
 class Linear(nn.Module):
-    """A matrix kept in float32 and used in the input's precision, rounded as in a 4-bit export where `four_bits` is set."""
-
-    four_bits = False
+    """A matrix kept in float32 and used in the input's precision."""
 
     def __init__(self, inputs, outputs, std):
         super().__init__()
         self.weight = nn.Parameter(torch.randn(outputs, inputs) * std)
 
     def forward(self, x):
-        weight = in_four_bits(self.weight) if self.four_bits else self.weight
-        return F.linear(x, weight.to(x.dtype))
+        return F.linear(x, self.weight.to(x.dtype))
 
 
 def turned(x, cos, sin):
@@ -107,7 +93,7 @@ class Starter(nn.Module):
 
     def through(self, ids, precision, layers=LAYERS):
         """After each of the first layers: hidden states [rows, length, WIDTH] and attention [rows, heads, length, length]."""
-        x = F.embedding(ids, self.table()).to(precision)
+        x = F.embedding(ids, self.embedding).to(precision)
         cos, sin = self.cos[: ids.shape[1]].to(precision), self.sin[: ids.shape[1]].to(precision)
         for block in self.blocks[:layers]:
             x, attention = block(x, cos, sin)
@@ -123,11 +109,8 @@ class Starter(nn.Module):
         *_, (x, _) = self.through(ids, precision, SENSE_LAYER)
         return self.sense(x)
 
-    def table(self):
-        return in_four_bits(self.embedding) if Linear.four_bits else self.embedding
-
     def logits(self, hidden):
-        return F.linear(hidden, self.table().to(hidden.dtype))
+        return F.linear(hidden, self.embedding.to(hidden.dtype))
 
 
 def as_transformers(state):

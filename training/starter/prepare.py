@@ -22,7 +22,7 @@ import wordings as W
 from dialogue import SEED, render, unmarked
 from model import POINTERS
 from pointing import CHOICE, Pointing, chosen
-from tasks import chat, commands, fields, jobs, labels, near, numbers, passages, rewriting
+from tasks import chat, commands, fields, jobs, labels, near, numbers, passages, rewriting, strangers
 from tasks.text import held_out_text, read, recase, style_name
 
 PIECES, VOCABULARY = 4600, 8192
@@ -67,6 +67,7 @@ class Source:
         if mixture != "broad":
             for pool in self.labels.pools.values():
                 pool.own_name = 0.9
+        self.strangers = strangers.Strangers(row["text"] for rows, _ in self.fields.rows.values() for row in rows)
         self.tasks, self.questions = {}, []
         for module in MODULES:
             data = module.load(folder) if hasattr(module, "load") else None
@@ -81,6 +82,8 @@ class Source:
         else:
             kind, _, turns = name.partition("_")
             messages = getattr(self, kind).dialogue(rng, rng.randint(3, 7) if turns else 1)
+        if name in strangers.TASKS and rng.random() < strangers.SHARE:
+            messages = self.strangers.put(rng, messages)
         if messages[0][0] != "system" and rng.random() < 0.15:
             messages = [("system", rng.choice(W.GENERIC_SYSTEM))] + messages
         return messages

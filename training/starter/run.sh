@@ -13,7 +13,7 @@ work=$(realpath -m "${3:-.local/starter}")
 broad=${4:-4.625e6}
 focused=${5:-8e6}
 closing=${6:-27.8e6}
-again=${7:-22.5e6}
+again=${7:-32.1e6}
 python=${PYTHON:-python3}
 
 [ -e "$work/sense.npz" ] || "$python" "$here/prepare.py" --data "$data" --work "$work" --encoder "$encoder"

@@ -18,7 +18,7 @@ from tokenizers import Tokenizer
 import copying
 import tokenizer as bpe
 from dialogue import SEED, render, unmarked
-from model import POINTERS, Linear, Starter
+from model import POINTERS, Starter
 from pointing import CHOICE, DECISION
 
 PROMPT_KEPT, PROMPT_WEIGHT = 0.1, 0.6  # share of prompt positions whose next token is learnt, and the weight of each
@@ -31,7 +31,7 @@ POOL = 3000  # dialogues that are sorted by length together
 SHORT, SHORT_SHARE = 72, 0.15  # copying is found soonest in short dialogues: longest at first, growing from this share of the broad phase on
 EXERCISES = 80, 320  # steps before anything else: of copying alone, then of copying and choosing in turn
 EXERCISE_SHARE, EXERCISE_EVERY = 0.4, 3  # until this share of the broad phase: both in turn
-FOUR_BITS_SHARE = 0.8  # from this share of each round of the closing phase on, weights are rounded as in a 4-bit export
+JOINED = 0.5  # weight of an exercise that joins every step of the closing phase, copying and choosing in turn, half as long
 SAVE_EVERY, CHECK_EVERY = 120, 600  # seconds
 
 
@@ -45,7 +45,7 @@ class Phase:
     def rate(self, share):
         """Of the full learning rate: rises and stays, then falls to nothing in the focused phase and in each round of the closing one."""
         closing = share / CLOSING_WARMUP + 0.01
-        rise = {"broad": share / WARMUP + 0.01, "focused": 0.8, "closing": min(0.5, closing), "again": min(0.35, closing)}[self.name]
+        rise = {"broad": share / WARMUP + 0.01, "focused": 0.8, "closing": min(0.5, closing), "again": min(0.3, closing)}[self.name]
         return min(rise, 1.0) if self.name == "broad" else max(0.01, rise * (1 - share))
 
     def longest(self, share):
@@ -56,9 +56,6 @@ class Phase:
 
     def exercises(self, share, step):
         return self.name == "broad" and share < EXERCISE_SHARE and step % EXERCISE_EVERY == 0
-
-    def four_bits(self, share):
-        return self.mixture == "closing" and share >= FOUR_BITS_SHARE
 
 
 class Batches:
@@ -259,10 +256,13 @@ class Run:
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
 
-    def exercise(self, exercise, precision, rate):
-        ids, told, sources = exercise.batch()
+    def exercise_loss(self, exercise, precision, part=1):
+        ids, told, sources = exercise.batch(exercise.ROWS // part)
         sources = {kind: pairs.to(self.device) for kind, pairs in sources.items()}
-        loss, right = copying_loss(self.model, ids.to(self.device), told.to(self.device), sources, precision)
+        return copying_loss(self.model, ids.to(self.device), told.to(self.device), sources, precision)
+
+    def exercise(self, exercise, precision, rate):
+        loss, right = self.exercise_loss(exercise, precision)
         self.step(loss, rate)
         return right
 
@@ -291,13 +291,16 @@ class Run:
             share = progress["tokens"] / phase.budget
             if share >= 1:
                 break
-            Linear.four_bits = phase.four_bits(share)
             ids, kinds, (rows, positions, vectors), sources = batches.tensors(group)
             real = int((kinds >= 0).sum())
             ids, kinds = ids.to(self.device), kinds.to(self.device)
             marks = rows.to(self.device), positions.to(self.device), vectors.to(self.device)
             sources = {kind: pairs.to(self.device) for kind, pairs in sources.items()}
             loss, parts = losses(self.model, ids, kinds, marks, sources, precision)
+            if phase.mixture == "closing":
+                turn = progress["steps"] % 2
+                joined, right[turn] = self.exercise_loss(exercises[turn], precision, 2)
+                loss = loss + JOINED * joined
             self.step(loss, phase.rate(share))
             seen.append(parts)
             if phase.exercises(share, progress["steps"]):
@@ -329,7 +332,7 @@ def main():
     parser.add_argument("--broad", type=float, default=4.625e6, help="tokens of the broad phase over all runs")
     parser.add_argument("--focused", type=float, default=8e6, help="tokens of the focused phase over all runs")
     parser.add_argument("--closing", type=float, default=27.8e6, help="tokens of the closing phase over all runs")
-    parser.add_argument("--again", type=float, default=22.5e6, help="tokens of its second round over all runs")
+    parser.add_argument("--again", type=float, default=32.1e6, help="tokens of its second round over all runs")
     parser.add_argument("--batch", type=int, default=1536, help="tokens of a batch")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--compile", action=argparse.BooleanOptionalAction, default=shutil.which("g++") is not None, help="compile the blocks (needs g++)")

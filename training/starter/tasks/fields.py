@@ -112,17 +112,6 @@ def wnut_rows(rows):
     return out
 
 
-def with_invented(rng, text, values):
-    """Sometimes another word instead of a value, so that the sentence around it must tell what it is."""
-    if rng.random() < 0.12 and values:
-        kind = rng.choice(list(values))
-        if values[kind].isalpha() and text.count(values[kind]) == 1 and not any(values[kind] in other for key, other in values.items() if key != kind):
-            word = invented(rng)
-            word = word.capitalize() if values[kind][0].isupper() else word
-            return text.replace(values[kind], word), values | {kind: word}
-    return text, values
-
-
 def marked(text, values):
     """The text with its values marked, so that each one's first token is taught what kind it is."""
     at = 0
@@ -149,14 +138,14 @@ class Fields:
         source = rng.choices(list(self.weights), self.weights.values())[0]
         draw, all_kinds, names = self.sources[source]
         turns = 1 if source == "written" else turns
-        rows = [with_invented(rng, *draw(rng))]
+        rows = [draw(rng)]
         for _ in range(turns - 1):
             row = draw(rng)
             for _ in range(6):  # mostly texts that have something in common with the first
                 if set(row[1]) & set(rows[0][1]):
                     break
                 row = draw(rng)
-            rows.append(with_invented(rng, *row))
+            rows.append(row)
         present = list(dict.fromkeys(kind for _, values in rows for kind in values))
         rng.shuffle(present)
         wanted = present[: max(1, rng.choice([len(present), len(present), 1, 2, 3]))] if turns == 1 else present[: rng.randint(1, 5)]

@@ -66,14 +66,21 @@ def label_sets(files, banned=frozenset()):
             if line.startswith("#"):
                 noun = line.rpartition(";")[2].strip() if ";" in line else "message"
                 sets.append((noun, {}, {}))
-            elif line.startswith(":") and label:
-                sets[-1][2][label].append(line[1:].strip())
+            elif line.startswith(":"):
+                if label:
+                    sets[-1][2][label].append(line[1:].strip())
             elif line:
                 names = [part.strip() for part in line.split("|") if part.strip() and part.strip().lower() not in banned]
                 label = names[0] if names else None
                 if label:
                     sets[-1][1][label], sets[-1][2][label] = names, []
     return sets
+
+
+def set_pools(title, sets):
+    """Pools of label sets as (trained, held out); every tenth is held out."""
+    pools = [(number, Pool(names, texts, 0.6, noun, f"{title} {number}")) for number, (noun, names, texts) in enumerate(sets) if len(names) > 1]
+    return [pool for number, pool in pools if number % 10], [pool for number, pool in pools if number % 10 == 0]
 
 
 def support_text(templates):
@@ -175,12 +182,10 @@ class Labels:
         self.pools = public_pools(intents[0]) | own_pools(lambda text: not held_out_text(text))
         for title, pool in self.pools.items():
             pool.title = title
-        first = [Pool(names, texts, 0.6, noun, f"set {number}") for number, (noun, names, texts) in enumerate(label_sets(FIRST)) if len(names) > 1]
-        self.sets_held_out = first[::10]
+        first, self.sets_held_out = set_pools("set", label_sets(FIRST))
         banned = {name.lower() for pool in self.sets_held_out for names in pool.names.values() for name in names}
-        later = [Pool(names, texts, 0.6, noun, f"later set {number}") for number, (noun, names, texts) in enumerate(label_sets(LATER, banned)) if len(names) > 1]
-        self.sets = [pool for sets in (first, later) for number, pool in enumerate(sets) if number % 10]
-        self.later_held_out = later[::10]
+        later, self.later_held_out = set_pools("later set", label_sets(LATER, banned))
+        self.sets = first + later
 
     def pool(self, rng):
         name = rng.choices(list(self.weights), self.weights.values())[0]

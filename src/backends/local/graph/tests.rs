@@ -1,6 +1,7 @@
-//! The starter model's graph over rows of cache.
+//! Graphs over rows of cache, the starter model's for the most part.
 
 use super::*;
+use crate::backends::local::families::{self, Form};
 
 const ROWS: usize = 5;
 
@@ -52,18 +53,22 @@ fn logits(graph: &mut Graph, ids: &[u32], pieces: &[usize]) -> Vec<f32> {
     graph.logits(0).to_vec()
 }
 
+/// In float32: the starter's kernels round activations to eight bits, one row otherwise than many, and what that does to a
+/// logit is the model's own affair.
 #[test]
 fn one_run_chunks_and_single_steps_agree() {
-    let mut graph = starter();
-    let ids = prompt(0, 300);
+    let (_home, folder) = families::read("llama-3.2", Form::GenAiF32);
+    let spec = SessionSpec { intra_threads: 1, spin: false };
+    let mut graph = Graph::open(&folder, &spec, Room { rows: ROWS, bytes: 64 << 20, pairs: true }).unwrap();
+    let vocabulary = graph.layout.vocabulary as u32;
+    let ids: Vec<u32> = prompt(0, 300).into_iter().map(|id| id % vocabulary).collect();
     let whole = logits(&mut graph, &ids, &[300]);
     let scale = whole.iter().fold(0.0_f32, |most, logit| most.max(logit.abs()));
     assert!(scale > 0.0 && whole.len() == graph.layout.vocabulary);
     for pieces in [&[256, 44][..], &[100, 100], &[1], &[7, 250]] {
         let other = logits(&mut graph, &ids, pieces);
         let worst = whole.iter().zip(&other).fold(0.0_f32, |most, (a, b)| most.max((a - b).abs()));
-        // The kernels round activations to eight bits, so sums in another order show.
-        assert!(worst <= scale * 0.03, "{pieces:?}: off by {worst} of {scale}");
+        assert!(worst <= scale * 1e-5, "{pieces:?}: off by {worst} of {scale}");
     }
 }
 
