@@ -280,7 +280,7 @@ fn a_broken_prefill_form_is_refused_by_name() {
 
 /// A tiny model with its verify form, whose bytes `change` may change first.
 fn verifying(change: impl FnOnce(&mut Vec<u8>)) -> Result<(tempfile::TempDir, Graph), LocalError> {
-    let (home, folder) = crate::backends::local::families::verifying(32);
+    let (home, folder) = families::verifying(32);
     let form = folder.verify.clone().unwrap();
     let mut bytes = std::fs::read(&form).unwrap();
     change(&mut bytes);
@@ -346,7 +346,7 @@ fn a_broken_verify_form_is_refused_by_name() {
 
 /// A tiny model of which a row that runs alone has other numbers, on some processors; its rows paired where they may be.
 fn wide(pairs: bool) -> (tempfile::TempDir, Graph) {
-    let (home, mut folder) = crate::backends::local::families::verifying(128);
+    let (home, mut folder) = families::verifying(128);
     folder.verify = folder.verify.filter(|_| pairs);
     let spec = SessionSpec { intra_threads: 1, spin: false };
     let graph = Graph::open(&folder, &spec, Room { rows: ROWS, bytes: 64 << 20, pairs }).unwrap();
