@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use super::refusal::Refusal;
 use super::{Front, door, turn_away};
+use crate::dialects::doubled;
 
 /// Largest body: an id and a number.
 const MAX_BYTES: usize = 4 * 1024;
@@ -96,9 +97,8 @@ fn read(body: &[u8]) -> Result<Verdict, Refusal> {
 
 /// serde's complaint, which quotes nothing but the name of a known field.
 fn unreadable(error: &serde_json::Error) -> Refusal {
-    let cause = error.to_string();
-    match cause.strip_prefix("duplicate field `").and_then(|rest| rest.split('`').next()) {
-        Some(field) => Refusal::verdict("invalid_value", Some(field), "The field stands twice."),
+    match doubled(error) {
+        Some(field) => Refusal::verdict("invalid_value", Some(&field), "The field stands twice."),
         None => Refusal::verdict("invalid_json", None, "The body must be one JSON object."),
     }
 }

@@ -90,7 +90,7 @@ pub struct Call {
     pub request: Arc<ChatRequest>,
     /// The model to use; one of the profile's models.
     pub model: String,
-    /// Whether the attempt before failed: then a connection that was used before is not used again.
+    /// Whether a connection broke under the attempt before: then none that was used before is used again.
     pub again: bool,
 }
 

@@ -6,6 +6,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::doubled;
 use super::openai_chat::RequestError;
 use crate::chat::Passage;
 
@@ -101,12 +102,9 @@ fn read(body: &[u8]) -> Result<Fields, RequestError> {
     if !text.trim_ascii_start().starts_with('{') {
         return Err(no_object());
     }
-    serde_json::from_str(text).map_err(|error| {
-        let cause = error.to_string();
-        match cause.strip_prefix("duplicate field `").and_then(|rest| rest.split('`').next()) {
-            Some(field) => wrong(Some(field), "invalid_value", &format!("The field '{field}' stands twice.")),
-            None => no_object(),
-        }
+    serde_json::from_str(text).map_err(|error| match doubled(&error) {
+        Some(field) => wrong(Some(&field), "invalid_value", &format!("The field '{field}' stands twice.")),
+        None => no_object(),
     })
 }
 

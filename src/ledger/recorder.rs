@@ -181,11 +181,11 @@ impl Recorder {
 
     /// There is content of an answer that the client gets.
     fn first_content(&mut self) {
-        let elapsed = self.started.elapsed();
         if let Some(outcome) = &mut self.outcome
             && outcome.served_by.is_some()
+            && outcome.first_chunk_in.is_none()
         {
-            outcome.first_chunk_in.get_or_insert(elapsed);
+            outcome.first_chunk_in = Some(self.started.elapsed());
         }
     }
 

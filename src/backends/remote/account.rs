@@ -164,10 +164,11 @@ impl Account {
         self.books.count(error.kind);
         let refused = error.status.is_some_and(|status| (400..500).contains(&status));
         match error.kind {
-            Kind::RateLimited | Kind::InsufficientQuota => {
+            Kind::RateLimited => {
                 self.line.succeed();
                 self.remember(error.retry_after);
             }
+            Kind::InsufficientQuota => self.line.succeed(),
             _ if refused => {
                 self.line.succeed();
                 self.pass.succeed();
@@ -189,14 +190,12 @@ impl Account {
         }
     }
 
-    /// A limit that the upstream has told; none ends sooner by another.
+    /// The limit that the upstream told last.
     fn remember(&self, wished: Option<Duration>) {
         let Some(wished) = wished else { return };
         let now = Instant::now();
         let (until, quiet) = (now + wished.min(LONGEST_LIMIT), now + wished.min(LONGEST_QUIET));
-        let mut limit = self.limit.lock().unwrap_or_else(PoisonError::into_inner);
-        let until = limit.map_or(until, |before| before.until.max(until));
-        *limit = Some(Limit { until, quiet });
+        *self.limit.lock().unwrap_or_else(PoisonError::into_inner) = Some(Limit { until, quiet });
     }
 }
 

@@ -23,7 +23,7 @@ const POOL_SIZE: usize = 256;
 /// An upstream's address and the client that talks to it.
 pub(super) struct Endpoint {
     client: Client,
-    /// Keeps no connection: for attempts after one that failed, which may have met a connection gone stale.
+    /// Keeps no connection: for attempts after one under which a connection broke, perhaps one gone stale in the pool.
     fresh: OnceLock<Client>,
     config: RemoteConfig,
     url: Url,
@@ -76,7 +76,7 @@ impl Endpoint {
         Ok(Self { client, fresh, config, url, whole_headers, stream_headers })
     }
 
-    /// Sends a body, on a new connection where it was sent before (`again`); comes back with the response's head.
+    /// Sends a body, on a new connection where an old one may have broken under it (`again`); comes back with the response's head.
     pub(super) async fn send(&self, body: Bytes, stream: bool, again: bool) -> reqwest::Result<Response> {
         let mut request = Request::new(Method::POST, self.url.clone());
         *request.headers_mut() = if stream { &self.stream_headers } else { &self.whole_headers }.clone();

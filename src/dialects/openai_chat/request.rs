@@ -14,6 +14,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::chat::{ChatRequest, Controls, Dialect, Needs, Original, ResponseFormat, Sampling, ToolChoice};
+use crate::dialects::doubled;
 use bounds::Field;
 
 /// Longest `prompt_cache_key` or `user`, in bytes; ours.
@@ -200,9 +201,8 @@ fn missing(field: &str) -> RequestError {
 /// serde's message with the place, without quoting the body.
 fn explain(error: &serde_json::Error) -> RequestError {
     let place = format!("line {}, column {}", error.line(), error.column());
-    let cause = error.to_string();
-    match cause.strip_prefix("duplicate field `").and_then(|rest| rest.split('`').next()) {
-        Some(field) => RequestError::value(field, format!("The field '{field}' stands twice ({place}).")),
+    match doubled(error) {
+        Some(field) => RequestError::value(&field, format!("The field '{field}' stands twice ({place}).")),
         None => RequestError::json(format!("The body is not valid JSON: it breaks at {place}.")),
     }
 }

@@ -53,11 +53,17 @@ fn logits(graph: &mut Graph, ids: &[u32], pieces: &[usize]) -> Vec<f32> {
     graph.logits(0).to_vec()
 }
 
-/// In float32: the starter's kernels round activations to eight bits, one row otherwise than many, and what that does to a
-/// logit is the model's own affair.
+/// To a hundred-thousandth in float32. Kernels for weights in 4 and 8 bits round activations to eight, so that sums in another
+/// order show; how much a model makes of that is its own affair (the starter in 8 bits up to 0.04), so fixtures are asked.
 #[test]
 fn one_run_chunks_and_single_steps_agree() {
-    let (_home, folder) = families::read("llama-3.2", Form::GenAiF32);
+    for (form, most) in [(Form::GenAiF32, 1e-5), (Form::GenAiInt4, 0.03), (Form::GenAiInt8, 0.03)] {
+        pieces_agree(form, most);
+    }
+}
+
+fn pieces_agree(form: Form, most: f32) {
+    let (_home, folder) = families::read("llama-3.2", form);
     let spec = SessionSpec { intra_threads: 1, spin: false };
     let mut graph = Graph::open(&folder, &spec, Room { rows: ROWS, bytes: 64 << 20, pairs: true }).unwrap();
     let vocabulary = graph.layout.vocabulary as u32;
@@ -68,7 +74,7 @@ fn one_run_chunks_and_single_steps_agree() {
     for pieces in [&[256, 44][..], &[100, 100], &[1], &[7, 250]] {
         let other = logits(&mut graph, &ids, pieces);
         let worst = whole.iter().zip(&other).fold(0.0_f32, |most, (a, b)| most.max((a - b).abs()));
-        assert!(worst <= scale * 1e-5, "{pieces:?}: off by {worst} of {scale}");
+        assert!(worst <= scale * most, "{form:?} {pieces:?}: off by {worst} of {scale}");
     }
 }
 
