@@ -5,6 +5,7 @@ mod engine;
 mod log;
 mod process;
 mod seed;
+mod series;
 
 use std::cell::RefCell;
 use std::sync::atomic::AtomicU64;
@@ -19,6 +20,7 @@ pub use engine::{EngineFigures, GaugePart};
 pub use log::{line_lost, lost_lines};
 pub use process::resident;
 pub use seed::ClosedSets;
+pub use series::{Series, show_only};
 
 use crate::chat::SCORE_BINS;
 

@@ -53,7 +53,12 @@ fn ask(local: &Local, salt: usize, words: usize, tokens: usize, key: bool) -> an
     });
     let mut request = parse_request(body.to_string().into())?;
     request.controls.key = key.then(|| "bench".into());
-    Ok(local.answer(Call { request: Arc::new(request), model: local.profile().model.clone(), again: false }))
+    Ok(local.answer(Call {
+        request: Arc::new(request),
+        model: local.profile().model.clone(),
+        named: true,
+        again: false,
+    }))
 }
 
 /// Reads to the end; seconds to the first chunk, and the usage.

@@ -237,7 +237,8 @@ async fn decode(
     let request = Arc::new(parse_request(body.to_string().into())?);
     while !stop.load(Relaxed) {
         let model = local.profile().model.clone();
-        let mut chunks = local.answer(Call { request: Arc::clone(&request), model, again: false });
+        let mut chunks =
+            local.answer(Call { request: Arc::clone(&request), model, named: true, again: false });
         while let Some(chunk) = chunks.next().await {
             let chunk = chunk?;
             tokens.fetch_add(u64::from(chunk.commits()), Relaxed);

@@ -50,7 +50,9 @@ pub fn bound(
     (suite, folder): (&Suite, &Path),
     remote_model: &str,
 ) -> Result<Bound, String> {
-    let Present { classifier, tokenizer, local_model, .. } = Present::look(config, paths);
+    let present = Present::look(config, paths);
+    let local_model = present.local_hash().map(str::to_owned);
+    let Present { classifier, tokenizer, .. } = present;
     let unread = |what: &str, name: &str| format!("{what}: {} cannot be read", paths.model(name).display());
     let classifier_unread = || unread("classifier.model", &config.classifier.model);
     Ok(Bound {

@@ -20,7 +20,7 @@ use crate::evals::{
 use crate::ledger::{Ledger, Origin};
 use crate::onnx::sha256;
 use crate::pipeline::{Answer, Pipeline};
-use crate::routing::{LOCAL, REMOTE, folder_hash};
+use crate::routing::{LOCAL, REMOTE, model_hash};
 
 /// A gateway for evals.
 pub struct EvalHouse {
@@ -45,9 +45,9 @@ impl EvalHouse {
         let facts = GatewayFacts {
             policy: house.config.policy.clone(),
             policies: house.pipeline.policy_hashes().collect::<BTreeMap<_, _>>(),
-            classifier: model_hash(&paths.model(&house.config.classifier.model)),
+            classifier: graph_hash(&paths.model(&house.config.classifier.model)),
             // Weights may lie beside the graph, so the whole folder counts.
-            local_model: folder_hash(&paths.model(&house.config.local.model)),
+            local_model: model_hash(&paths.model(&house.config.local.model)),
             price: priced.then(|| {
                 let ledger = Arc::clone(&ledger);
                 Price::new(model.clone(), move |usage| ledger.prices().cost(&model, usage))
@@ -163,6 +163,6 @@ fn served_by(id: Option<&BackendId>) -> ServedBy {
 }
 
 /// The hash of a model's graph, where there is one.
-fn model_hash(folder: &Path) -> Option<String> {
+fn graph_hash(folder: &Path) -> Option<String> {
     sha256(&folder.join("model.onnx")).ok()
 }

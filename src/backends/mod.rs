@@ -90,6 +90,8 @@ pub struct Call {
     pub request: Arc<ChatRequest>,
     /// The model to use; one of the profile's models.
     pub model: String,
+    /// Whether the caller asked for the local model, by name, alias or header: only then are token ids its own.
+    pub named: bool,
     /// Whether a connection broke under the attempt before: then none that was used before is used again.
     pub again: bool,
 }

@@ -50,6 +50,8 @@ impl FinishReason {
 pub enum Delta {
     /// Text.
     Text(String),
+    /// What a model thinks before its text; no part of it.
+    Reasoning(String),
     /// A piece of tool calls, in OpenAI's form.
     ToolCalls(Value),
     /// A refusal.
@@ -129,7 +131,8 @@ impl Chunk {
         Self { events: vec![event], ..Self::default() }
     }
 
-    /// Whether this chunk commits the reply: content, a tool call, a refusal, a finish or a whole answer.
+    /// Whether this chunk commits the reply: content, thoughts that were read, a tool call, a refusal, a finish or a
+    /// whole answer.
     pub fn commits(&self) -> bool {
         self.events.iter().any(|event| match event {
             Event::Delta { .. } | Event::Finish { .. } | Event::Whole { .. } => true,

@@ -32,7 +32,8 @@ pub struct Original {
 /// How to choose the next token, and when to stop.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sampling {
-    /// 0 to 2; 0 is greedy. `None`: the backend's default (1).
+    /// 0 to 2; 0 is greedy. `None`: the backend's default. A local model's folder declares it; where that is greedy,
+    /// several answers are drawn with 1.
     pub temperature: Option<f32>,
     /// Nucleus, in `(0, 1]`.
     pub top_p: Option<f32>,

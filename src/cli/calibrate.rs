@@ -9,7 +9,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail, ensure};
 
 use super::Context;
-use super::eval::files::say;
+use super::eval::files::{say, warn_of_unnamed_model};
 use super::eval::house::{open_gateway, remote_price};
 use super::eval::interrupted;
 use super::eval::judge::JudgeArgs;
@@ -229,17 +229,14 @@ fn tiers(
     let Some(local) = local else {
         bail!("{}: no answers of `{ALWAYS_LOCAL}`; {}", file.display(), mend("local"));
     };
-    let installed = Present::look(config, paths).local_model;
-    match (local.model_hash(), &installed) {
+    let present = Present::look(config, paths);
+    match (local.model_hash(), present.local_hash()) {
         (Some(then), Some(now)) if then != now => bail!(
             "{}: the local answers are those of another model than local.model `{}`: record them anew",
             file.display(),
             config.local.model
         ),
-        (None, _) => eprintln!(
-            "{} does not say which local model answered; it is taken for the installed one",
-            file.display()
-        ),
+        (None, _) => warn_of_unnamed_model(file),
         _ => {}
     }
     let remote = match args.remote {

@@ -15,7 +15,7 @@ use serde::Serialize;
 use super::Context;
 use crate::app::held_to_golden;
 use crate::chat::{BackendId, BoundaryBackendId, ChatRequest, Needs};
-use crate::config::{Config, ConfigError, Paths};
+use crate::config::{Config, ConfigError, Paths, model_root};
 use crate::ledger::{Estimate, Prices, estimate};
 use crate::metrics::Metrics;
 use crate::routing::{self, Explanation, LOCAL, Presence, Question, REMOTE, Router, Seat, View};
@@ -127,7 +127,8 @@ fn assumed_view(config: &Config, paths: &Paths) -> View {
 
 /// The context that the local model's folder declares.
 fn local_context(config: &Config, paths: &Paths) -> u32 {
-    let folder = paths.model(&config.local.model);
+    let model = paths.model(&config.local.model);
+    let folder = model_root(&model).map_or(model.as_path(), |(folder, _)| folder);
     let read = |file: &str, pointer: &str| {
         let text = std::fs::read(folder.join(file)).ok()?;
         let value: serde_json::Value = serde_json::from_slice(&text).ok()?;

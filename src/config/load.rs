@@ -1,9 +1,10 @@
 //! Reads and checks the settings. Reports every problem with its file and key; binds and opens nothing else.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::{Config, SCHEMA_VERSION, paths};
+use super::{Config, SCHEMA_VERSION, environment, paths};
 
 /// One thing that is wrong, where, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,28 +61,34 @@ impl fmt::Display for ConfigError {
 /// Every unreadable file, unknown key, wrong type and value out of range, together.
 pub fn load(file: Option<&Path>) -> Result<Config, ConfigError> {
     let file = file.map(Path::to_path_buf).or_else(paths::default_config_file);
-    let blame =
-        |message: String| ConfigError { problems: vec![Problem { file: file.clone(), key: None, message }] };
+    read(file.as_deref(), std::env::vars_os())
+}
+
+/// The defaults, under a file, under variables.
+pub(super) fn read(
+    file: Option<&Path>,
+    variables: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Result<Config, ConfigError> {
+    let blame = |message: String| ConfigError {
+        problems: vec![Problem { file: file.map(Path::to_path_buf), key: None, message }],
+    };
     let mut builder = ::config::Config::builder();
-    if let Some(path) = &file {
+    if let Some(path) = file {
         let text =
             std::fs::read_to_string(path).map_err(|error| blame(format!("cannot be read: {error}")))?;
         text.parse::<toml::Table>().map_err(|error| blame(malformed(&text, &error)))?;
         builder = builder.add_source(::config::File::from_str(&text, ::config::FileFormat::Toml));
     }
-    let environment = ::config::Environment::with_prefix("CROSSOVER")
-        .prefix_separator("__")
-        .separator("__")
-        .convert_case(::config::Case::Kebab)
-        .try_parsing(true);
-    let merged = builder.add_source(environment).build().map_err(|error| blame(without_value(&error)))?;
+    let builder =
+        environment::lay(builder, variables).map_err(|problem| ConfigError { problems: vec![problem] })?;
+    let merged = builder.build().map_err(|error| blame(without_value(&error)))?;
     let config: Config = merged.try_deserialize().map_err(|error| blame(without_value(&error)))?;
     let mut problems = check(&config);
     if problems.is_empty() {
         return Ok(config);
     }
     for problem in &mut problems {
-        problem.file.clone_from(&file);
+        problem.file = file.map(Path::to_path_buf);
     }
     Err(ConfigError { problems })
 }

@@ -1,12 +1,14 @@
 //! `[local]`: the model in this process, and what its hardware and energy cost.
 
-use std::path::PathBuf;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::load::Problem;
 use super::log::LogConfig;
+use super::model_root;
 
 /// `[local]`.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -215,9 +217,11 @@ impl LocalConfig {
     }
 }
 
-/// What a model that is written as a name or path is called.
+/// What a model that is written as a name or path is called: as its folder is, where a graph is named.
 fn name_of(model: &str) -> &str {
-    model.trim_end_matches('/').rsplit('/').next().unwrap_or(model)
+    let path = Path::new(model);
+    let folder = model_root(path).map_or(path, |(folder, _)| folder);
+    folder.file_name().and_then(OsStr::to_str).unwrap_or(model)
 }
 
 #[cfg(test)]
@@ -234,6 +238,7 @@ mod tests {
             problems.into_iter().filter_map(|problem| problem.key).collect::<Vec<_>>()
         };
         assert!(problems(&["tiny", "/elsewhere/big/"], &["big", "starter"]).is_empty());
+        assert!(problems(&["/a/one/onnx/model.onnx", "/a/two/model_q4.onnx"], &["two"]).is_empty());
         assert_eq!(problems(&["tiny", "x/tiny"], &[]), ["local.models"]);
         assert_eq!(problems(&["./starter"], &["tiny"]), ["local.models", "local.warm"]);
     }

@@ -4,6 +4,7 @@
 mod classifier;
 mod early_gate;
 mod embeddings;
+mod environment;
 mod golden;
 mod ledger;
 mod load;
@@ -25,7 +26,7 @@ pub use ledger::LedgerConfig;
 pub use load::{ConfigError, Problem, load};
 pub use local::{Isolation, LocalConfig, Speculation, WorkerConfig};
 pub use log::{LogConfig, LogFormat};
-pub use paths::Paths;
+pub use paths::{GRAPH_FOLDER, Paths, model_root};
 pub use remote::{RemoteConfig, Secret};
 pub use server::ServerConfig;
 

@@ -1,4 +1,5 @@
-//! Where things lie on disk: configuration, state, models and policies. Finds, never creates, except the state folder.
+//! Where things lie on disk: configuration, state, models and policies, and which folder a model's path means. Finds,
+//! never creates, except the state folder.
 
 use std::path::{Path, PathBuf};
 
@@ -26,7 +27,8 @@ impl Paths {
         }
     }
 
-    /// A model's folder: `name` itself where it is a path, else below the models folder, else among the pulled models.
+    /// A model's folder, or the graph that was named in its place (see [`model_root`]): `name` itself where it is a path,
+    /// else below the models folder, else among the pulled models.
     pub fn model(&self, name: &str) -> PathBuf {
         if name.contains('/') {
             return PathBuf::from(name);
@@ -39,6 +41,23 @@ impl Paths {
     pub fn pulled(&self) -> PathBuf {
         self.state.join("models")
     }
+}
+
+/// Where the graphs of Hugging Face's layout lie in a model's folder, unless beside its other files.
+pub const GRAPH_FOLDER: &str = "onnx";
+
+/// The folder of the model that `path` names, and the graph's path below it where `path` is a graph in the folder or in
+/// its [`GRAPH_FOLDER`]. `None`: it is no folder, and is not called as a graph is. Whether the graph is there is not asked.
+pub fn model_root(path: &Path) -> Option<(&Path, Option<&Path>)> {
+    if path.is_dir() {
+        return Some((path, None));
+    }
+    let beside = path.parent().filter(|_| path.extension().is_some_and(|kind| kind == "onnx"))?;
+    let inner = beside.file_name().is_some_and(|name| name == GRAPH_FOLDER);
+    let root = if inner { beside.parent().unwrap_or(beside) } else { beside };
+    let graph = path.strip_prefix(root).ok()?;
+    let root = if root.as_os_str().is_empty() { Path::new(".") } else { root };
+    Some((root, Some(graph)))
 }
 
 /// The first existing candidate for a data folder, else the one in the working folder.
@@ -69,4 +88,23 @@ pub(crate) fn default_config_file() -> Option<PathBuf> {
     std::iter::once(PathBuf::from("crossover.toml"))
         .chain(home.map(|home| home.join("crossover/crossover.toml")))
         .find(|file| file.is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_graph_s_model_is_the_folder_around_it() {
+        let model = tempfile::tempdir().unwrap();
+        assert_eq!(model_root(model.path()), Some((model.path(), None)));
+        for graph in ["model.onnx", "onnx/model_q4.onnx"] {
+            let path = model.path().join(graph);
+            assert_eq!(model_root(&path), Some((model.path(), Some(Path::new(graph)))));
+        }
+        let here = Some((Path::new("."), Some(Path::new("onnx/model.onnx"))));
+        assert_eq!(model_root(Path::new("onnx/model.onnx")), here);
+        assert_eq!(model_root(Path::new("./onnx/model.onnx")), here);
+        assert_eq!(model_root(Path::new("/nowhere/model")), None);
+    }
 }

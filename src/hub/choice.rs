@@ -5,7 +5,7 @@ use regex::Regex;
 
 use super::HubError;
 use super::client::Remote;
-use super::reference::is_confined;
+use super::reference::{is_confined, is_storable};
 
 /// Small files that belong to any model.
 const COMPANIONS: &[&str] = &[
@@ -35,6 +35,20 @@ const GRAPHS: &[&str] = &[
     "onnx/model.onnx",
     "model.onnx",
 ];
+/// Where an embedding model's graph may lie, best first: the precise ones, since such models are small.
+/// `backends/local/embed` opens the first that is there, so that what a pull takes can be opened.
+pub const EMBEDDING_GRAPHS: &[&str] = &[
+    "onnx/model.onnx",
+    "model.onnx",
+    "onnx/model_quantized.onnx",
+    "model_quantized.onnx",
+    "onnx/model_int8.onnx",
+    "model_int8.onnx",
+    "onnx/model_q4.onnx",
+    "model_q4.onnx",
+];
+/// Mark an embedding model: they say how the vectors of a text's tokens become one.
+const POOLING: &[&str] = &["1_Pooling/config.json", "modules.json"];
 /// Marks a folder in ONNX Runtime GenAI's layout.
 const GENAI: &str = "genai_config.json";
 
@@ -86,8 +100,8 @@ pub(super) fn choose(
     let wanted =
         |file: &Chosen| is_companion(&file.path) || patterns.iter().any(|one| one.is_match(&file.path));
     let files: Vec<Chosen> = inside.into_iter().filter(wanted).collect();
-    match files.iter().find(|file| is_ours(&file.path)) {
-        Some(file) => Err(no(format!("`{}` is a name that Crossover keeps for itself", file.path))),
+    match files.iter().find_map(|file| Some(format!("`{}` {}", file.path, fault(&file.path)?))) {
+        Some(why) => Err(no(why)),
         None => Ok(Choice { folder, files }),
     }
 }
@@ -121,7 +135,8 @@ fn usual_files(inside: &[Chosen]) -> Result<String, String> {
     if has(GENAI) {
         return Ok(r"^[^/]+\.onnx[^/]*$".to_owned());
     }
-    if let Some(graph) = GRAPHS.iter().find(|graph| has(graph)) {
+    let usual = if embeds(inside.iter().map(|file| file.path.as_str())) { EMBEDDING_GRAPHS } else { GRAPHS };
+    if let Some(graph) = usual.iter().find(|graph| has(graph)) {
         return Ok(expression(graph));
     }
     let graphs: Vec<&str> =
@@ -145,9 +160,24 @@ pub(super) fn names(pattern: &str, path: &str) -> bool {
     Regex::new(&expression(pattern)).is_ok_and(|pattern| pattern.is_match(path))
 }
 
+/// Whether files with these paths are an embedding model's.
+pub(super) fn embeds<'a>(mut paths: impl Iterator<Item = &'a str>) -> bool {
+    paths.any(|path| POOLING.contains(&path))
+}
+
 fn is_companion(path: &str) -> bool {
     COMPANIONS.contains(&path)
         || (!path.contains('/') && LICENCES.iter().any(|licence| path.starts_with(licence)))
+}
+
+/// Why a file cannot be kept under its path, if it cannot.
+fn fault(path: &str) -> Option<&'static str> {
+    if is_ours(path) {
+        return Some("is a name that Crossover keeps for itself");
+    }
+    let why = "cannot be kept here: a part of its path holds a `:`, or is longer than file systems take; choose other \
+               files with --file";
+    (!is_storable(path)).then_some(why)
 }
 
 fn is_ours(path: &str) -> bool {
@@ -206,6 +236,11 @@ mod tests {
     fn an_embedding_model_comes_with_what_says_how_to_pool() {
         let all = ["1_Pooling/config.json", "modules.json", "onnx/model.onnx", "sentence_bert_config.json"];
         assert_eq!(taken(&all, "", &[]).unwrap(), all);
+        let both = [&all[..3], &["onnx/model_q4.onnx"]].concat();
+        assert_eq!(taken(&both, "", &[]).unwrap(), all[..3], "the one that the embedder likes best");
+        let bare = ["onnx/model_q4.onnx", "tokenizer.json"];
+        assert_eq!(taken(&bare, "", &[]).unwrap(), bare);
+        assert!(GRAPHS.iter().all(|graph| EMBEDDING_GRAPHS.contains(graph)), "it opens any usual choice");
     }
 
     #[test]
@@ -226,6 +261,17 @@ mod tests {
         assert!(taken(&["a.onnx", "b.onnx"], "", &[]).unwrap_err().contains("--file: a.onnx, b.onnx"));
         assert!(taken(HF, "nowhere", &[]).unwrap_err().contains("nowhere"));
         assert!(taken(HF, "", &["onnx/model_q5.onnx"]).unwrap_err().contains("1. pattern"));
+    }
+
+    #[test]
+    fn a_name_that_cannot_be_kept_is_refused_only_where_it_is_wanted() {
+        let long = "x".repeat(250);
+        let all = ["model.onnx", "img/a:b.png", long.as_str()];
+        assert_eq!(taken(&all, "", &[]).unwrap(), ["model.onnx"]);
+        for (pattern, named) in [("img/*", "`img/a:b.png`"), ("x*", long.as_str())] {
+            let why = taken(&all, "", &[pattern]).unwrap_err();
+            assert!(why.contains(named) && why.contains("--file") && !why.contains("outside"), "{why}");
+        }
     }
 
     #[test]

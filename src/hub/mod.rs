@@ -16,6 +16,7 @@ mod store;
 mod transport;
 
 pub use catalogue::{Catalogue, Entry};
+pub use choice::EMBEDDING_GRAPHS;
 pub use client::{Event, Hub, Watch};
 pub use pull::{Pulled, Wanted, pull};
 pub use record::{Record, RecordError, Recorded, Standing};

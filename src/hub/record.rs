@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::choice::embeds;
 use super::digest::sha256;
 use super::reference::is_confined;
 use super::stamp::Stamps;
@@ -131,6 +132,11 @@ impl Record {
         let text = toml::to_string(self).map_err(std::io::Error::other)?;
         let head = "# Written by `crossover models pull`; the files are held against it when the model is loaded.\n\n";
         std::fs::write(folder.join(Self::FILE), format!("{head}{text}"))
+    }
+
+    /// Whether it is an embedding model, by files that no other model has.
+    pub fn embeds(&self) -> bool {
+        embeds(self.files.iter().map(|file| file.path.as_str()))
     }
 
     /// Bytes of all files.

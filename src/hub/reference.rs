@@ -2,9 +2,12 @@
 //! and file paths. Promises: what passes here can neither leave a folder nor change a URL's meaning.
 
 use super::HubError;
+use super::fetch::PART;
 
-/// Longest part of a name, in bytes: what usual file systems take.
+/// Longest part of a repository's, a revision's or a model's name, in bytes.
 const LONGEST: usize = 128;
+/// Longest part of a path, in bytes: what usual file systems take, with the ending of a file that is not whole.
+const LONGEST_PART: usize = 255 - PART.len();
 
 /// A repository at a revision: `organisation/repository@revision`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,14 +61,16 @@ pub(super) fn is_commit(text: &str) -> bool {
 
 /// A file's path inside a repository, if it stays inside any folder that it is put below.
 pub(super) fn is_confined(path: &str) -> bool {
-    let fits = |part: &str| {
-        !part.is_empty()
-            && part.len() <= LONGEST
-            && part != "."
-            && part != ".."
-            && !part.contains(|byte: char| byte.is_control() || matches!(byte, '\\' | ':'))
+    let stays = |part: &str| {
+        !matches!(part, "" | "." | "..")
+            && !part.contains(|letter: char| letter.is_control() || letter == '\\')
     };
-    path.split('/').all(fits)
+    path.split('/').all(stays)
+}
+
+/// Whether file systems take such a path.
+pub(super) fn is_storable(path: &str) -> bool {
+    path.split('/').all(|part| part.len() <= LONGEST_PART && !part.contains(':'))
 }
 
 fn is_plain(part: &str) -> bool {
@@ -96,11 +101,14 @@ mod tests {
             assert!(name_of(bad).is_err(), "{bad}");
         }
         assert_eq!(name_of("Qwen2.5-0.5B_x").unwrap(), "Qwen2.5-0.5B_x");
-        for good in ["a", "onnx/model_q4.onnx", ".gitattributes", "a b"] {
-            assert!(is_confined(good), "{good}");
+        for good in ["a", "onnx/model_q4.onnx", ".gitattributes", "a b", &"a".repeat(240)] {
+            assert!(is_confined(good) && is_storable(good), "{good}");
         }
-        for bad in ["", "/a", "a/", "a//b", "../a", "a/../b", "./a", "a\\b", "c:a", "a\n"] {
+        for bad in ["", "/a", "a/", "a//b", "../a", "a/../b", "./a", "a\\b", "a\n"] {
             assert!(!is_confined(bad), "{bad:?}");
+        }
+        for odd in ["c:a", "img/10:20.png", &"a".repeat(241)] {
+            assert!(is_confined(odd) && !is_storable(odd), "{odd}");
         }
         assert!(is_commit(&"a1".repeat(20)) && !is_commit("main"));
     }

@@ -25,6 +25,14 @@ pub struct Estimate {
     pub assumes: String,
 }
 
+/// Tokens of an answer: as many as are foretold, and no more than are allowed.
+fn expected(predicted: Option<u32>, most: Option<u32>) -> u32 {
+    match (predicted, most) {
+        (Some(predicted), Some(most)) => predicted.min(most),
+        (predicted, most) => predicted.or(most).unwrap_or(ANSWER_TOKENS),
+    }
+}
+
 /// One estimate for each target of a decision, in its order.
 pub fn estimate(
     prices: &Prices,
@@ -33,7 +41,7 @@ pub fn estimate(
     explanation: &Explanation,
 ) -> Vec<Estimate> {
     let predicted = explanation.verdict.as_ref().and_then(|verdict| verdict.expected_output_tokens);
-    let answer = predicted.or(explanation.signals.max_tokens).unwrap_or(ANSWER_TOKENS);
+    let answer = expected(predicted, explanation.signals.max_tokens);
     let prompt = explanation.signals.prompt_tokens;
     let one = |target: &BackendId| {
         if target.as_str() == LOCAL {
@@ -55,4 +63,18 @@ pub fn estimate(
         }
     };
     explanation.targets.iter().map(one).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_estimated_no_longer_than_it_may_be() {
+        assert_eq!(expected(Some(200), Some(5)), 5);
+        assert_eq!(expected(Some(20), Some(500)), 20);
+        assert_eq!(expected(None, Some(500)), 500);
+        assert_eq!(expected(Some(20), None), 20);
+        assert_eq!(expected(None, None), ANSWER_TOKENS);
+    }
 }

@@ -8,7 +8,7 @@ use rusqlite::{Row, named_params};
 
 use super::{LedgerError, Origin, schema};
 use crate::chat::Micros;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Series, show_only};
 
 /// Most subjects that become metric series, over all suites.
 const MOST_SERIES: usize = 200;
@@ -18,6 +18,16 @@ SELECT run_id, at_ms, suite, version, subject, quality, ci_low, ci_high, local_s
 FROM eval_runs AS run
 WHERE origin = ?1 AND run_id = (
     SELECT run_id FROM eval_runs WHERE suite = run.suite AND origin = ?1 ORDER BY at_ms DESC, rowid DESC LIMIT 1
+)
+ORDER BY suite, rowid";
+
+/// Each tier is asked in a run of its own.
+const LATEST_GOLDEN: &str = "
+SELECT run_id, at_ms, suite, version, subject, quality, ci_low, ci_high, local_share, cost_micros, n, hashes
+FROM eval_runs AS run
+WHERE origin = ?1 AND rowid = (
+    SELECT rowid FROM eval_runs WHERE suite = run.suite AND subject = run.subject AND origin = ?1
+    ORDER BY at_ms DESC, rowid DESC LIMIT 1
 )
 ORDER BY suite, rowid";
 
@@ -103,14 +113,14 @@ fn insert(path: &Path, runs: &[EvalRun], origin: Origin) -> Result<(), LedgerErr
 /// # Errors
 /// When the file cannot be read.
 pub fn latest_eval_runs(path: &Path) -> Result<Vec<EvalRun>, LedgerError> {
-    latest(path, Origin::Eval)
+    latest(path, LATEST, Origin::Eval)
 }
 
-fn latest(path: &Path, origin: Origin) -> Result<Vec<EvalRun>, LedgerError> {
+fn latest(path: &Path, query: &str, origin: Origin) -> Result<Vec<EvalRun>, LedgerError> {
     let blame =
         |error: rusqlite::Error| LedgerError::file(path, format!("eval runs cannot be read: {error}"));
     let Some(connection) = schema::open_in_form(path)? else { return Ok(vec![]) };
-    let mut statement = connection.prepare(LATEST).map_err(blame)?;
+    let mut statement = connection.prepare(query).map_err(blame)?;
     let rows = statement.query_map([origin.label()], read).map_err(blame)?;
     rows.collect::<rusqlite::Result<_>>().map_err(blame)
 }
@@ -138,24 +148,23 @@ fn read(row: &Row<'_>) -> rusqlite::Result<EvalRun> {
 /// # Errors
 /// When the file cannot be read.
 pub fn export_evals(path: &Path, metrics: &Metrics) -> Result<(), LedgerError> {
-    for run in latest_eval_runs(path)?.iter().take(MOST_SERIES) {
-        let labels = [run.suite.as_str(), run.subject.as_str()];
-        if let Some(quality) = run.quality {
-            metrics.eval_quality.with_label_values(&labels).set(quality);
-        }
-        if let Some(share) = run.local_share {
-            metrics.eval_local_share.with_label_values(&labels).set(share);
-        }
-        if let Some(cost) = run.cost {
-            metrics.eval_cost_usd.with_label_values(&labels).set(cost.as_dollars());
-        }
-    }
-    for run in latest(path, Origin::Golden)?.iter().take(MOST_SERIES) {
-        if let Some(quality) = run.quality {
-            metrics.backend_quality.with_label_values(&[&run.subject, &run.suite]).set(quality);
-        }
-    }
+    let runs = latest_eval_runs(path)?;
+    let of = |value: fn(&EvalRun) -> Option<f64>| {
+        let known = |run| Some((series("suite", run, "subject"), value(run)?));
+        runs.iter().take(MOST_SERIES).filter_map(known).collect()
+    };
+    show_only(&metrics.eval_quality, &of(|run| run.quality));
+    show_only(&metrics.eval_local_share, &of(|run| run.local_share));
+    show_only(&metrics.eval_cost_usd, &of(|run| run.cost.map(Micros::as_dollars)));
+
+    let runs = latest(path, LATEST_GOLDEN, Origin::Golden)?;
+    let known = |run| Some((series("suite", run, "backend"), run.quality?));
+    show_only(&metrics.backend_quality, &runs.iter().take(MOST_SERIES).filter_map(known).collect());
     Ok(())
+}
+
+fn series<'a>(suite: &'a str, run: &'a EvalRun, subject: &'a str) -> Series<'a> {
+    Series::from([(suite, run.suite.as_str()), (subject, run.subject.as_str())])
 }
 
 #[cfg(test)]
@@ -199,5 +208,42 @@ mod tests {
         assert!(text.contains("crossover_eval_quality{subject=\"balanced\",suite=\"intent\"} 0.8"), "{text}");
         assert!(!text.contains("crossover_eval_quality{subject=\"always-local\""), "unscored is not 0");
         assert!(text.contains("crossover_eval_cost_usd{subject=\"always-local\",suite=\"intent\"} 0.00125"));
+    }
+
+    #[test]
+    fn what_the_newest_run_does_not_tell_is_no_longer_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.sqlite");
+        let metrics = Metrics::new().unwrap();
+        let both = [run("a", 1, "intent", "balanced", Some(0.7)), run("a", 1, "intent", "old", Some(0.6))];
+        insert_eval_runs(&path, &both).unwrap();
+        export_evals(&path, &metrics).unwrap();
+        insert_eval_runs(&path, &[run("b", 2, "intent", "balanced", None)]).unwrap();
+        export_evals(&path, &metrics).unwrap();
+        let text = String::from_utf8(metrics.render().unwrap()).unwrap();
+        assert!(!text.contains("crossover_eval_quality{"), "{text}");
+        assert!(
+            text.contains("crossover_eval_local_share{subject=\"balanced\",suite=\"intent\"} 0.5"),
+            "{text}"
+        );
+        assert!(!text.contains("subject=\"old\""), "{text}");
+    }
+
+    #[test]
+    fn each_tier_shows_its_own_newest_golden_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.sqlite");
+        for (id, at, tier, quality) in
+            [("g1", 1, "local", 0.3), ("g2", 2, "local", 0.4), ("g3", 3, "remote", 0.9)]
+        {
+            insert_golden_runs(&path, &[run(id, at, "intent", tier, Some(quality))]).unwrap();
+        }
+        let metrics = Metrics::new().unwrap();
+        export_evals(&path, &metrics).unwrap();
+        let text = String::from_utf8(metrics.render().unwrap()).unwrap();
+        for (tier, quality) in [("local", 0.4), ("remote", 0.9)] {
+            let line = format!("crossover_backend_quality{{backend=\"{tier}\",suite=\"intent\"}} {quality}");
+            assert!(text.contains(&line), "{text}");
+        }
     }
 }

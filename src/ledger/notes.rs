@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
 
 use super::{LedgerError, schema};
 
@@ -47,7 +47,8 @@ impl Notes {
 
     pub(crate) fn feedback(&self, request_id: &str, score: f64) -> Result<Noted, NoteError> {
         self.with(|connection| {
-            let transaction = connection.transaction()?;
+            // One that begins to read and writes later is refused at once, however long others may be waited for.
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let found = transaction
                 .query_row(
                     "SELECT policy, served_by FROM outcomes
@@ -95,4 +96,26 @@ impl Notes {
 
 fn now_ms() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_verdict_waits_for_a_writer_in_mid_transaction() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.sqlite");
+        let writer = schema::open(&path).unwrap();
+        let notes = Notes::new(&path);
+        assert!(matches!(notes.feedback("nobody", 1.0), Err(NoteError::Unknown)));
+        writer.execute_batch("BEGIN IMMEDIATE; DELETE FROM feedback;").unwrap();
+        let told = tokio::task::spawn_blocking(move || notes.feedback("nobody", 1.0));
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        writer.execute_batch("COMMIT").unwrap();
+        let told = told.await.unwrap();
+        assert!(matches!(told, Err(NoteError::Unknown)), "{told:?}");
+    }
 }

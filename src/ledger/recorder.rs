@@ -161,7 +161,10 @@ impl Recorder {
         for event in &chunk.events {
             match event {
                 Event::Usage(usage) => call.usage = Some(*usage),
-                Event::Delta { delta: Delta::Text(text) | Delta::Refusal(text), .. } => {
+                Event::Delta {
+                    delta: Delta::Text(text) | Delta::Reasoning(text) | Delta::Refusal(text),
+                    ..
+                } => {
                     call.text_bytes += text.len();
                     call.pieces += 1;
                 }

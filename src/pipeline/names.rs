@@ -79,7 +79,9 @@ pub struct Destination {
 impl Destination {
     /// The call to a backend, with the model that it shall use.
     pub(super) fn call(&self, request: Arc<ChatRequest>, profile: &Profile) -> Call {
-        Call { request, model: self.model_of(profile).to_owned(), again: false }
+        // An exact model of the local backend's is a control too.
+        let named = matches!(self.control, Control::OnlyLocal | Control::PreferLocal);
+        Call { request, model: self.model_of(profile).to_owned(), named, again: false }
     }
 
     /// The model that a backend shall use: the exact one asked for, else its default.

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::classifier::Head;
 use crate::chat::SCORE_BINS;
 
-pub use bound::{Bound, GoldenSet, Mismatch, Present, folder_hash};
+pub use bound::{Bound, GoldenSet, Mismatch, Present, model_hash};
 pub use standing::Standing;
 
 /// The only form of the file that this version reads.

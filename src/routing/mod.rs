@@ -16,7 +16,7 @@ mod view;
 
 pub use calibration::{
     Bound, Calibration, CalibrationError, Figure, GOLD, Goal, GoldenSet, HeadChoice, Measured, Mismatch,
-    Present, RiskOf, Rows, SCHEMA, Standing, folder_hash,
+    Present, RiskOf, Rows, SCHEMA, Standing, model_hash,
 };
 pub use classifier::{Classifier, ClassifierError, Head, LoadError, OnnxClassifier, Reading, Verdict};
 pub use decision::{Decision, NonEmpty, Plan, PolicyVersion, Reason, Unconfined};

@@ -128,6 +128,52 @@ async fn a_recording_is_taken_up_and_judged_offline() {
     }
 }
 
+/// The `model_hash` of each line of the local tier, and whether any other line has one.
+fn model_hashes(answers: &Path) -> (Vec<Option<String>>, bool) {
+    let text = std::fs::read_to_string(answers).unwrap();
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let (local, others): (Vec<&Value>, Vec<&Value>) =
+        lines.iter().partition(|line| line["subject"] == "always-local");
+    let hash = |line: &&Value| line["model_hash"].as_str().map(str::to_owned);
+    (local.iter().map(hash).collect(), others.iter().any(|line| hash(line).is_some()))
+}
+
+#[tokio::test]
+async fn saved_answers_name_their_model_and_are_not_taken_for_another_s() {
+    let folder = tempfile::tempdir().unwrap();
+    let (state, suite) = (folder.path(), suite(folder.path(), 3));
+    let run = async |out: &str, more: &[&str]| {
+        let mut command = crossover(state);
+        command.args(["eval", "run", "--save-answers", "--out"]).arg(state.join(out)).arg(&suite);
+        finish(command.args(more)).await
+    };
+    let output = run("first.json", &["--policy", "balanced"]).await;
+    assert!(output.status.success(), "{}", said(&output));
+    let saved = state.join("first.answers.jsonl");
+    let (hashes, others) = model_hashes(&saved);
+    let hash = hashes[0].clone().unwrap();
+    assert_eq!((hash.len(), hashes, others), (64, vec![Some(hash.clone()); 3], false));
+
+    let named = saved.to_str().unwrap();
+    let output = run("again.json", &["--recorded", named]).await;
+    assert!(output.status.success(), "{}", said(&output));
+    assert_eq!(model_hashes(&state.join("again.answers.jsonl")).0, vec![Some(hash.clone()); 3]);
+
+    let text = std::fs::read_to_string(&saved).unwrap();
+    std::fs::write(&saved, text.replace(&hash, &"0".repeat(64))).unwrap();
+    let regraded = ["--policy", "local-first", "--recorded", named];
+    let output = run("other.json", &regraded).await;
+    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+    assert!(said(&output).contains("are another model's than the installed one's"), "{}", said(&output));
+
+    // Answers that name no model may be judged, but do not become the installed one's.
+    std::fs::write(&saved, text.replace(&format!(",\"model_hash\":\"{hash}\""), "")).unwrap();
+    let output = run("unnamed.json", &regraded).await;
+    assert!(output.status.success(), "{}", said(&output));
+    assert!(said(&output).contains("does not say which local model answered"), "{}", said(&output));
+    assert_eq!(model_hashes(&state.join("unnamed.answers.jsonl")).0, vec![None; 3]);
+}
+
 #[tokio::test]
 async fn recorded_scores_need_both_tiers() {
     let folder = tempfile::tempdir().unwrap();

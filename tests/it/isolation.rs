@@ -99,6 +99,15 @@ async fn faults(gateway: &Process, kind: &str) -> f64 {
     gateway.metrics().await.sum("local_faults_total", &[("kind", kind)])
 }
 
+/// Waits until a new worker was refused; what is said of the local engine then.
+async fn is_refused(gateway: &Process) -> String {
+    let refused = async { while faults(gateway, "refused").await < 1.0 {} };
+    timeout(PATIENCE, refused).await.expect("the new worker is refused");
+    let ready = gateway.admin("/health/ready").await;
+    assert_eq!(ready.status, 200, "the remote is ready");
+    ready.json()["backends"]["local"].as_str().unwrap().to_owned()
+}
+
 fn ask(model: &str, tokens: u32, stream: bool) -> Value {
     json!({ "model": model, "max_tokens": tokens, "stream": stream, "temperature": 0.8, "seed": 7,
         "messages": [{ "role": "user", "content": "hi" }] })
@@ -181,12 +190,8 @@ async fn a_worker_that_cannot_come_back_is_tried_at_a_bounded_rate_and_said_to_b
     let (file, away) = (isolated.model.join("model.onnx.data"), isolated.model.join("away"));
     std::fs::rename(&file, &away).unwrap();
     signal(first, "KILL");
-    let refused = async { while faults(&gateway, "refused").await < 1.0 {} };
-    timeout(PATIENCE, refused).await.expect("the new worker refuses");
-    let ready = gateway.admin("/health/ready").await;
-    let said = ready.json()["backends"]["local"].as_str().unwrap().to_owned();
+    let said = is_refused(&gateway).await;
     assert!(said.starts_with("down: ") && said.contains("model.onnx"), "{said}");
-    assert_eq!(ready.status, 200, "the remote is ready");
     assert_served(&gateway.post(&[], &ask("auto", 4, false)).await, "remote", "no_local");
     let only = gateway.post(&[("x-crossover-route", "only-local")], &ask("auto", 4, false)).await;
     assert_eq!(only.code(503), "no_local");
@@ -195,6 +200,29 @@ async fn a_worker_that_cannot_come_back_is_tried_at_a_bounded_rate_and_said_to_b
     is_ready(&gateway).await;
     // At once, after one second, after two more: no more attempts than that.
     assert!(faults(&gateway, "refused").await <= 2.0);
+    assert_served(&gateway.post(&[], &ask("auto", 4, false)).await, "local", "default");
+}
+
+#[tokio::test]
+async fn a_worker_is_not_replaced_by_one_with_other_files_than_the_gateway_has_read() {
+    let upstream = ScriptedUpstream::start().await;
+    let isolated = Isolated::new(&upstream);
+    let gateway = isolated.setup.serve().await;
+    let first = worker(&gateway, None).await;
+    let file = isolated.model.join("genai_config.json");
+    let away = isolated.model.with_file_name("genai_config.json");
+    let mut config: Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+    config["model"]["context_length"] = json!(512);
+    std::fs::rename(&file, &away).unwrap();
+    std::fs::write(&file, config.to_string()).unwrap();
+    signal(first, "KILL");
+    let said = is_refused(&gateway).await;
+    assert!(said.starts_with("down: ") && said.contains("have changed"), "{said}");
+    assert!(said.contains("`genai_config.json`") && said.contains("restart the gateway"), "{said}");
+    assert!(children(gateway.pid()).is_empty(), "none is started in vain");
+    assert_served(&gateway.post(&[], &ask("auto", 4, false)).await, "remote", "no_local");
+    std::fs::rename(&away, &file).unwrap();
+    is_ready(&gateway).await;
     assert_served(&gateway.post(&[], &ask("auto", 4, false)).await, "local", "default");
 }
 

@@ -289,6 +289,30 @@ async fn f11_a_repository_cannot_write_outside_of_its_folder() {
 }
 
 #[tokio::test]
+async fn a_name_that_nobody_wants_blocks_nothing() {
+    let hub = ModelHub::start(Served::tiny(LEN)).await;
+    hub.change(|served| served.files.push(Held::small("docs/Screenshot 10:20.png", "png")));
+    let setup = setup(&hub);
+    assert_done(&pull(&setup).await);
+    assert_whole(&setup);
+    let ended = setup.run(&["models", "pull", REPOSITORY, "--name", "all", "--file", "docs/*"]).await;
+    assert_refused(&ended, &["docs/Screenshot 10:20.png", "`:`", "--file"]);
+}
+
+#[tokio::test]
+async fn of_an_embedding_model_the_graph_that_is_opened_is_taken() {
+    let hub = ModelHub::start(Served::tiny(LEN)).await;
+    hub.change(|served| served.files.push(Held::small("modules.json", "[]")));
+    let setup = setup(&hub);
+    let ended = pull(&setup).await;
+    assert_done(&ended);
+    let advice = "[embeddings]\n  enabled = true\n  model = \"tiny\"";
+    assert!(ended.stdout.contains(advice), "{}", ended.stdout);
+    let here = |file: &str| place(&setup).join(file).exists();
+    assert!(here("onnx/model.onnx") && !here("onnx/model_q4.onnx"));
+}
+
+#[tokio::test]
 async fn a_list_without_sizes_is_filled_in_by_asking_for_heads() {
     let hub = ModelHub::start(Served::tiny(LEN).with(&[Fault::Corrupt])).await;
     hub.change(|served| served.bare = true);

@@ -67,6 +67,33 @@ async fn every_name_is_listed_and_can_be_retrieved() {
 }
 
 #[tokio::test]
+async fn token_ids_are_the_local_models_own_under_each_of_its_names() {
+    let upstream = ScriptedUpstream::start().await;
+    let gateway = Gateway::with(&upstream.base_url(), |config| {
+        config.local.enabled = true;
+        config.aliases.insert("small".to_owned(), "local".to_owned());
+        config.aliases.insert("exact".to_owned(), "starter".to_owned());
+    })
+    .await;
+    let biased = |name: &str| {
+        let mut body = chat(name, false);
+        body["max_tokens"] = json!(2);
+        body["logit_bias"] = json!({ "65": 5 });
+        body.to_string()
+    };
+    for name in ["local", "starter", "small", "exact"] {
+        let reply = gateway.send(&[], biased(name)).await;
+        assert_eq!((reply.status, reply.header("x-crossover-route")), (200, "local"), "{name}: {reply:?}");
+    }
+    let header = [("x-crossover-route", "only-local")];
+    assert_eq!(gateway.send(&header, biased("auto")).await.status, 200);
+    // A policy's name is no model's.
+    let error = gateway.send(&[], biased("offline")).await.error(400);
+    assert_eq!(error["param"], "logit_bias");
+    assert_eq!(upstream.bytes_received(), 0);
+}
+
+#[tokio::test]
 async fn names_of_models_policies_and_aliases_lead_where_they_say() {
     let upstream = ScriptedUpstream::start().await;
     let gateway = Gateway::with(&upstream.base_url(), |config| {

@@ -176,6 +176,18 @@ async fn d20_check_lists_every_problem_at_once_and_writes_nothing() {
 }
 
 #[tokio::test]
+async fn the_environment_sets_lists_and_names_with_digits() {
+    let setup = |alias: &str| {
+        Setup::remote_only(NOBODY, "")
+            .env("CROSSOVER__SERVER__ALLOWED_HOSTS", "gw.example,b.example")
+            .env("CROSSOVER__ALIASES__GPT_4O", alias)
+    };
+    let ended = setup("auto").run(&["check"]).await;
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    assert_names(&setup("mars").refuses().await, &["aliases.gpt-4o", "mars"]);
+}
+
+#[tokio::test]
 async fn d20_without_a_local_model_the_remote_serves_alone() {
     let upstream = ScriptedUpstream::start().await;
     let setup =

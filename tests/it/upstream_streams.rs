@@ -190,8 +190,12 @@ async fn c12_leaving_closes_the_upstreams_request_at_once() {
     ];
     for (model, stream, chunks_taken) in cases {
         let ask = request(json!({ "model": "auto", "stream": stream }), false);
-        let mut chunks =
-            house.remote.answer(Call { request: Arc::new(ask), model: model.into(), again: false });
+        let mut chunks = house.remote.answer(Call {
+            request: Arc::new(ask),
+            model: model.into(),
+            named: true,
+            again: false,
+        });
         for _ in 0..chunks_taken {
             chunks.next().await.unwrap().unwrap();
         }
@@ -261,7 +265,7 @@ async fn nothing_is_sent_before_the_first_poll() {
     let upstream = ScriptedUpstream::start().await;
     let house = House::new(&upstream.base_url());
     let ask = Arc::new(request(json!({ "model": "auto", "stream": true }), false));
-    let chunks = house.remote.answer(Call { request: ask, model: "ok".into(), again: false });
+    let chunks = house.remote.answer(Call { request: ask, model: "ok".into(), named: true, again: false });
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert_eq!((upstream.connections(), house.remote.load().active), (0, 0));
     drop(chunks);

@@ -39,7 +39,7 @@ impl Vocabulary {
             starts: Vec::with_capacity(count + 1),
             specials: HashMap::new(),
             longest: 1,
-            leading_space_dropped: spelling == Spelling::SentencePiece,
+            leading_space_dropped: drops_leading_space(&decoder),
         };
         table.starts.push(0);
         for id in 0..u32::try_from(count).map_err(|error| error.to_string())? {
@@ -102,10 +102,23 @@ impl Vocabulary {
     }
 }
 
-/// Reads the decoder's JSON: one step or a sequence of them.
+/// A decoder's JSON is one step or a sequence of them.
+fn steps(decoder: &Value) -> &[Value] {
+    decoder["decoders"].as_array().map_or(std::slice::from_ref(decoder), Vec::as_slice)
+}
+
+/// Whether the decoder takes the space off a text's beginning that the tokenizer put there.
+fn drops_leading_space(decoder: &Value) -> bool {
+    steps(decoder).iter().any(|step| match step["type"].as_str() {
+        Some("Strip") => step["content"] == " " && step["start"].as_u64() >= Some(1),
+        Some("Metaspace") => step["prepend_scheme"] != "never",
+        _ => false,
+    })
+}
+
+/// How the decoder's tokens are written.
 fn spelling(decoder: &Value) -> Result<Spelling, String> {
-    let single = [decoder.clone()];
-    let steps = decoder["decoders"].as_array().map_or(&single[..], Vec::as_slice);
+    let steps = steps(decoder);
     let named = |name: &str| steps.iter().any(|step| step["type"] == name);
     if named("ByteLevel") {
         Ok(Spelling::ByteLevel)
@@ -198,6 +211,8 @@ fn may_go_on(bytes: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn pieces(pieces: &[&[u8]]) -> Vec<String> {
@@ -256,8 +271,33 @@ mod tests {
     }
 
     #[test]
+    fn a_leading_space_goes_where_the_decoder_takes_it() {
+        let replace = json!({ "type": "Replace", "pattern": { "String": "▁" }, "content": " " });
+        let strip = json!({ "type": "Strip", "content": " ", "start": 1, "stop": 0 });
+        let (bytes, fuse) = (json!({ "type": "ByteFallback" }), json!({ "type": "Fuse" }));
+        let sequence = |steps: &[&Value]| json!({ "type": "Sequence", "decoders": steps });
+        let metaspace = |scheme: &str| {
+            drops_leading_space(&json!({ "type": "Metaspace", "replacement": "▁", "prepend_scheme": scheme }))
+        };
+        for (decoder, text) in [
+            (sequence(&[&replace, &bytes, &fuse]), "  x"),
+            (sequence(&[&replace, &bytes, &fuse, &strip]), " x"),
+        ] {
+            let leading_space_dropped = drops_leading_space(&decoder);
+            let mut detokenizer = Detokenizer { held: vec![], leading_space_dropped };
+            let told = ["▁▁", "x"].map(|token| {
+                let mut bytes = vec![];
+                spell(spelling(&decoder).unwrap(), token, &mut bytes);
+                detokenizer.push(&bytes)
+            });
+            assert_eq!(told.concat(), text, "{decoder}");
+        }
+        assert_eq!(["always", "first", "never"].map(metaspace), [true, true, false]);
+    }
+
+    #[test]
     fn unknown_decoders_are_refused_by_name() {
-        let error = spelling(&serde_json::json!({"type": "CTC"})).unwrap_err();
+        let error = spelling(&json!({"type": "CTC"})).unwrap_err();
         assert!(error.contains("CTC"));
     }
 }

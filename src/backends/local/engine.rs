@@ -89,11 +89,16 @@ impl Engine {
     pub(super) fn run(mut self) {
         let _closing = Closing(Arc::clone(&self.queue));
         while !self.queue.is_closed() {
-            self.admit();
-            let prefilled = self.prefill();
-            self.step(prefilled);
-            self.retire();
+            self.round();
         }
+    }
+
+    /// Each step of the loop once.
+    fn round(&mut self) {
+        self.admit();
+        let prefilled = self.prefill();
+        self.step(prefilled);
+        self.retire();
     }
 
     /// Fills free slots from the queue and gives out rows; waits where there is nothing else to do.
@@ -161,7 +166,8 @@ impl Engine {
             let (sequence, context) = (&mut self.sequences[at], self.graph.layout.context);
             // The kernels look tokens up without asking whether there are so many.
             let unknown = |id: &u32| *id as usize >= self.graph.layout.vocabulary;
-            if sequence.prompt.len() >= context || sequence.prompt.iter().any(unknown) {
+            let fits = (1..context).contains(&sequence.prompt.len());
+            if !fits || sequence.prompt.iter().any(unknown) {
                 sequence.end = Some(Ending::Told(End::Failed));
                 continue;
             }
@@ -196,6 +202,7 @@ impl Engine {
         self.sequences[at].row = row;
         if let Some(row) = row {
             self.graph.clear(row);
+            self.graph.kv().shrink(row, self.sequences[at].share.tokens());
         }
         self.count_promised();
     }
@@ -208,7 +215,6 @@ impl Engine {
         }
         self.pool.take_back(&mut sequence.share);
         sequence.rewind();
-        self.graph.kv().trim(self.pool.tokens());
         self.count_promised();
     }
 
@@ -254,8 +260,10 @@ impl Engine {
         }
     }
 
+    /// Says how much of the cache is promised; empty rows keep no more memory than nobody was promised.
     fn count_promised(&mut self) {
         self.promised.set(self.pool.promised() * self.graph.layout.bytes_per_token());
+        self.graph.kv().trim(self.pool.left());
     }
 }
 

@@ -162,13 +162,28 @@ impl Kv {
         }
     }
 
-    /// Gives memory of empty rows back, so that no more than `tokens` tokens' worth is held, where the rows in use
-    /// allow it.
+    /// Gives memory of empty rows back, so that they hold no more than `tokens` tokens' worth together.
     pub(super) fn trim(&mut self, tokens: usize) {
         match self {
             Self::Shared(rows) => rows.trim(tokens),
             // Empty rows hold nothing.
             Self::Growing(_) => {}
+        }
+    }
+
+    /// Makes an empty row ready to be filled with `tokens` tokens: where it holds more memory than that, it is given back.
+    pub(super) fn shrink(&mut self, row: usize, tokens: usize) {
+        if let Self::Shared(rows) = self {
+            rows.shrink(row, tokens);
+        }
+    }
+
+    /// Tokens whose memory rows hold that are written in place.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        match self {
+            Self::Shared(rows) => rows.held(),
+            Self::Growing(_) => 0,
         }
     }
 }

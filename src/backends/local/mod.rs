@@ -55,14 +55,14 @@ use self::folder::{Defaults, Folder};
 use self::health::Health;
 use self::prompt::Prompter;
 use self::queue::{Job, Queue, Refused, Ticket};
-use self::reply::Reply;
+use self::reply::{Reply, Thoughts};
 use self::sampler::Choice;
 use self::start::{Started, Texts, read_folder, start_engine};
 use self::tool_calls::Plan;
 use self::watchdog::{Watchdog, Watched};
 use self::worker::Worker;
 use super::{Backend, BackendError, Call, ChunkStream, Load, Profile, Readiness};
-use crate::chat::{BackendId, ChatRequest, Control, Needs, ResponseFormat, Sampling};
+use crate::chat::{BackendId, ChatRequest, Needs, ResponseFormat, Sampling, ToolChoice};
 use crate::config::{Isolation, LocalConfig};
 use crate::metrics::Metrics;
 
@@ -72,6 +72,8 @@ const ID: &str = "local";
 const AHEAD: usize = 32;
 /// Longest that a caller waits for the first content before it may be served elsewhere.
 const FIRST_CONTENT: Duration = Duration::from_secs(30);
+/// Tokens at a prompt's end that are read for what opens thoughts: it may be spelled letter by letter.
+const LAST_WORDS: usize = 16;
 /// How long an engine may take to end, and how often that is looked at.
 const GOODBYE: Duration = Duration::from_secs(4);
 const LOOK: Duration = Duration::from_millis(2);
@@ -97,8 +99,9 @@ enum Running {
 struct Desk {
     id: BackendId,
     can: Needs,
-    model: String,
     prompter: Prompter,
+    /// Whether the model may think before it answers.
+    thinks: bool,
     vocabulary: Arc<Vocabulary>,
     grammars: Arc<Grammars>,
     queue: Arc<Queue>,
@@ -151,8 +154,8 @@ impl Local {
         let desk = Desk {
             id: profile.id.clone(),
             can,
-            model: profile.model.clone(),
             prompter,
+            thinks: files.templates().any(Thoughts::are_known_to),
             vocabulary,
             grammars,
             queue,
@@ -259,7 +262,7 @@ impl Backend for Local {
 
     fn answer(&self, call: Call) -> ChunkStream {
         let desk = Arc::clone(&self.desk);
-        Box::pin(stream::once(desk.open(call.request)).try_flatten())
+        Box::pin(stream::once(desk.open(call.request, call.named)).try_flatten())
     }
 }
 
@@ -270,24 +273,21 @@ impl Desk {
     }
 
     /// Checks, encodes and queues a request.
-    async fn open(self: Arc<Self>, request: Arc<ChatRequest>) -> Result<Reply, BackendError> {
+    async fn open(self: Arc<Self>, request: Arc<ChatRequest>, named: bool) -> Result<Reply, BackendError> {
         if let Some(refusal) = refusal::unsupported(&self.id, &request.needs, &self.can) {
             return Err(refusal);
         }
         if self.queue.is_full() {
             return Err(refusal::busy(&self.id));
         }
-        self.check_biases(&request)?;
+        self.check_biases(&request, named)?;
         let (prompt, plan) = self.prepare(&request).await?;
         self.enqueue(prompt, plan, &request)
     }
 
     /// Token ids are a model's own: only whoever names this one can mean them.
-    fn check_biases(&self, request: &ChatRequest) -> Result<(), BackendError> {
+    fn check_biases(&self, request: &ChatRequest, named: bool) -> Result<(), BackendError> {
         let biases = &request.sampling.logit_bias;
-        let named = matches!(request.controls.route, Control::PreferLocal | Control::OnlyLocal)
-            || request.model == self.id.as_str()
-            || request.model == self.model;
         if biases.is_empty() {
             Ok(())
         } else if !named {
@@ -347,7 +347,7 @@ impl Desk {
         match self.prompter.form().filter(|_| request.needs.tools) {
             Some(form) => {
                 let special = |text: &str| self.prompter.special(text);
-                tool_calls::plan(form, request, &special, &self.grammars)
+                tool_calls::plan(form, self.prompter.one_call(), request, &special, &self.grammars)
                     .map_err(|why| refusal::no_tools(&self.id, &why))
             }
             None => {
@@ -376,6 +376,7 @@ impl Desk {
             &sampling.stop,
         )
         .with_prompt(prompt.len())
+        .with_thoughts(&self.thoughts(&prompt, &plan, request))
         .with_tools(plan.reading.as_ref())
         .ended_by(self.health.falls());
         let left = self.context - prompt.len();
@@ -397,6 +398,19 @@ impl Desk {
         }
     }
 
+    /// What the answers' thoughts are told by. A prompt may have opened them, unless a grammar has the answer begin with
+    /// something else.
+    fn thoughts(&self, prompt: &[u32], plan: &Plan, request: &ChatRequest) -> Thoughts {
+        if !self.thinks {
+            return Thoughts::default();
+        }
+        let called = matches!(request.tools.choice, ToolChoice::Required | ToolChoice::Function(_));
+        let free = plan.grammar.is_none() || (request.response_format == ResponseFormat::Text && !called);
+        let last = &prompt[prompt.len().saturating_sub(LAST_WORDS)..];
+        let words: Vec<u8> = last.iter().flat_map(|id| self.vocabulary.name(*id)).copied().collect();
+        if free && Thoughts::are_opened_by(&words) { Thoughts::begun() } else { Thoughts::awaited() }
+    }
+
     /// What the caller asks for, else the model's own default, else whatever fits.
     fn max_tokens(&self, sampling: &Sampling) -> usize {
         sampling.max_tokens.map(|tokens| tokens as usize).or(self.defaults.max_tokens).unwrap_or(usize::MAX)
@@ -404,11 +418,11 @@ impl Desk {
 
     fn choice(&self, sampling: &Sampling) -> Choice {
         Choice {
-            temperature: sampling.temperature.unwrap_or(self.defaults.temperature),
+            temperature: sampling.temperature.unwrap_or(self.defaults.temperature_of(sampling.n)),
             top_p: sampling.top_p.unwrap_or(self.defaults.top_p),
             top_k: sampling.top_k.map_or(self.defaults.top_k, |k| k as usize),
-            min_p: sampling.min_p.unwrap_or(0.0),
-            repetition_penalty: sampling.repetition_penalty.unwrap_or(1.0),
+            min_p: sampling.min_p.unwrap_or(self.defaults.min_p),
+            repetition_penalty: sampling.repetition_penalty.unwrap_or(self.defaults.repetition_penalty),
             frequency_penalty: sampling.frequency_penalty,
             presence_penalty: sampling.presence_penalty,
             logit_bias: sampling.logit_bias.clone(),

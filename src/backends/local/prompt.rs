@@ -2,11 +2,14 @@
 //! Promises: special tokens come from the template alone, never from user text; a text that cannot fit is refused by
 //! its length before any of it is encoded. Runs on the caller's side, never on the engine's thread.
 
+mod probe;
 mod shield;
+mod turns;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use tokenizers::Tokenizer;
 
+use self::probe::Measured;
 use self::shield::{Shield, controls};
 use super::LocalError;
 use super::detokenize::Vocabulary;
@@ -26,11 +29,9 @@ struct Special {
 /// Everything that turns conversations into tokens.
 pub(super) struct Prompter {
     tokenizer: Tokenizer,
-    template: Template,
+    template: Measured,
     /// For conversations that offer tools, where the model has another template for them.
-    tool_template: Option<Template>,
-    /// How the model writes tool calls, if its template offers tools.
-    form: Option<Form>,
+    tool_template: Option<Measured>,
     /// Whether the template knows instructions under their newer name.
     knows_developer: bool,
     specials: Vec<Special>,
@@ -45,7 +46,7 @@ pub(super) struct Prompter {
 pub(super) enum PromptError {
     /// It takes at least this many tokens.
     TooLong(usize),
-    /// The template does not accept the conversation.
+    /// The template does not accept the conversation, or makes nothing of it.
     Template,
     /// The tokenizer failed.
     Tokenizer,
@@ -86,18 +87,14 @@ impl Prompter {
             .collect();
         // The longest match wins where one special token begins with another.
         specials.sort_unstable_by(|a, b| b.text.len().cmp(&a.text.len()).then(a.id.cmp(&b.id)));
-        let compile = |source: &str| {
-            Template::new(source, folder.bos_token.clone(), folder.eos_token.clone()).map_err(|error| {
-                LocalError::model(&folder.root.join("chat_template.jinja"), &error.to_string())
-            })
-        };
-        let template = compile(&folder.template)?;
-        let tool_template = folder.tool_template.as_deref().map(compile).transpose()?;
-        let with_tools = tool_template.as_ref().unwrap_or(&template);
+        let template = Self::compile(folder, &folder.template)?;
+        let tool_template = folder.tool_template.as_deref();
+        let tool_template = tool_template.map(|source| Self::compile(folder, source)).transpose()?;
+        let sources = [&template, tool_template.as_ref().unwrap_or(&template)];
+        let sources = sources.map(|measured| measured.template.source());
         let prompter = Self {
-            form: Form::of(with_tools.source()),
-            knows_developer: template.source().contains("developer"),
-            controls: controls(&tokenizer, &[template.source(), with_tools.source()]),
+            knows_developer: sources[0].contains("developer"),
+            controls: controls(&tokenizer, &sources),
             longest_token: table.longest(),
             context: folder.context,
             tokenizer,
@@ -108,9 +105,30 @@ impl Prompter {
         Ok((prompter, table))
     }
 
+    fn compile(folder: &Folder, source: &str) -> Result<Measured, LocalError> {
+        let file = folder.root.join("chat_template.jinja");
+        let template = Template::new(source, folder.bos_token.clone(), folder.eos_token.clone());
+        template.map(Measured::new).map_err(|error| LocalError::model(&file, &error.to_string()))
+    }
+
+    /// Whether a folder's model can call tools, from its template alone; one that cannot be used offers none.
+    pub(super) fn calls_tools(folder: &Folder) -> bool {
+        let source = folder.tool_template.as_ref().unwrap_or(&folder.template);
+        Self::compile(folder, source).is_ok_and(|measured| measured.form.is_some())
+    }
+
+    fn with_tools(&self) -> &Measured {
+        self.tool_template.as_ref().unwrap_or(&self.template)
+    }
+
     /// The form in which the model writes tool calls; none if it can call no tools.
     pub(super) fn form(&self) -> Option<Form> {
-        self.form
+        self.with_tools().form
+    }
+
+    /// Whether the template knows no more than one call a turn.
+    pub(super) fn one_call(&self) -> bool {
+        self.with_tools().one_call
     }
 
     /// The id of `text`, if it is a special token.
@@ -138,7 +156,7 @@ impl Prompter {
             || !request.tools.offered.is_empty()
     }
 
-    /// The prompt's tokens; always fewer than the context.
+    /// The prompt's tokens; at least one, and always fewer than the context.
     pub(super) fn encode(&self, request: &ChatRequest) -> Result<Vec<u32>, PromptError> {
         let at_least = self.at_least(request);
         if at_least >= self.context {
@@ -156,65 +174,66 @@ impl Prompter {
         }
         let mut ids = vec![];
         self.encode_rendered(&text, &shield, &mut ids)?;
-        if ids.len() >= self.context {
-            return Err(PromptError::TooLong(ids.len()));
+        match ids.len() {
+            0 => Err(PromptError::Template),
+            tokens if tokens >= self.context => Err(PromptError::TooLong(tokens)),
+            _ => Ok(ids),
         }
-        Ok(ids)
     }
 
-    /// The rendered conversation, marks and all. Instructions that a template has no place for are put before the first
-    /// user's words.
+    /// The rendered conversation, marks and all. What the template drops is put where it shows it, or there is none.
     fn render(&self, request: &ChatRequest, shield: &Shield<'_>) -> Result<String, PromptError> {
-        let mut scene = self.scene(request, shield);
-        let template = match &self.tool_template {
-            Some(template) if !scene.tools.is_empty() => template,
-            _ => &self.template,
-        };
-        let rendered = template.render(&scene);
-        if let Err(error) = &rendered
-            && error.kind() == minijinja::ErrorKind::InvalidOperation
-            && fold_instructions(&mut scene.messages)
-        {
-            return template.render(&scene).map_err(|_| PromptError::Template);
-        }
-        rendered.map_err(|_| PromptError::Template)
-    }
-
-    fn scene(&self, request: &ChatRequest, shield: &Shield<'_>) -> Scene {
-        let tools = match (&request.tools.choice, self.form) {
+        let mut tools: Vec<Value> = match (&request.tools.choice, self.form()) {
             (ToolChoice::Never, _) | (_, None) => vec![],
             _ => request.tools.offered.iter().map(|tool| shield.raise_json(tool)).collect(),
         };
-        let settings = request.template_settings.iter();
-        Scene {
-            messages: request.messages.iter().map(|message| self.turn(message, shield)).collect(),
-            tools,
-            settings: settings.map(|(name, value)| (name.clone(), shield.raise_json(value))).collect(),
-            no_answer: false,
+        let measured = if tools.is_empty() { &self.template } else { self.with_tools() };
+        if !measured.results && request.messages.iter().any(|message| message.role == Role::Tool) {
+            return Err(PromptError::Template);
         }
+        let turn = |message| self.turn(message, measured.in_turns, shield);
+        let mut messages: Vec<Value> = request.messages.iter().map(turn).collect();
+        if !measured.instructions && !turns::fold_instructions(&mut messages) {
+            return Err(PromptError::Template);
+        }
+        if measured.one_call {
+            messages = turns::split_calls(messages);
+        }
+        if measured.in_turns && !tools.is_empty() {
+            turns::offer(&mut messages, &std::mem::take(&mut tools));
+        }
+        let settings = request.template_settings.iter();
+        let settings = settings.map(|(name, value)| (name.clone(), shield.raise_json(value))).collect();
+        let scene = Scene { messages, tools, settings, no_answer: false };
+        measured.template.render(&scene).map_err(|_| PromptError::Template)
     }
 
-    /// One message as a template sees it.
-    fn turn(&self, message: &Message, shield: &Shield<'_>) -> Value {
+    /// One message as a template sees it; with `in_turns`, calls are part of what the assistant said.
+    fn turn(&self, message: &Message, in_turns: bool, shield: &Shield<'_>) -> Value {
         let role = match message.role {
-            Role::Developer if !self.knows_developer => Role::System,
-            role => role,
+            Role::Developer if !self.knows_developer => Role::System.as_str(),
+            Role::Tool => turns::result_role(in_turns),
+            role => role.as_str(),
         };
-        let id = |id: &str| self.form.map_or_else(|| id.to_owned(), |form| form.known_id(id));
+        let id = |id: &str| self.form().map_or_else(|| id.to_owned(), |form| form.known_id(id));
         let text: String = message.texts().collect();
         // What the model itself said holds its thoughts and calls in tokens of its own, which templates look for.
-        let content =
-            if role == Role::Assistant { shield.raise_specials(&text) } else { shield.raise(&text) };
-        let mut turn = json!({ "role": role.as_str(), "content": content });
+        let mut content =
+            if message.role == Role::Assistant { shield.raise_specials(&text) } else { shield.raise(&text) };
+        let call = |call| shield.raise_json(&turns::plain_call(call, id));
+        let calls: Vec<Value> = message.tool_calls.iter().map(call).collect();
+        if in_turns && !calls.is_empty() {
+            content.push_str(&turns::written(&calls));
+        }
+        let mut turn = json!({ "role": role, "content": content });
         if let Some(name) = &message.name {
             turn["name"] = shield.raise(name).into();
         }
         if let Some(answered) = &message.tool_call_id {
             turn["tool_call_id"] = shield.raise(&id(answered)).into();
         }
-        if !message.tool_calls.is_empty() {
-            let calls = message.tool_calls.iter().map(|call| shield.raise_json(&plain_call(call, id)));
-            turn["tool_calls"] = calls.collect();
+        if !in_turns && !calls.is_empty() {
+            turn["tool_calls"] = calls.into();
         }
         turn
     }
@@ -252,32 +271,6 @@ impl Prompter {
         }
         Ok(())
     }
-}
-
-/// A tool call of an earlier turn as templates expect it: arguments as an object rather than its text.
-fn plain_call(call: &Value, known_id: impl Fn(&str) -> String) -> Value {
-    let mut call = call.clone();
-    if let Some(id) = call.get("id").and_then(Value::as_str) {
-        call["id"] = known_id(id).into();
-    }
-    if let Some(Value::String(text)) = call.pointer("/function/arguments")
-        && let Ok(arguments) = serde_json::from_str::<Map<String, Value>>(text)
-    {
-        call["function"]["arguments"] = arguments.into();
-    }
-    call
-}
-
-/// Puts a leading system turn before the words of the first user; false where there are not both.
-fn fold_instructions(messages: &mut Vec<Value>) -> bool {
-    let is = |message: Option<&Value>, role: &str| message.is_some_and(|message| message["role"] == role);
-    if !is(messages.first(), "system") || !is(messages.get(1), "user") {
-        return false;
-    }
-    let system = messages.remove(0);
-    let [before, words] = [&system, &messages[0]].map(|turn| turn["content"].as_str().unwrap_or_default());
-    messages[0]["content"] = format!("{before}\n\n{words}").into();
-    true
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! One request's answers as a stream of chunks: tokens become text here, on the reader's side.
-//! Promises: role, text, finish for each answer, then one usage for all; an engine that vanishes is an error.
+//! Promises: role, thoughts, text, finish for each answer, then one usage for all; an engine that vanishes is an error.
 //! Dropping it stops the engine's work at the next token.
 
 mod answer;
+mod thoughts;
 mod told;
 
 use std::collections::VecDeque;
@@ -15,6 +16,7 @@ use futures_util::Stream;
 use tokio::sync::mpsc::Receiver;
 
 use self::answer::Answer;
+pub(super) use self::thoughts::Thoughts;
 use self::told::Told;
 use super::detokenize::{Detokenizer, Vocabulary};
 use super::queue::{End, Step};
@@ -53,10 +55,12 @@ impl Reply {
     ) -> Self {
         let answer = |_| Answer {
             detokenizer: Detokenizer::new(&vocabulary),
+            thoughts: Thoughts::default(),
             stops: StopWatch::new(stops),
             calls: None,
             told: Told::default(),
             tokens: 0,
+            reasoning: 0,
             begun: false,
             ended: false,
         };
@@ -94,6 +98,14 @@ impl Reply {
         self
     }
 
+    /// Tells thoughts in the answers from their text.
+    pub(super) fn with_thoughts(mut self, thoughts: &Thoughts) -> Self {
+        for answer in &mut self.answers {
+            answer.thoughts = thoughts.clone();
+        }
+        self
+    }
+
     fn take(&mut self, step: Option<Step>) {
         match step {
             Some(Step::Token { index, token }) => {
@@ -123,14 +135,12 @@ impl Reply {
         answer.tokens += 1;
         let told = answer.tell(&self.vocabulary, token);
         let mark = answer.calls.as_ref().and_then(|calls| calls.mark(token.id));
-        let text = match mark {
+        let text = match mark.or_else(|| answer.thoughts.mark(self.vocabulary.name(token.id))) {
             Some(mark) => mark.to_owned(),
             None => answer.detokenizer.push(self.vocabulary.bytes(token.id)),
         };
-        if let Some(told) = told {
-            answer.told.push(told, text.len());
-        }
-        if let Some(reason) = answer.read(index, text, &mut events) {
+        let split = answer.split(text, told);
+        if let Some(reason) = answer.read(index, split, &mut events) {
             answer.ended = true;
             events.push(Event::Finish { index, reason });
             if let Some(enough) = self.enough.get(index as usize) {
@@ -173,6 +183,7 @@ impl Reply {
                 prompt: self.prompt_tokens,
                 cached_prompt: self.cached_tokens,
                 completion: self.answers.iter().map(|answer| answer.tokens).sum(),
+                reasoning: self.answers.iter().map(|answer| answer.reasoning).sum(),
                 ..Usage::default()
             };
             self.ready.push_back(Ok(Chunk::of(Event::Usage(usage))));

@@ -1,6 +1,7 @@
 //! Several local models in one memory budget: the first is the default, others come when they are asked for, and the
-//! longest unused goes when room is needed. Promises: a model with an answer under way stays; who waits for a load waits
-//! in a bounded queue and no longer than for an answer; a model that fails says so once and harms no other.
+//! longest unused goes when room is needed. Promises: a model with an answer under way, or with somebody who waits for it,
+//! stays; who waits for a load waits in a bounded queue and no longer than for an answer; a model that fails says so once
+//! and harms no other.
 
 mod memory;
 mod rooms;
@@ -20,7 +21,7 @@ use tokio::time::{Instant, timeout_at};
 use self::memory::{Cost, budget};
 use self::rooms::{Next, Rooms, Seen};
 use super::folder::Folder;
-use super::tool_calls::Form;
+use super::prompt::Prompter;
 use super::{Local, LocalError, abilities, profile, refusal};
 use crate::backends::{Backend, BackendError, Call, ChunkStream, Load, Profile, Readiness};
 use crate::chat::Chunk;
@@ -61,8 +62,11 @@ struct Seat {
     said: Mutex<String>,
 }
 
-/// A place among those who wait for a model.
-struct Waiting<'s>(&'s Seat);
+/// A place among those who wait for a model. When the last one is given up, those who wait for room are told.
+struct Waiting<'s> {
+    shared: &'s Shared,
+    at: usize,
+}
 
 /// An answer, and the model that it keeps from leaving.
 struct Kept {
@@ -124,7 +128,7 @@ impl Seat {
             let why = format!("needs about {needs} MiB, more than local.memory-mib = {most} allows");
             return Err(LocalError::model(folder, &why));
         }
-        let can = abilities(Form::of(&files.template).is_some());
+        let can = abilities(Prompter::calls_tools(&files));
         Ok(Self {
             name: files.name.clone(),
             folder: folder.to_path_buf(),
@@ -163,7 +167,8 @@ impl Shared {
     }
 
     fn next(&self, at: usize) -> Next<Local> {
-        self.rooms().next(at, self.seats[at].cost.estimate(), Instant::now())
+        let wanted = |other: usize| self.seats[other].waiting.load(Relaxed) > 0;
+        self.rooms().next(at, self.seats[at].cost.estimate(), wanted, Instant::now())
     }
 
     fn changed(&self) {
@@ -251,8 +256,7 @@ impl Shared {
                 Next::Wait => {}
             }
             if place.is_none() {
-                let waiting = Waiting::new(&self.seats[at], self.config.queue);
-                place = Some(waiting.ok_or_else(|| refusal::busy(&self.profile.id))?);
+                place = Some(Waiting::new(self, at).ok_or_else(|| refusal::busy(&self.profile.id))?);
             }
             if timeout_at(deadline, changes.changed()).await.is_err() {
                 return Err(refusal::busy(&self.profile.id));
@@ -307,17 +311,19 @@ impl Shared {
 }
 
 impl<'s> Waiting<'s> {
-    /// A place, where fewer than `most` wait.
-    fn new(seat: &'s Seat, most: usize) -> Option<Self> {
-        let taken =
-            seat.waiting.fetch_update(Relaxed, Relaxed, |waiting| (waiting < most).then_some(waiting + 1));
-        taken.ok().map(|_| Self(seat))
+    /// A place, where fewer wait than may.
+    fn new(shared: &'s Shared, at: usize) -> Option<Self> {
+        let (waiting, most) = (&shared.seats[at].waiting, shared.config.queue);
+        let more = |waiting: usize| (waiting < most).then_some(waiting + 1);
+        waiting.fetch_update(Relaxed, Relaxed, more).ok().map(|_| Self { shared, at })
     }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.0.waiting.fetch_sub(1, Relaxed);
+        if self.shared.seats[self.at].waiting.fetch_sub(1, Relaxed) == 1 {
+            self.shared.changed();
+        }
     }
 }
 

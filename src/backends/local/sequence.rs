@@ -168,6 +168,11 @@ impl Sequence {
         if self.is_left() {
             self.end = Some(Ending::Left);
         } else if Instant::now() >= self.ends_at {
+            if !self.is_fresh() && !self.told {
+                // Its reader was behind when it lost its place.
+                self.offer();
+                return;
+            }
             let end = if self.is_fresh() { End::Expired } else { End::Length };
             self.end = Some(Ending::Told(end));
         }
@@ -257,17 +262,19 @@ impl Sequence {
 
 #[cfg(test)]
 mod tests {
+    use tokio::sync::mpsc::Receiver;
+
     use super::super::detokenize::Vocabulary;
     use super::super::queue::{Job, reserve_ends};
     use super::super::tests::greedy;
     use super::*;
 
-    #[test]
-    fn what_is_found_anew_after_a_preemption_is_counted_once() {
-        let (steps, mut reader) = tokio::sync::mpsc::channel(2);
+    /// A sequence, and its reader, who has room for so many tokens beside the end.
+    fn sequence(room: usize, longest: Duration) -> (Sequence, Limits, Receiver<Step>) {
+        let (steps, reader) = tokio::sync::mpsc::channel(room + 1);
         let limits = Limits {
             slots: 1,
-            longest: Duration::from_secs(60),
+            longest,
             eos: vec![],
             tokens: 1024,
             prefix_bytes: 1024,
@@ -286,7 +293,12 @@ mod tests {
         let permit = ends.pop_front().unwrap();
         let enough = [AtomicBool::new(false)].into();
         let ticket = Ticket { job, steps, ends, enough, waits_until: Instant::now(), group: None };
-        let mut sequence = Sequence::new(&ticket, 1, permit, &limits);
+        (Sequence::new(&ticket, 1, permit, &limits), limits, reader)
+    }
+
+    #[test]
+    fn what_is_found_anew_after_a_preemption_is_counted_once() {
+        let (mut sequence, limits, mut reader) = sequence(1, Duration::from_secs(60));
         sequence.found(128, Link::Block(1));
         sequence.rewind();
         assert!(sequence.link == Some(Link::Scope("scope".into())));
@@ -298,5 +310,18 @@ mod tests {
         sequence.end = Some(Ending::Told(End::Length));
         sequence.tell_end();
         assert_eq!(reader.try_recv(), Ok(Step::End { index: 0, end: End::Length, tokens: 1, cached: 128 }));
+    }
+
+    #[test]
+    fn who_has_no_row_when_its_time_is_over_is_billed_for_what_it_was_told() {
+        for room in [0, 1] {
+            let (mut sequence, limits, mut reader) = sequence(room, Duration::ZERO);
+            sequence.take(&[0.0, 1.0], &limits);
+            sequence.lose_patience();
+            sequence.tell_end();
+            let told: Vec<Step> = std::iter::from_fn(|| reader.try_recv().ok()).collect();
+            let end = Step::End { index: 0, end: End::Length, tokens: room as u64, cached: 0 };
+            assert_eq!((told.len(), told.last()), (room + 1, Some(&end)));
+        }
     }
 }

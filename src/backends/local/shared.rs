@@ -288,21 +288,34 @@ impl Shared {
         self.set_len(to, len);
     }
 
-    /// Gives memory of empty rows back, so that at most `tokens` tokens' worth is held where the rows in use allow.
+    /// Gives memory of empty rows back, so that they hold at most `tokens` tokens' worth together.
     pub(super) fn trim(&mut self, tokens: usize) {
-        let mut held: usize = self.rows.iter().map(|row| row.touched).sum();
+        let empty = self.rows.iter().filter(|row| row.len == 0);
+        let mut held: usize = empty.map(|row| row.touched).sum();
         for row in (0..self.rows.len()).rev() {
             if held <= tokens {
                 return;
             }
-            if self.rows[row].len == 0 && self.rows[row].touched > 0 {
-                let range = self.shape.start(row)..self.shape.start(row + 1);
-                for area in &self.tensors {
-                    self.slab.release(*area, range.clone());
-                }
-                held -= std::mem::take(&mut self.rows[row].touched);
-            }
+            held -= self.shrink(row, 0);
         }
+    }
+
+    /// Gives the memory of a row back if it is empty and holds more than `tokens` tokens' worth; how many it held then.
+    pub(super) fn shrink(&mut self, row: usize, tokens: usize) -> usize {
+        if self.rows[row].len > 0 || self.rows[row].touched <= tokens {
+            return 0;
+        }
+        let range = self.shape.start(row)..self.shape.start(row + 1);
+        for area in &self.tensors {
+            self.slab.release(*area, range.clone());
+        }
+        std::mem::take(&mut self.rows[row].touched)
+    }
+
+    /// Tokens whose memory is held, in rows in use and in empty ones.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.rows.iter().map(|row| row.touched).sum()
     }
 
     fn set_len(&mut self, row: usize, len: usize) {

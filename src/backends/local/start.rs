@@ -16,6 +16,7 @@ use super::folder::Folder;
 use super::graph::{Graph, Room};
 use super::prompt::Prompter;
 use super::sequence::Limits;
+use super::slab::give_back_freed;
 use super::watchdog::Watched;
 use super::worker::Facts;
 use super::{LocalError, cores, huge_pages};
@@ -94,6 +95,7 @@ pub(super) fn start_engine(
     };
     let facts = Facts { vocabulary: graph.layout.vocabulary, context: graph.layout.context };
     let brake = graph.brake();
+    give_back_freed();
     if config.huge_pages {
         // Without it the weights lie as they lay.
         let _ = std::thread::Builder::new().name("huge-pages".to_owned()).spawn(huge_pages::gather_all);

@@ -96,6 +96,11 @@ impl Template {
     }
 }
 
+/// `value` as JSON, laid out as templates lay it out.
+pub(super) fn json_text(value: &serde_json::Value) -> String {
+    python::json(&Value::from(Serde(value))).unwrap_or_else(|_| value.to_string())
+}
+
 /// Size of what is rendered, roughly and never 0.
 fn kilobytes(scene: &Scene) -> u64 {
     fn bytes(value: &serde_json::Value) -> usize {

@@ -38,7 +38,8 @@ pub(super) enum Form {
 }
 
 impl Form {
-    /// The form that a chat template teaches; none where it offers no tools, or writes calls in another way.
+    /// The form whose marks stand in a chat template; none where it speaks of no tools, or writes calls in another way.
+    /// Whether it shows the tools that are offered is for a probe to tell.
     pub(super) fn of(template: &str) -> Option<Self> {
         let has = |text: &str| template.contains(text);
         if !has("tools") || has("<function=") {

@@ -98,6 +98,7 @@ mod tests {
             id: format!("r{at}"),
             task: "t".to_owned(),
             prompt: format!("p{at}"),
+            exact: format!("p{at}"),
             chars: 9,
             local: 1.0,
             remote: 1.0,

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::path::Path;
 
 use super::{Finding, is_live};
-use crate::config::{Config, LedgerConfig, Paths, ServerConfig};
+use crate::config::{Config, LedgerConfig, Paths, ServerConfig, model_root};
 use crate::hub::Record;
 use crate::ledger::{self, By, Query};
 use crate::onnx::{self, Manifest};
@@ -80,17 +80,18 @@ pub(super) fn models(config: &Config, paths: &Paths) -> Vec<Finding> {
     local
         .chain([classifier])
         .map(|(subject, enabled, name)| {
-            let folder = paths.model(name);
             if !enabled {
                 return Finding::note(subject, "switched off in the configuration");
             }
+            let path = paths.model(name);
+            let folder = model_root(&path).map_or(path.as_path(), |(root, _)| root);
             let listed = folder.parent().map_or(Ok(false), |models| {
                 Manifest::read(models).map(|manifest| {
                     let name = folder.file_name().map(|name| name.to_string_lossy().into_owned());
                     name.is_some_and(|name| manifest.get(&name).is_some())
                 })
             });
-            match Record::read(&folder).and_then(|record| Record::check(&folder).map(|()| record)) {
+            match Record::read(folder).and_then(|record| Record::check(folder).map(|()| record)) {
                 Ok(None) => {}
                 Ok(Some(record)) => {
                     let commit = record.commit.get(..12).unwrap_or_default();
@@ -100,7 +101,7 @@ pub(super) fn models(config: &Config, paths: &Paths) -> Vec<Finding> {
                 }
                 Err(error) => return Finding::bad(subject, error.to_string()),
             }
-            match (listed, Manifest::check(&folder)) {
+            match (listed, Manifest::check(folder)) {
                 (Err(error), _) | (_, Err(error)) => Finding::bad(subject, error.to_string()),
                 (Ok(true), Ok(())) => Finding::good(
                     subject,
@@ -174,6 +175,20 @@ mod tests {
         let found = ports(&ServerConfig { admin_listen: admin, ..server });
         assert_eq!((found[0].state, found[1].state), (State::Bad, State::Good));
         assert!(found[0].text.contains("server.listen"), "{}", found[0]);
+    }
+
+    #[test]
+    fn a_graph_that_is_named_is_looked_for_in_its_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::fs::create_dir_all(at("tiny/onnx")).unwrap();
+        std::fs::write(at("tiny/onnx/model.onnx"), b"graph").unwrap();
+        let mut config = Config::default();
+        config.local.model = at("tiny/onnx/model.onnx").display().to_string();
+        let paths = Paths { state: at("state"), models: at(""), policies: at("policies") };
+        let found = models(&config, &paths);
+        let unlisted = format!("{}: not in the manifest, so unverified", at("tiny").display());
+        assert_eq!((found[0].state, found[0].text.as_str()), (State::Note, unlisted.as_str()));
     }
 
     #[test]

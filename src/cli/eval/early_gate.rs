@@ -43,7 +43,9 @@ pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let rows = runtime.block_on(ask_all(&suite, &subject, args.good));
     let mut fit = fit_early_gate(&rows, usize::from(args.tokens))?;
-    fit.gate.local_model = present.local_model.context("there is no local model: is local.enabled false?")?;
+    let local_model = present.local_hash().map(str::to_owned);
+    fit.gate.local_model =
+        local_model.context("there is no local model that can be read: is local.enabled false?")?;
     fit.gate.classifier = present.classifier.context("there is no classifier")?;
     tell(&fit, rows.len(), suite.samples.len());
     let text = serde_json::to_vec_pretty(&fit.gate)?;

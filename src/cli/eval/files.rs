@@ -13,6 +13,12 @@ pub(in crate::cli) fn say(text: &str) -> anyhow::Result<()> {
     }
 }
 
+/// Warns of a file of answers that does not say which local model gave them.
+pub(in crate::cli) fn warn_of_unnamed_model(answers: &Path) {
+    let file = answers.display();
+    eprintln!("{file} does not say which local model answered; it is taken for the installed one");
+}
+
 /// Whole or not at all.
 pub(super) fn write(file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let blame = || format!("cannot write {}", file.display());

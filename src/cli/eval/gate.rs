@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
-use super::files::{say, write};
+use super::files::{say, warn_of_unnamed_model, write};
 use super::house::open_gateway;
 use super::{NO_DATA, REGRESSION, interrupted};
 use crate::cli::Context;
@@ -275,13 +275,13 @@ impl Gate<'_> {
                 file.display()
             )));
         };
-        let stale = match (local.model_hash(), facts.local_model.as_deref()) {
-            (Some(then), Some(now)) => then != now,
-            _ => false,
-        };
-        if stale {
-            let file = file.display();
-            return Ok(Err(format!("{file} is of another local model: move it away, then `{command}`")));
+        match (local.model_hash(), facts.local_model.as_deref()) {
+            (Some(then), Some(now)) if then != now => {
+                let file = file.display();
+                return Ok(Err(format!("{file} is of another local model: move it away, then `{command}`")));
+            }
+            (None, Some(_)) => warn_of_unnamed_model(&file),
+            _ => {}
         }
         Ok(Ok((local, remote)))
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anyhow::bail;
 
-use super::files::{say, write};
+use super::files::{say, warn_of_unnamed_model, write};
 use super::house::{keep_runs, open_gateway, remote_price};
 use super::judge::JudgeArgs;
 use super::output::OutputArgs;
@@ -78,13 +78,13 @@ pub(super) fn run(args: &RunArgs, context: &Context) -> anyhow::Result<ExitCode>
         suite.limit(limit.get());
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let (finished, facts) = runtime.block_on(async {
-        let (contest, facts) = contest(args, context, &suite).await?;
+    let (finished, facts, local_model) = runtime.block_on(async {
+        let (contest, facts, local_model) = contest(args, context, &suite).await?;
         let mut meter = Meter::new(suite.samples.len(), "rows");
         let finished =
             crate::evals::run(&suite, &contest, |progress| meter.tell(progress), interrupted()).await;
         meter.end();
-        anyhow::Ok((finished, facts))
+        anyhow::Ok((finished, facts, local_model))
     })?;
     let at = jiff::Timestamp::now();
     let run_id = format!("eval_{}", uuid::Uuid::now_v7().simple());
@@ -92,19 +92,21 @@ pub(super) fn run(args: &RunArgs, context: &Context) -> anyhow::Result<ExitCode>
     let report = Report::of(&Frame::from(&suite), &finished, &header, args.margin);
     keep(args, context, &report, at)?;
     if args.save_answers {
-        save_answers(&answers_file(&out_file(args, context, &report, at)?), &suite, &finished)?;
+        let file = answers_file(&out_file(args, context, &report, at)?);
+        save_answers(&file, &suite, &finished, local_model.as_deref())?;
     }
     let (code, failing) = judge(&gates, &report)?;
     args.output.write(std::slice::from_ref(&report), &failing)?;
     Ok(ExitCode::from(code))
 }
 
-/// Who takes part, and what is fixed about the gateway if there is one.
+/// Who takes part, what is fixed about the gateway if there is one, and the hash of the local tier's model where it is
+/// known: recorded answers are of the model that their file names, whichever is installed.
 async fn contest(
     args: &RunArgs,
     context: &Context,
     suite: &Suite,
-) -> anyhow::Result<(Contest, GatewayFacts)> {
+) -> anyhow::Result<(Contest, GatewayFacts, Option<String>)> {
     let mut contest = Contest {
         local: None,
         remote: None,
@@ -118,6 +120,7 @@ async fn contest(
         Some(file) => recorded(file, suite, &mut contest)?,
         None => None,
     };
+    let is_recorded = contest.local.is_some();
     let facts = match (&args.base_url, &args.recorded) {
         (Some(base_url), _) => {
             contest.judges = args.judge.judges(None, context)?;
@@ -129,15 +132,20 @@ async fn contest(
         }
         (None, _) => in_process(args, context, suite, &mut contest)?,
     };
-    if let (Some(then), Some(now)) = (&answered_by, &facts.local_model)
-        && then != now
-    {
-        bail!("the recorded local answers are another model's than the installed one's: record them anew");
+    match (&args.recorded, &answered_by, &facts.local_model) {
+        (_, Some(then), Some(now)) if then != now => {
+            bail!(
+                "the recorded local answers are another model's than the installed one's: record them anew"
+            );
+        }
+        (Some(file), None, Some(_)) if is_recorded => warn_of_unnamed_model(file),
+        _ => {}
     }
     if contest.remote.is_none() && contest.local.is_some() {
         contest.remote = Some(Arc::new(GoldOracle::new(facts.price.clone())));
     }
-    Ok((contest, facts))
+    let local_model = if is_recorded { answered_by } else { facts.local_model.clone() };
+    Ok((contest, facts, local_model))
 }
 
 /// Recorded tiers stand in for the real ones; everyone else in the file is judged. Returns the hash of the local model
@@ -242,14 +250,21 @@ fn answers_file(report: &Path) -> PathBuf {
     report.with_extension("answers.jsonl")
 }
 
-/// Every measured answer; the gold oracle's stand in the suite.
-fn save_answers(file: &Path, suite: &Suite, finished: &Finished) -> anyhow::Result<()> {
+/// Every measured answer, the local tier's with the hash of its model; the gold oracle's stand in the suite.
+fn save_answers(
+    file: &Path,
+    suite: &Suite,
+    finished: &Finished,
+    local_model: Option<&str>,
+) -> anyhow::Result<()> {
     let mut text = vec![];
     for run in finished.runs.iter().filter(|run| run.name != GoldOracle::NAME) {
         for row in &run.rows {
             let Some(answer) = &row.answer else { continue };
             let id = &suite.samples[row.sample].id;
-            serde_json::to_writer(&mut text, &RecordedLine::of(&suite.hash, id, &run.name, answer))?;
+            let model_hash = local_model.filter(|_| run.name == ALWAYS_LOCAL).map(str::to_owned);
+            let line = RecordedLine { model_hash, ..RecordedLine::of(&suite.hash, id, &run.name, answer) };
+            serde_json::to_writer(&mut text, &line)?;
             text.push(b'\n');
         }
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
-use crate::config::{Config, Paths};
+use crate::config::{Config, Paths, model_root};
 use crate::hub::{Record, Store};
 use crate::onnx::{Listed, Manifest};
 
@@ -109,7 +109,11 @@ pub(super) fn used(folder: &Path, config: &Config, paths: &Paths) -> String {
         config.classifier.enabled.then_some(("classifier.model", config.classifier.model.as_str()));
     let embeddings =
         config.embeddings.enabled.then_some(("embeddings.model", config.embeddings.model.as_str()));
-    let uses = local.chain(classifier).chain(embeddings).filter(|(_, name)| paths.model(name) == folder);
+    let names_it = |name: &str| {
+        let model = paths.model(name);
+        model == folder || model_root(&model).is_some_and(|(root, _)| root == folder)
+    };
+    let uses = local.chain(classifier).chain(embeddings).filter(|(_, name)| names_it(name));
     uses.map(|(key, _)| key).collect::<Vec<_>>().join(", ")
 }
 

@@ -64,16 +64,18 @@ pub(super) fn run(args: &Args, paths: &Paths) -> anyhow::Result<ExitCode> {
         }
     });
     meter.end();
-    match ended {
+    let (record, standing) = match ended {
         None => {
             eprintln!("Interrupted. What has arrived is kept: run the same command again to go on.");
             return Ok(ExitCode::from(INTERRUPTED));
         }
-        Some(Ok(Pulled::Already(record))) => println!("{} is here already: {}", wanted.name, words(&record)),
-        Some(Ok(Pulled::New(record))) => println!("{} is here: {}", wanted.name, words(&record)),
+        Some(Ok(Pulled::Already(record))) => (record, "is here already"),
+        Some(Ok(Pulled::New(record))) => (record, "is here"),
         Some(Err(error)) => return Err(error.into()),
-    }
-    println!("Use it with\n\n  [local]\n  model = \"{}\"", wanted.name);
+    };
+    println!("{} {standing}: {}", wanted.name, words(&record));
+    let section = if record.embeds() { "[embeddings]\n  enabled = true" } else { "[local]" };
+    println!("Use it with\n\n  {section}\n  model = \"{}\"", wanted.name);
     Ok(ExitCode::SUCCESS)
 }
 

@@ -109,6 +109,7 @@ fn reason_name<'r>(header: &Header, reason: &'r FinishReason) -> &'r str {
 fn delta_value(header: &Header, delta: &Delta) -> Value {
     match delta {
         Delta::Text(text) => json!({ "content": text }),
+        Delta::Reasoning(text) => json!({ "reasoning_content": text }),
         Delta::ToolCalls(calls) if header.older_calls => {
             calls::older(calls).map_or_else(|| json!({}), |call| json!({ "function_call": call }))
         }
@@ -163,6 +164,7 @@ pub fn usage_value(usage: &Usage) -> Value {
 #[derive(Debug, Default)]
 struct Choice {
     text: String,
+    reasoning: String,
     logprobs: Vec<Value>,
     refusal: Option<String>,
     tool_calls: Calls,
@@ -190,6 +192,7 @@ impl Fold {
                     let choice = self.choices.entry(index).or_default();
                     match delta {
                         Delta::Text(text) => choice.text.push_str(&text),
+                        Delta::Reasoning(text) => choice.reasoning.push_str(&text),
                         Delta::Refusal(text) => choice.refusal.get_or_insert_default().push_str(&text),
                         Delta::ToolCalls(calls) => choice.tool_calls.push(calls),
                     }
@@ -239,6 +242,9 @@ fn whole_choice(header: &Header, index: u32, choice: Choice) -> Value {
     let silent = choice.text.is_empty() && (choice.refusal.is_some() || !choice.tool_calls.is_empty());
     let content = (!silent).then_some(choice.text);
     let mut message = json!({ "role": "assistant", "content": content, "refusal": choice.refusal });
+    if let (false, Some(object)) = (choice.reasoning.is_empty(), message.as_object_mut()) {
+        object.insert("reasoning_content".to_owned(), choice.reasoning.into());
+    }
     if let (false, Some(object)) = (choice.tool_calls.is_empty(), message.as_object_mut()) {
         if header.older_calls {
             object.insert("function_call".to_owned(), choice.tool_calls.into_older().unwrap_or_default());

@@ -37,8 +37,10 @@ pub struct Row {
     pub id: String,
     /// Its task.
     pub task: String,
-    /// Its prompt, as near-duplicates have it in common.
+    /// Its prompt, as near-duplicates have it in common: they stay in one part.
     pub prompt: String,
+    /// Its prompt, as copies have it in common: they count once.
+    pub exact: String,
     /// Characters of its prompt.
     pub chars: usize,
     /// What the local answer is worth, 0 to 1.
@@ -127,6 +129,8 @@ pub struct Calibrated {
     pub slices: Vec<TaskSlice>,
     /// On the test part.
     pub rivals: Vec<Rival>,
+    /// Rows that are copies of another one, which counted in their place.
+    pub copies: usize,
     /// What could not be promised or known, and why.
     pub notes: Vec<String>,
 }
@@ -141,6 +145,7 @@ type Picked = (Result<f32, String>, Option<Chosen>);
 /// calibration then says.
 pub fn calibrate(all: &[Row], asked: &Asked) -> Result<Calibrated, CalibrateError> {
     let Prepared { kept, fit, calibrate, test, threshold, chosen } = prepare(all, asked)?;
+    let copies = all.len() - fit.len() - calibrate.len() - test.len();
     let unseen: Vec<Scored<'_>> = calibrate.iter().chain(&test).copied().collect();
     let mut histogram = vec![0; SCORE_BINS];
     unseen.iter().for_each(|row| histogram[score_bin(row.score)] += 1);
@@ -169,6 +174,7 @@ pub fn calibrate(all: &[Row], asked: &Asked) -> Result<Calibrated, CalibrateErro
         apgr: apgr(&of(&|row| row.row.local), &of(&|row| row.row.remote), &ranks),
         slices: chosen_at.map_or_else(Vec::new, |threshold| figures::slices(&test, threshold)),
         rivals: chosen_at.map_or_else(Vec::new, |threshold| figures::rivals(&test, threshold)),
+        copies,
         notes: vec![],
     };
     calibrated.notes = text::notes(&calibrated);
@@ -190,10 +196,11 @@ fn prepare<'a>(all: &'a [Row], asked: &Asked) -> Result<Prepared<'a>, CalibrateE
         return Err(CalibrateError::TooFew(all.len()));
     }
     let parts = split::split(all);
-    // Copies of a prompt are no independent trials: each prompt counts once.
+    // Copies of a prompt are no independent trials: each prompt counts once. What differs in a symbol may be another
+    // question, and counts.
     let mut seen = BTreeSet::new();
     let distinct: Vec<(&Row, Part)> =
-        all.iter().zip(parts).filter(|(row, _)| seen.insert(row.prompt.as_str())).collect();
+        all.iter().zip(parts).filter(|(row, _)| seen.insert(row.exact.as_str())).collect();
     let part = |of: Part| distinct.iter().filter(move |(_, part)| *part == of).map(|(row, _)| *row);
     // Scores are of many digits; what differs by less is equal.
     let worse = |row: &Row| row.local < row.remote - asked.epsilon() - 1e-9;

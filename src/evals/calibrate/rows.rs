@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::split::normalised;
+use super::split::{exact, normalised};
 use super::{CalibrateError, Row};
 use crate::evals::dataset::{BadLine, Sample, Suite};
 use crate::evals::runner::{Finished, Part, SubjectRun};
@@ -104,6 +104,7 @@ fn one(
         id: sample.id.clone(),
         task: sample.task.clone(),
         prompt: normalised(&sample.messages),
+        exact: exact(&sample.messages),
         chars: sample.prompt_chars(),
         local,
         remote,

@@ -22,6 +22,9 @@ pub(super) enum Part {
 /// Shares of the rows. A promise needs rows to test with as much as a head needs rows to be fitted on.
 const SHARES: [(Part, f64); 3] = [(Part::Fit, 0.35), (Part::Calibrate, 0.4), (Part::Test, 0.25)];
 
+/// What a text may end with and be a copy all the same.
+const CLOSING: [char; 7] = ['.', '!', '?', '…', '。', '！', '？'];
+
 /// The rows' share that goes to the calibrate part.
 pub const CALIBRATE_SHARE: f64 = SHARES[1].1;
 
@@ -63,21 +66,39 @@ fn hash(text: &str) -> [u8; 32] {
     Sha256::digest(text.as_bytes()).into()
 }
 
-/// A conversation's texts as one line of lower-case words: what near-duplicates have in common.
-pub(super) fn normalised(messages: &[Value]) -> String {
-    let texts = messages.iter().flat_map(|message| match &message["content"] {
+fn texts(messages: &[Value]) -> impl Iterator<Item = &str> {
+    messages.iter().flat_map(|message| match &message["content"] {
         Value::String(text) => vec![text.as_str()],
         Value::Array(parts) => parts.iter().filter_map(|part| part["text"].as_str()).collect(),
         _ => vec![],
-    });
+    })
+}
+
+/// A conversation's texts as one line of lower-case words: what near-duplicates have in common.
+pub(super) fn normalised(messages: &[Value]) -> String {
     let mut line = String::new();
-    for text in texts {
+    for text in texts(messages) {
         for word in text.split(|it: char| !it.is_alphanumeric()).filter(|word| !word.is_empty()) {
             line.push_str(&word.to_lowercase());
             line.push(' ');
         }
     }
     line
+}
+
+/// A conversation's texts, one a line, in lower case, with single spaces and without closing punctuation: what copies
+/// have in common. Symbols stay: `12 + 5` and `12 - 5` are two questions.
+pub(super) fn exact(messages: &[Value]) -> String {
+    let mut lines = String::new();
+    for text in texts(messages) {
+        let text = text.trim_end_matches(|it: char| it.is_whitespace() || CLOSING.contains(&it));
+        for word in text.split_whitespace() {
+            lines.push_str(&word.to_lowercase());
+            lines.push(' ');
+        }
+        lines.push('\n');
+    }
+    lines
 }
 
 #[cfg(test)]
@@ -139,5 +160,15 @@ mod tests {
         assert_ne!(of("What is 3 + 4?"), of("What is 3 + 5?"));
         let parts = json!({"role": "user", "content": [{"type": "text", "text": "What is 3 + 4"}]});
         assert_eq!(normalised(&[parts]), of("what is 3 4"));
+    }
+
+    #[test]
+    fn copies_are_equal_but_for_case_space_and_closing_punctuation() {
+        let of = |text: &str| exact(&[json!({"role": "user", "content": text})]);
+        assert_eq!(of("What is  3 + 4?"), of("what is 3\n+ 4 !\n"));
+        assert_ne!(of("What is 3 + 4?"), of("What is 3 - 4?"));
+        assert_ne!(of("Close it: ([<"), of("Close it: ([{"));
+        let parts = json!({"role": "user", "content": [{"type": "text", "text": "What is 3 + 4"}]});
+        assert_eq!(exact(&[parts]), of("what is 3 + 4."));
     }
 }

@@ -13,6 +13,7 @@ pub(super) fn row(id: &str, local: f64, remote: f64) -> Row {
         id: id.to_owned(),
         task: "t".to_owned(),
         prompt: id.to_owned(),
+        exact: id.to_owned(),
         chars: 40,
         local,
         remote,
@@ -157,11 +158,28 @@ fn copies_of_a_prompt_are_no_further_proof() {
     let few = drawn(40, 10, |_| 0.0);
     let copies = |at: usize| few.iter().map(move |row| Row { id: format!("{}-{at}", row.id), ..row.clone() });
     let many: Vec<Row> = (0..50).flat_map(copies).collect();
-    let told = calibrate(&many, &asked(PROMISE)).unwrap().calibration;
+    let told = calibrate(&many, &asked(PROMISE)).unwrap();
+    assert!(told.to_string().contains("note: 1960 row(s) are copies of others and count once"), "{told}");
+    let told = told.calibration;
     assert!(
         told.threshold.is_none() && told.why_none.unwrap().contains("59 without a failure"),
         "2,000 rows of 40 prompts"
     );
+}
+
+#[test]
+fn questions_that_differ_in_a_symbol_all_count_and_stay_together() {
+    let question = |at: usize, sign: char| {
+        let messages = [serde_json::json!({"role": "user", "content": format!("x{at} {sign} y")})];
+        let (prompt, exact) = (split::normalised(&messages), split::exact(&messages));
+        Row { prompt, exact, shipped: at as f32 / 30.0, ..row(&format!("{at}{sign}"), 1.0, 1.0) }
+    };
+    let rows: Vec<Row> = (0..30).flat_map(|at| [question(at, '+'), question(at, '-')]).collect();
+    assert!(split::split(&rows).chunks(2).all(|pair| pair[0] == pair[1]));
+    let told = calibrate(&rows, &asked(Goal::LocalShare { share: 0.5 })).unwrap();
+    let Rows { fit, calibrate, test } = told.calibration.rows;
+    assert_eq!((fit + calibrate + test, told.copies), (60, 0));
+    assert!(!told.to_string().contains("copies"), "{told}");
 }
 
 #[test]

@@ -58,6 +58,9 @@ pub(super) fn why_none(promise: &Promise, chosen: &Chosen, calibrate: usize) -> 
 pub(super) fn notes(calibrated: &Calibrated) -> Vec<String> {
     let calibration = &calibrated.calibration;
     let mut notes = vec![];
+    if calibrated.copies > 0 {
+        notes.push(format!("{} row(s) are copies of others and count once with them", calibrated.copies));
+    }
     if calibration.bound.remote_model == GOLD {
         notes.push(
             "the remote tier is gold-oracle, the expected answer: an upper bound, so against a real model the local answer is worse no more often than promised, and the remote's quality is not measured".to_owned(),

@@ -69,7 +69,7 @@ async fn through(pieces: Vec<(Duration, Chunk)>) -> Vec<Result<Chunk, BackendErr
     let body = r#"{"model":"auto","messages":[{"role":"user","content":"hi"}]}"#;
     let request = Arc::new(parse_request(body.into()).unwrap());
     Gated::new(&inner, &gate, None)
-        .answer(Call { request, model: "m".to_owned(), again: false })
+        .answer(Call { request, model: "m".to_owned(), named: true, again: false })
         .collect()
         .await
 }
@@ -115,7 +115,12 @@ async fn a_slow_answer_is_judged_by_what_is_there_in_time() {
         let inner: Arc<dyn Backend> = Arc::new(Scripted { profile: profile(), pieces });
         let body = r#"{"model":"auto","messages":[{"role":"user","content":"hi"}]}"#;
         let request = Arc::new(parse_request(body.into()).unwrap());
-        Gated::new(&inner, &gate, None).answer(Call { request, model: "m".to_owned(), again: false })
+        Gated::new(&inner, &gate, None).answer(Call {
+            request,
+            model: "m".to_owned(),
+            named: true,
+            again: false,
+        })
     };
     assert!(stream.next().await.unwrap().is_ok());
     // The first content took five seconds, the gate three tenths more.

@@ -1,5 +1,5 @@
 //! What a calibration is true of: files by their SHA-256, the remote model by name. Compared with what is here now;
-//! what cannot be seen from here is not compared.
+//! what cannot be seen from here is not compared, and a local model that is switched on and cannot be read differs.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -8,19 +8,22 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::GOLD;
-use crate::config::{Config, Paths};
+use crate::config::{Config, Paths, model_root};
 use crate::hub::{Record, digests};
 use crate::onnx::sha256;
+
+/// Stands for a local model that cannot be read, and differs from any hash.
+const UNREADABLE: &str = "unreadable";
 
 /// Everything that a threshold depends on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Bound {
-    /// The classifier's graph and settings, by [`folder_hash`].
+    /// The classifier's graph and settings.
     pub classifier: String,
     /// The classifier's tokenizer.
     pub tokenizer: String,
-    /// The local model's folder, by [`folder_hash`]: weights, tokenizer, template.
+    /// The local model, by [`model_hash`]: weights, tokenizer, template, and which graph where one was named.
     pub local_model: String,
     /// The remote model's name, or [`GOLD`].
     pub remote_model: String,
@@ -51,7 +54,7 @@ pub struct Present {
     pub classifier: Option<String>,
     /// As in [`Bound`].
     pub tokenizer: Option<String>,
-    /// As in [`Bound`].
+    /// As in [`Bound`]; for who binds to it, [`Self::local_hash`].
     pub local_model: Option<String>,
     /// As in [`Bound`].
     pub remote_model: Option<String>,
@@ -62,7 +65,8 @@ pub struct Present {
 }
 
 impl Present {
-    /// What can be seen of the models that the settings name. Reads every file of both folders.
+    /// What can be seen of the models that the settings name. Reads every file of both folders. A local model that cannot
+    /// be read may be any, so it differs from all.
     pub fn look(config: &Config, paths: &Paths) -> Self {
         let classifier = paths.model(&config.classifier.model);
         let local = config.local.enabled.then(|| paths.model(&config.local.model));
@@ -72,10 +76,15 @@ impl Present {
         Self {
             classifier: files_hash(&classifier, &["config.json", "model.onnx"]),
             tokenizer,
-            local_model: local.and_then(|folder| folder_hash(&folder)),
+            local_model: local.map(|path| model_hash(&path).unwrap_or_else(|| UNREADABLE.to_owned())),
             remote_model: Some(config.remote.model.clone()),
             ..Self::default()
         }
+    }
+
+    /// The local model's hash; `None` where there is none that can be read.
+    pub fn local_hash(&self) -> Option<&str> {
+        self.local_model.as_deref().filter(|hash| *hash != UNREADABLE)
     }
 }
 
@@ -122,10 +131,18 @@ impl Bound {
     }
 }
 
-/// One hash of a model folder's files, names included; cards (`*.md`), hidden files and the record of a pull do not
-/// count. Files that were pulled, and large ones that were hashed before, are not read again until they are touched.
-/// `None` where the folder or a file cannot be read.
-pub fn folder_hash(folder: &Path) -> Option<String> {
+/// One hash of the model that `path` names: of its folder's files, names included, and where `path` is a graph in the
+/// folder ([`model_root`]), of the graph's place too, so that two graphs of one folder differ. Cards (`*.md`), hidden
+/// files and the record of a pull do not count. Files that were pulled, and large ones that were hashed before, are not
+/// read again until they are touched. `None` where the folder, the graph or a file cannot be read.
+pub fn model_hash(path: &Path) -> Option<String> {
+    let (root, graph) = model_root(path)?;
+    let folder = folder_hash(root)?;
+    let Some(graph) = graph else { return Some(folder) };
+    if path.is_file() { hash_of(&[graph.to_string_lossy()], |_| Some(folder.clone())) } else { None }
+}
+
+fn folder_hash(folder: &Path) -> Option<String> {
     let mut names = files_below(folder)?;
     names.retain(|name| !name.ends_with(".md") && name != Record::FILE);
     names.sort();

@@ -210,21 +210,59 @@ fn the_configured_file_comes_first_then_the_state_folder_then_the_shipped_one() 
 fn a_folder_s_hash_follows_names_and_contents_but_not_the_card() {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
-    assert_eq!(folder_hash(folder.path()), None);
-    assert_eq!(folder_hash(Path::new("/nowhere")), None);
+    assert_eq!(model_hash(folder.path()), None);
+    assert_eq!(model_hash(Path::new("/nowhere")), None);
     write("model.onnx", "graph");
-    let one = folder_hash(folder.path()).unwrap();
+    let one = model_hash(folder.path()).unwrap();
+    // What calibrations that were made before are bound to.
+    assert_eq!(one, "b5f82693366f2f80f549552bf2243734f12c74302126940567b4662e94ad1c32");
     write("README.md", "card");
-    assert_eq!(folder_hash(folder.path()).unwrap(), one);
+    assert_eq!(model_hash(folder.path()).unwrap(), one);
     write("model.onnx.data", "weights");
-    let two = folder_hash(folder.path()).unwrap();
+    let two = model_hash(folder.path()).unwrap();
     write("model.onnx.data", "other weights");
-    let three = folder_hash(folder.path()).unwrap();
+    let three = model_hash(folder.path()).unwrap();
     assert!(one != two && two != three);
     std::fs::create_dir(folder.path().join("onnx")).unwrap();
     write("onnx/model_q4.onnx", "graph");
-    let four = folder_hash(folder.path()).unwrap();
+    let four = model_hash(folder.path()).unwrap();
     assert_ne!(three, four, "graphs may lie deeper");
     write(".crossover-verified.json", "{}");
-    assert_eq!(folder_hash(folder.path()).unwrap(), four);
+    assert_eq!(model_hash(folder.path()).unwrap(), four);
+}
+
+#[test]
+fn graphs_of_one_folder_are_different_models() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    std::fs::create_dir(at("onnx")).unwrap();
+    let graphs = ["model.onnx", "onnx/model.onnx", "onnx/model_q4.onnx"];
+    for name in graphs {
+        std::fs::write(at(name), "graph").unwrap();
+    }
+    let hashes = || graphs.map(|name| model_hash(&at(name)).unwrap());
+    let before = hashes();
+    let whole = model_hash(folder.path()).unwrap();
+    assert!(before[0] != before[1] && before[1] != before[2] && before[0] != before[2]);
+    assert!(!before.contains(&whole) && before == hashes());
+    std::fs::write(at("tokenizer.json"), "{}").unwrap();
+    assert!(before.iter().zip(hashes()).all(|(before, now)| *before != now), "they share the folder's files");
+    assert_eq!(model_hash(&at("onnx/model_int8.onnx")), None, "there is no such graph");
+    assert_eq!(model_hash(&at("tokenizer.json")), None, "it is no graph");
+}
+
+#[test]
+fn a_local_model_that_cannot_be_read_differs_from_any_and_has_no_hash() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let paths = Paths { state: at("state"), models: at("models"), policies: at("policies") };
+    let calibration = sample();
+    let mut config = Config::default();
+    let unread = Present::look(&config, &paths);
+    let found = calibration.mismatches(&unread);
+    let of_local = found.iter().find(|it| it.what == "local model").unwrap().to_string();
+    assert_eq!(of_local, "the local model is unreadable, calibrated was cccccccccccc");
+    assert_eq!(unread.local_hash(), None);
+    config.local.enabled = false;
+    assert_eq!(Present::look(&config, &paths).local_model, None, "nobody asks it, so nothing is compared");
 }

@@ -105,3 +105,17 @@ fn a_valid_calibration_s_head_is_on_the_classifier() {
     let problems = open(&config, &paths, metrics()).err().unwrap();
     assert!(problems[0].to_string().contains("classifier.calibration"), "{}", problems[0]);
 }
+
+#[test]
+fn a_graph_of_another_model_that_is_named_is_a_mismatch() {
+    let (_state, paths) = calibrated(1);
+    let mut config = Config::default();
+    assert_eq!(look_up(&config, &paths).unwrap().label(), "valid");
+    let graph = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/models/gemma-2/genai-f32/model.onnx");
+    config.local.model = graph.to_owned();
+    for paths in [paths, shipped()] {
+        let standing = look_up(&config, &paths).unwrap();
+        assert_eq!(standing.label(), "mismatch");
+        assert!(standing.words().contains("the local model is "), "{}", standing.words());
+    }
+}

@@ -53,8 +53,12 @@ impl House {
     }
 
     pub(crate) async fn ask_for(&self, request: ChatRequest, model: &str) -> Answer {
-        let mut chunks =
-            self.remote.answer(Call { request: Arc::new(request), model: model.into(), again: false });
+        let mut chunks = self.remote.answer(Call {
+            request: Arc::new(request),
+            model: model.into(),
+            named: true,
+            again: false,
+        });
         let gather = async {
             let mut answer = Answer::default();
             while let Some(chunk) = chunks.next().await {

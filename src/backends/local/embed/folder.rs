@@ -8,9 +8,7 @@ use serde_json::Value;
 
 use super::super::LocalError;
 use crate::config::Pooling;
-
-/// Where the graph may lie, best first.
-const GRAPHS: [&str; 3] = ["onnx/model.onnx", "model.onnx", "onnx/model_quantized.onnx"];
+use crate::hub::EMBEDDING_GRAPHS;
 
 /// What a folder declares.
 #[derive(Debug)]
@@ -35,9 +33,10 @@ impl Folder {
         if !path.is_dir() {
             return Err(LocalError::embedder(path, "there is no such model folder"));
         }
-        let graph = GRAPHS.iter().map(|name| path.join(name)).find(|file| file.is_file());
+        let graph = EMBEDDING_GRAPHS.iter().map(|name| path.join(name)).find(|file| file.is_file());
         let graph = graph.ok_or_else(|| {
-            LocalError::embedder(path, &format!("holds no graph: looked for {}", GRAPHS.join(", ")))
+            let why = format!("holds no graph: looked for {}", EMBEDDING_GRAPHS.join(", "));
+            LocalError::embedder(path, &why)
         })?;
         let modules = Modules::read(path)?;
         let pooling_file = path.join(&modules.pooling).join("config.json");

@@ -8,6 +8,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::config::Pooling;
+use crate::hub::EMBEDDING_GRAPHS;
 
 fn fixture() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/embedder")
@@ -256,6 +257,16 @@ fn folders_that_say_too_little_or_something_unknown_are_refused_by_file() {
         let error = Embedder::open(folder.path(), &config()).err().expect("must be refused").to_string();
         assert!(error.contains(said), "{file}: {error}");
         assert!(error.contains(folder.path().to_str().unwrap()), "{file}: {error}");
+    }
+}
+
+#[test]
+fn every_graph_that_a_pull_may_take_is_found_and_the_best_one_read() {
+    let folder = changed("onnx/model.onnx", None);
+    for name in EMBEDDING_GRAPHS.iter().rev() {
+        let graph = folder.path().join(name);
+        std::fs::write(&graph, "").unwrap();
+        assert_eq!(Folder::read(folder.path(), Pooling::Auto).unwrap().graph, graph);
     }
 }
 

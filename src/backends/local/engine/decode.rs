@@ -1,12 +1,13 @@
 //! One token of every answer whose reader keeps up, in one run. Promises: a sequence that needs more cache than there
-//! is waits for nobody younger than itself: the youngest gives its place up and is computed again later: exactly, if it has a seed.
+//! is waits for nobody younger than itself: where no ended one holds any, the youngest gives its place up and is computed
+//! again later: exactly, if it has a seed.
 
 use std::time::Instant;
 
 use super::rows::{self, Place};
 use super::{Engine, guarded};
 use crate::backends::local::queue::End;
-use crate::backends::local::sequence::{Ending, Turn};
+use crate::backends::local::sequence::{Ending, Sequence, Turn};
 
 /// Steps for which a row whose reader is behind is dragged along, before it is moved aside.
 const PATIENCE: usize = 8;
@@ -20,6 +21,8 @@ impl Engine {
             waits |= matches!(self.sequences[at].turn, Turn::Waits(_));
         }
         let count = self.arrange();
+        // Shares have grown, and where a row stood before, its memory is still there.
+        self.count_promised();
         self.stalled = waits && count == 0 && !prefilled;
         if count > 0 && !(count == 1 && self.verify()) {
             self.decode(count);
@@ -41,12 +44,25 @@ impl Engine {
         }
     }
 
-    /// Lets a sequence's share grow to `tokens`; the youngest others give theirs up for it. False where it is the
-    /// youngest itself, and has lost its place.
+    /// Lets a sequence's share grow to `tokens`; others that have ended give theirs up for it, then the youngest. False
+    /// where it is the youngest itself, and has lost its place.
     fn make_room(&mut self, at: usize, tokens: usize) -> bool {
         while !self.pool.grow(&mut self.sequences[at].share, tokens) {
+            let has_ended = |sequence: &Sequence| sequence.row.is_some() && sequence.end.is_some();
+            if let Some(ended) = self.sequences.iter().position(has_ended) {
+                self.unseat(ended);
+                continue;
+            }
             let youngest = self.sequences.iter().rposition(|sequence| sequence.row.is_some());
             let youngest = youngest.unwrap_or(at).max(at);
+            let sequence = &mut self.sequences[youngest];
+            if youngest != at && !sequence.is_fresh() {
+                // It has not had its turn in this step: what it chose last may be its last token of all.
+                sequence.offer();
+                if sequence.end.is_some() {
+                    continue;
+                }
+            }
             self.metrics.local_preempted_total.inc();
             self.unseat(youngest);
             if youngest == at {
@@ -75,14 +91,11 @@ impl Engine {
         let count = rows::front(&mut self.places, &mut self.moves);
         for (from, to) in &self.moves {
             if let Some(sequence) = self.sequences.iter_mut().find(|sequence| sequence.row == Some(*from)) {
+                self.graph.kv().shrink(*to, sequence.share.tokens());
                 self.graph.copy_row(*from, *to, self.graph.len(*from));
                 self.graph.clear(*from);
                 sequence.row = Some(*to);
             }
-        }
-        if !self.moves.is_empty() {
-            // Where a row stood before, its memory is still there.
-            self.graph.kv().trim(self.pool.tokens());
         }
         count
     }

@@ -18,15 +18,22 @@ pub(crate) struct Share {
     blocks: usize,
 }
 
+impl Share {
+    /// Tokens that it holds room for.
+    pub(super) fn tokens(&self) -> usize {
+        self.blocks * BLOCK
+    }
+}
+
 impl Pool {
     /// A budget of so many tokens, in whole blocks.
     pub(super) fn new(tokens: usize) -> Self {
         Self { blocks: tokens / BLOCK, used: 0 }
     }
 
-    /// The whole budget, in tokens.
-    pub(super) fn tokens(&self) -> usize {
-        self.blocks * BLOCK
+    /// What nobody was promised, in tokens.
+    pub(super) fn left(&self) -> usize {
+        (self.blocks - self.used) * BLOCK
     }
 
     /// What is promised, in tokens.
@@ -63,7 +70,7 @@ mod tests {
         assert_eq!(pool.promised(), BLOCK, "a block holds 64");
         assert!(pool.grow(&mut two, 2 * BLOCK));
         assert!(!pool.grow(&mut one, BLOCK + 1));
-        assert_eq!(pool.promised(), pool.tokens());
+        assert_eq!((pool.promised(), pool.left(), two.tokens()), (3 * BLOCK, 0, 2 * BLOCK));
         pool.take_back(&mut two);
         assert!(pool.grow(&mut one, BLOCK + 1) && !pool.grow(&mut two, BLOCK + 1));
         pool.take_back(&mut one);

@@ -72,6 +72,7 @@ impl Engine {
         let sequence = &mut self.sequences[at];
         if to == sequence.prompt.len() && sequence.is_fresh() {
             sequence.take(self.graph.logits(row), &self.limits);
+            self.speed.add(sequence.generated());
             self.share_prompt(at, row);
         }
         Ok(())
@@ -132,6 +133,7 @@ impl Engine {
             if let Some(to) = sibling.row {
                 self.graph.copy_row(row, to, prompt);
                 sibling.take(self.graph.logits(to), &self.limits);
+                self.speed.add(sibling.generated());
             }
         }
     }

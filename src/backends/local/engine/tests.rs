@@ -1,5 +1,7 @@
 //! Many answers at the same time, through the whole local backend with the starter model.
 
+mod by_hand;
+
 use std::task::Poll;
 
 use futures_util::future::join_all;
@@ -293,6 +295,17 @@ async fn a_prompt_whose_caller_left_is_waited_for_by_nobody() {
     drop(long);
     eventually(|| (local.load().active, local.load().queued) == (0, 0)).await;
     assert_eq!(local.desk.queue.active_prompt(), 0);
+}
+
+#[tokio::test]
+async fn answers_of_one_token_have_a_speed() {
+    let (local, metrics) = endless_alone(&config());
+    let until = Instant::now() + Duration::from_secs(20);
+    while metrics.local_tokens_per_second.get() <= 0.0 {
+        assert!(Instant::now() < until, "never told");
+        answer(&local, "Hi", at_most(1)).await;
+    }
+    assert!(local.load().tokens_per_second > 0.0);
 }
 
 #[tokio::test]

@@ -60,6 +60,8 @@ struct Search {
     temperature: Option<f32>,
     top_p: Option<f32>,
     top_k: Option<usize>,
+    min_p: Option<f32>,
+    repetition_penalty: Option<f32>,
 }
 
 /// Reads the folder; `config.json`, which the builder does not write, is asked for windows where it is there.
@@ -78,6 +80,15 @@ pub(super) fn read(root: &Path, chosen: Option<&Path>) -> Result<Declared, Local
     }
     let config: hub::Config = read_json_or_default(&root.join(hub::FILE))?;
     let search = genai.search;
+    let sampling = Generation {
+        do_sample: search.do_sample,
+        temperature: search.temperature,
+        top_p: search.top_p,
+        top_k: search.top_k,
+        min_p: search.min_p,
+        repetition_penalty: search.repetition_penalty,
+        ..Generation::default()
+    };
     Ok(Declared {
         graph: chosen.map_or_else(|| root.join(&decoder.filename), Path::to_owned),
         eos: genai.model.eos_token_id.into(),
@@ -86,13 +97,7 @@ pub(super) fn read(root: &Path, chosen: Option<&Path>) -> Result<Declared, Local
         head_size: Some(decoder.head_size),
         layers: Some(decoder.num_hidden_layers),
         names: names(decoder.inputs, decoder.outputs),
-        sampling: Generation {
-            do_sample: search.do_sample,
-            temperature: search.temperature,
-            top_p: search.top_p,
-            top_k: search.top_k,
-            ..Generation::default()
-        },
+        sampling: sampling.checked(&file)?,
         window: decoder.sliding_window.and_then(|window| window.window_size).or_else(|| config.window()),
         turn: config.turn(),
     })

@@ -6,11 +6,10 @@ use serde::Deserialize;
 
 use super::{Declared, Generation, Ids, Names, read_json};
 use crate::backends::local::LocalError;
+use crate::config::GRAPH_FOLDER;
 
 /// What tells this layout.
 pub(super) const FILE: &str = "config.json";
-/// Where the graphs usually lie.
-pub(super) const INNER: &str = "onnx";
 /// Graphs in the order of choice: few bytes for each token first, 16-bit floats last, since a CPU is slow with them.
 const ORDER: [&str; 9] = [
     "model_q4.onnx",
@@ -45,8 +44,10 @@ pub(super) struct Config {
 
 #[derive(Deserialize)]
 struct Rope {
-    #[serde(alias = "type")]
     rope_type: Option<String>,
+    /// The older name of `rope_type`; many files have both.
+    #[serde(rename = "type")]
+    kind: Option<String>,
     original_max_position_embeddings: Option<usize>,
 }
 
@@ -66,7 +67,8 @@ impl Config {
     pub(super) fn turn(&self) -> Option<usize> {
         let text = self.text();
         let rope = text.rope_scaling.as_ref().or(text.rope_parameters.as_ref())?;
-        let two = matches!(rope.rope_type.as_deref(), Some("longrope" | "su"));
+        let kind = rope.rope_type.as_deref().or(rope.kind.as_deref());
+        let two = matches!(kind, Some("longrope" | "su"));
         rope.original_max_position_embeddings.or(text.original_max_position_embeddings).filter(|_| two)
     }
 }
@@ -101,11 +103,13 @@ pub(super) fn read(
 
 /// The first graph of [`ORDER`] that is there.
 fn choose(root: &Path) -> Result<PathBuf, LocalError> {
-    let inner = root.join(INNER);
+    let inner = root.join(GRAPH_FOLDER);
     let places = ORDER.iter().flat_map(|name| [inner.join(name), root.join(name)]);
     places.into_iter().find(|graph| graph.is_file()).ok_or_else(|| {
-        let why =
-            format!("there is no graph here: none of {}, in this folder or in `{INNER}/`", ORDER.join(", "));
+        let why = format!(
+            "there is no graph here: none of {}, in this folder or in `{GRAPH_FOLDER}/`",
+            ORDER.join(", ")
+        );
         LocalError::model(root, &why)
     })
 }

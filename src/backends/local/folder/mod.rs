@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use self::operators::Operators;
 use super::LocalError;
+use crate::config::model_root;
 
 /// What a model folder declares.
 #[derive(Debug)]
@@ -85,7 +86,16 @@ pub(super) struct Defaults {
     pub(super) temperature: f32,
     pub(super) top_p: f32,
     pub(super) top_k: usize,
+    pub(super) min_p: f32,
+    pub(super) repetition_penalty: f32,
     pub(super) max_tokens: Option<usize>,
+}
+
+impl Defaults {
+    /// The temperature of so many answers: greedily, several would be one answer several times.
+    pub(super) fn temperature_of(&self, answers: u32) -> f32 {
+        if answers > 1 && self.temperature <= 0.0 { 1.0 } else { self.temperature }
+    }
 }
 
 /// What the graph's operators mean for its cache.
@@ -105,7 +115,22 @@ struct Generation {
     temperature: Option<f32>,
     top_p: Option<f32>,
     top_k: Option<usize>,
+    min_p: Option<f32>,
+    repetition_penalty: Option<f32>,
     max_new_tokens: Option<usize>,
+}
+
+impl Generation {
+    /// The same, unless it holds what no sampler takes.
+    fn checked(self, file: &Path) -> Result<Self, LocalError> {
+        if self.repetition_penalty.is_some_and(|penalty| !penalty.is_finite() || penalty <= 0.0) {
+            return Err(LocalError::model(file, "`repetition_penalty` is no number above 0"));
+        }
+        if self.min_p.is_some_and(|share| !(0.0..=1.0).contains(&share)) {
+            return Err(LocalError::model(file, "`min_p` is no number from 0 to 1"));
+        }
+        Ok(self)
+    }
 }
 
 /// One id or a list of them.
@@ -146,9 +171,11 @@ impl Folder {
     /// Reads the folder's JSON files, its template, and the graph's operators. `path` is the folder, or a graph in it
     /// (or in its `onnx/`) to take instead of the first choice.
     pub(super) fn read(path: &Path) -> Result<Self, LocalError> {
-        let (root, chosen) = split(path)?;
-        let root = root.as_path();
-        let generation: Generation = read_json_or_default(&root.join("generation_config.json"))?;
+        let missing = || LocalError::model(path, "there is no such model folder");
+        let (root, graph) = model_root(path).ok_or_else(missing)?;
+        let chosen = graph.map(|_| path);
+        let file = root.join("generation_config.json");
+        let generation = read_json_or_default::<Generation>(&file)?.checked(&file)?;
         let declared = if root.join(genai::FILE).exists() {
             genai::read(root, chosen)?
         } else if root.join(hub::FILE).exists() {
@@ -190,24 +217,15 @@ impl Folder {
         })
     }
 
+    /// The chat templates.
+    pub(super) fn templates(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&self.template).chain(&self.tool_template).map(String::as_str)
+    }
+
     /// Bytes of the graph and of the weights beside it.
     pub(super) fn weights(&self) -> u64 {
         self.weights
     }
-}
-
-/// The folder, and the graph that was named, if one was.
-fn split(path: &Path) -> Result<(PathBuf, Option<&Path>), LocalError> {
-    if path.is_dir() {
-        return Ok((path.to_owned(), None));
-    }
-    if path.extension().is_none_or(|kind| kind != "onnx") {
-        return Err(LocalError::model(path, "there is no such model folder"));
-    }
-    let beside = path.parent().unwrap_or(Path::new("."));
-    let inner = beside.file_name().is_some_and(|name| name == hub::INNER);
-    let root = if inner { beside.parent().unwrap_or(beside) } else { beside };
-    Ok((root.to_owned(), Some(path)))
 }
 
 fn attention(found: &Operators) -> Attention {
@@ -285,7 +303,14 @@ fn token_text(tokenizer_config: &Value, key: &str) -> String {
 /// What `generation_config.json` says, else the layout's own configuration. Without `do_sample` the model is greedy.
 fn defaults(own: &Generation, other: &Generation) -> Defaults {
     let sample = own.do_sample.or(other.do_sample).unwrap_or(false);
-    let greedy = Defaults { temperature: 0.0, top_p: 1.0, top_k: 0, max_tokens: own.max_new_tokens };
+    let greedy = Defaults {
+        temperature: 0.0,
+        top_p: 1.0,
+        top_k: 0,
+        min_p: 0.0,
+        repetition_penalty: own.repetition_penalty.or(other.repetition_penalty).unwrap_or(1.0),
+        max_tokens: own.max_new_tokens,
+    };
     if !sample {
         return greedy;
     }
@@ -293,6 +318,7 @@ fn defaults(own: &Generation, other: &Generation) -> Defaults {
         temperature: own.temperature.or(other.temperature).unwrap_or(1.0),
         top_p: own.top_p.or(other.top_p).unwrap_or(1.0),
         top_k: own.top_k.or(other.top_k).unwrap_or(0),
+        min_p: own.min_p.or(other.min_p).unwrap_or(0.0),
         ..greedy
     }
 }

@@ -98,12 +98,48 @@ fn end_tokens_come_from_the_generation_settings_first() {
     assert_eq!(eos(), [7]);
     assert_eq!(
         Folder::read(&root).unwrap().defaults,
-        Defaults { temperature: 1.0, top_p: 1.0, top_k: 0, max_tokens: None }
+        Defaults {
+            temperature: 1.0,
+            top_p: 1.0,
+            top_k: 0,
+            min_p: 0.0,
+            repetition_penalty: 1.0,
+            max_tokens: None
+        }
     );
     fs::remove_file(root.join("generation_config.json")).unwrap();
     edit(&root.join("config.json"), |config| config["eos_token_id"] = Value::Null);
     let text = refusal(&root);
     assert!(text.contains("config.json") && text.contains("`eos_token_id`"), "{text}");
+}
+
+#[test]
+fn the_penalty_and_the_least_share_are_the_folders_own() {
+    let home = assemble("llama-3.2", Form::GenAiF32);
+    let root = home.path().join("llama-3.2");
+    let declared = || {
+        let defaults = Folder::read(&root).unwrap().defaults;
+        (defaults.temperature, defaults.repetition_penalty, defaults.min_p)
+    };
+    assert_eq!(declared(), (0.0, 1.0, 0.0), "the builder writes a penalty of 1");
+    edit(&root.join("genai_config.json"), |genai| {
+        genai["search"]["repetition_penalty"] = serde_json::json!(1.5);
+        genai["search"]["min_p"] = serde_json::json!(0.25);
+    });
+    // As with the other cuts, a greedy model's share is none.
+    assert_eq!(declared(), (0.0, 1.5, 0.0));
+    let file = root.join("generation_config.json");
+    fs::write(&file, r#"{"do_sample": true, "repetition_penalty": 1.125}"#).unwrap();
+    assert_eq!(declared(), (1.0, 1.125, 0.25));
+    for (field, value) in [("repetition_penalty", "0"), ("repetition_penalty", "-1.5"), ("min_p", "-0.5")] {
+        fs::write(&file, format!(r#"{{"{field}": {value}}}"#)).unwrap();
+        let text = refusal(&root);
+        assert!(text.contains("generation_config.json") && text.contains(field), "{text}");
+    }
+    fs::remove_file(&file).unwrap();
+    edit(&root.join("genai_config.json"), |genai| genai["search"]["min_p"] = 2.into());
+    let text = refusal(&root);
+    assert!(text.contains("genai_config.json") && text.contains("`min_p`"), "{text}");
 }
 
 #[test]
@@ -219,4 +255,19 @@ fn a_second_set_of_rotary_factors_shortens_the_context() {
     let root = home.path().join("phi-3.5");
     fs::remove_file(root.join("config.json")).unwrap();
     assert_eq!(Folder::read(&root).unwrap().context, 352);
+}
+
+#[test]
+fn the_rotary_form_may_stand_under_both_of_its_names() {
+    for form in [Form::GenAiF32, Form::HfF32] {
+        let home = assemble("phi-3.5", form);
+        let root = home.path().join("phi-3.5");
+        let rope = |change: fn(&mut Value)| {
+            edit(&root.join("config.json"), |all| change(&mut all["rope_scaling"]));
+        };
+        rope(|rope| rope["rope_type"] = "longrope".into());
+        assert_eq!(Folder::read(&root).unwrap().context, 352, "{form:?}");
+        rope(|rope| drop(rope.as_object_mut().unwrap().remove("type")));
+        assert_eq!(Folder::read(&root).unwrap().context, 352, "{form:?}");
+    }
 }

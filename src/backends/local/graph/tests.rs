@@ -209,6 +209,26 @@ fn rows_that_are_empty_again_give_their_memory_back() {
     assert!(resident() < filled - (18 << 20));
 }
 
+#[test]
+fn a_row_that_is_filled_anew_keeps_no_more_memory_than_it_will_need() {
+    let mut graph = starter();
+    let resident = crate::backends::local::shared::resident;
+    graph.kv().trim(0);
+    let token = graph.layout.numbers_per_token();
+    let numbers = vec![1.0; token * 896];
+    // 896 tokens of 9 KiB each: 8 MiB.
+    graph.kv().write(0, 896, &numbers);
+    graph.kv().shrink(0, 64);
+    graph.clear(0);
+    graph.kv().shrink(0, 896);
+    let one = resident();
+    graph.kv().shrink(0, 64);
+    assert!(resident() < one - (6 << 20), "it was there until now");
+    graph.kv().write(0, 8, &numbers[..token * 8]);
+    graph.kv().write(1, 896, &numbers);
+    assert!(resident() < one + (2 << 20));
+}
+
 /// A tiny model in a folder of its own, with its prefill form or without.
 fn tiny(form: bool) -> (tempfile::TempDir, Graph) {
     let folder = tempfile::tempdir().unwrap();

@@ -1,5 +1,7 @@
 //! The prompt, against the shipped model's tokenizer and template.
 
+mod templates;
+
 use std::time::{Duration, Instant};
 
 use super::*;
@@ -102,8 +104,8 @@ fn e8_tools_calls_and_settings_make_no_special_tokens() {
     }
 }
 
-/// The starter model's folder with two more added tokens, which are not special, and the template `qwen3`.
-fn with_controls() -> (tempfile::TempDir, Prompter) {
+/// The starter model's folder with added tokens that are not special, and a template of the fixtures.
+fn with_controls(template: &str) -> (tempfile::TempDir, Prompter) {
     let file = std::fs::read(starter().join("tokenizer.json")).unwrap();
     let mut tokenizer: Value = serde_json::from_slice(&file).unwrap();
     for (id, content) in [(8192, "</tool_response>"), (8193, "<|end|>"), (8194, "plainword")] {
@@ -118,13 +120,13 @@ fn with_controls() -> (tempfile::TempDir, Prompter) {
     folder.tokenizer = home.path().join("tokenizer.json");
     std::fs::write(&folder.tokenizer, tokenizer.to_string()).unwrap();
     let templates = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/templates");
-    folder.template = std::fs::read_to_string(templates.join("qwen3.jinja")).unwrap();
+    folder.template = std::fs::read_to_string(templates.join(format!("{template}.jinja"))).unwrap();
     (home, load(&folder).unwrap().0)
 }
 
 #[test]
 fn e8_tokens_that_steer_without_being_special_come_from_the_template_alone() {
-    let (_home, prompter) = with_controls();
+    let (_home, prompter) = with_controls("qwen3");
     let mut controls = prompter.controls.clone();
     controls.sort();
     assert_eq!(controls, ["</tool_response>", "<|end|>"]);
@@ -142,14 +144,24 @@ fn e8_tokens_that_steer_without_being_special_come_from_the_template_alone() {
 fn a_template_of_its_own_serves_conversations_with_tools() {
     let mut folder = Folder::read(&starter()).unwrap();
     folder.template = "plain".to_owned();
-    folder.tool_template = Some("<tool_call> {{ tools | length }}".to_owned());
+    folder.tool_template = Some("<tool_call> {{ tools[0].function.name }}".to_owned());
     let prompter = load(&folder).unwrap().0;
     assert_eq!(prompter.form(), Some(Form::Hermes));
     let shield = Shield::new(&prompter.specials, &prompter.controls);
     let mut request = request(vec![Message::text(Role::User, "x")]);
     assert_eq!(prompter.render(&request, &shield).unwrap(), "plain");
     request.tools.offered = [json!({ "type": "function", "function": { "name": "f" } })].into();
-    assert_eq!(prompter.render(&request, &shield).unwrap(), "<tool_call> 1");
+    assert_eq!(prompter.render(&request, &shield).unwrap(), "<tool_call> f");
+}
+
+#[test]
+fn a_conversation_of_which_the_template_makes_nothing_is_not_accepted() {
+    let mut folder = Folder::read(&starter()).unwrap();
+    folder.template = "{% for message in messages %}{{ message.content }}{% endfor %}".to_owned();
+    let prompter = load(&folder).unwrap().0;
+    let encode = |text: &str| prompter.encode(&request(vec![Message::text(Role::User, text)]));
+    assert_eq!(encode(""), Err(PromptError::Template));
+    assert!(encode("Hi").is_ok());
 }
 
 #[test]

@@ -1,6 +1,7 @@
-//! One answer on its way from tokens to events: text, tool calls, log probabilities and the end.
+//! One answer on its way from tokens to events: thoughts, text, tool calls, log probabilities and the end.
 //! Promises: what is held back for a stop sequence or a call comes out before what follows it.
 
+use super::thoughts::{Split, Thoughts};
 use super::told::Told;
 use crate::backends::local::detokenize::{Detokenizer, Vocabulary};
 use crate::backends::local::sampler::Token;
@@ -11,11 +12,14 @@ use crate::chat::{Delta, Event, FinishReason, TokenLogprob};
 /// One of the `n` answers, as far as it has come.
 pub(super) struct Answer {
     pub(super) detokenizer: Detokenizer,
+    pub(super) thoughts: Thoughts,
     pub(super) stops: StopWatch,
     /// Where tools are offered.
     pub(super) calls: Option<Reader>,
     pub(super) told: Told,
     pub(super) tokens: u64,
+    /// Those of them that are thoughts.
+    pub(super) reasoning: u64,
     pub(super) begun: bool,
     pub(super) ended: bool,
 }
@@ -28,10 +32,27 @@ impl Answer {
         }
     }
 
-    /// Takes new text; gives a reason where the answer ends with it.
-    pub(super) fn read(&mut self, index: u32, text: String, events: &mut Vec<Event>) -> Option<FinishReason> {
-        let Some(calls) = &mut self.calls else { return self.content(index, text, events) };
-        for said in calls.push(&text) {
+    /// Takes a token's text and what is told of it. Nothing is told of thoughts; they are counted.
+    pub(super) fn split(&mut self, text: String, told: Option<TokenLogprob>) -> Split {
+        let split = self.thoughts.push(text);
+        if self.thoughts.are_under_way() {
+            // They come first, so that what looked like text until now was theirs.
+            self.reasoning = self.tokens;
+            self.told.drop_halves();
+        } else if let Some(told) = told {
+            self.told.push(told, split.text.len());
+        }
+        split
+    }
+
+    /// Takes new text; gives a reason where the answer ends with it. Stop sequences and calls are not looked for in
+    /// thoughts.
+    pub(super) fn read(&mut self, index: u32, split: Split, events: &mut Vec<Event>) -> Option<FinishReason> {
+        if !split.thoughts.is_empty() {
+            events.push(Event::Delta { index, delta: Delta::Reasoning(split.thoughts) });
+        }
+        let Some(calls) = &mut self.calls else { return self.content(index, split.text, events) };
+        for said in calls.push(&split.text) {
             if let Some(reason) = self.say(index, said, events) {
                 return Some(reason);
             }
@@ -71,6 +92,11 @@ impl Answer {
         reason: FinishReason,
         events: &mut Vec<Event>,
     ) -> FinishReason {
+        let held = self.thoughts.finish();
+        self.told.complete(held.text.len());
+        if let Some(reason) = self.read(index, held, events) {
+            return reason;
+        }
         for said in self.calls.as_mut().map(Reader::finish).unwrap_or_default() {
             if let Some(reason) = self.say(index, said, events) {
                 return reason;
@@ -104,6 +130,7 @@ impl Answer {
         for event in events {
             match event {
                 Event::Delta { delta: Delta::Text(text), .. } => shown += text.len(),
+                Event::Delta { delta: Delta::Reasoning(_), .. } => {}
                 Event::Delta { .. } => calls = true,
                 Event::Role { .. } | Event::Finish { .. } | Event::Usage(_) | Event::Whole { .. } => {}
             }

@@ -1,10 +1,10 @@
-//! Tool calls on their way from tokens to chunks, one byte a token, with a scripted engine.
+//! Thoughts and tool calls on their way from tokens to chunks, one byte a token, with a scripted engine.
 
 use futures_util::StreamExt;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
-use super::super::sampler::Token;
+use super::super::sampler::{Logprobs, Token};
 use super::super::tool_calls::Form;
 use super::*;
 use crate::chat::Delta;
@@ -148,4 +148,87 @@ async fn plain_answers_pass_by() {
     assert_eq!((told.text.as_str(), told.finish), ("{\"sum\": 4} is < 5 ", Some(FinishReason::Stop)));
     let told = play(Form::Hermes, false, "", &[], End::Stop).await;
     assert_eq!(told, Told { finish: Some(FinishReason::Stop), ..Told::default() });
+}
+
+/// What came out of an answer that may think, and the text whose log probabilities were told.
+#[derive(Debug, Default)]
+struct Thought {
+    thoughts: String,
+    text: String,
+    scored: String,
+    finish: Option<FinishReason>,
+    usage: Usage,
+}
+
+/// Plays `script`, one token a byte.
+async fn think(thoughts: &Thoughts, script: &str, stops: &[&str], end: End) -> Thought {
+    let bytes: Vec<u8> = (0..=255).collect();
+    let words: Vec<&[u8]> = bytes.chunks(1).collect();
+    let (sender, steps) = mpsc::channel(script.len() + 1);
+    for byte in script.bytes() {
+        let logprobs = Some(Logprobs { chosen: -1.0, top: vec![] });
+        let token = Token { id: byte.into(), confidence: None, logprobs, last: false };
+        sender.send(Step::Token { index: 0, token }).await.unwrap();
+    }
+    let tokens = script.len() as u64;
+    sender.send(Step::End { index: 0, end, tokens, cached: 0 }).await.unwrap();
+    let stops: Vec<String> = stops.iter().map(ToString::to_string).collect();
+    let (vocabulary, enough) = (Arc::new(Vocabulary::from_words(&words)), [AtomicBool::new(false)].into());
+    let reply = Reply::new(BackendId::new("local"), vocabulary, steps, enough, &stops);
+    let mut reply = reply.with_thoughts(thoughts);
+    let mut told = Thought::default();
+    while let Some(chunk) = reply.next().await {
+        let chunk = chunk.unwrap();
+        told.scored
+            .extend(chunk.logprobs.iter().flat_map(|token| &token.bytes).map(|byte| char::from(*byte)));
+        for event in chunk.events {
+            match event {
+                Event::Delta { delta: Delta::Reasoning(thoughts), .. } => {
+                    assert!(told.text.is_empty(), "thoughts come first");
+                    told.thoughts.push_str(&thoughts);
+                }
+                Event::Delta { delta: Delta::Text(text), .. } => told.text.push_str(&text),
+                Event::Finish { reason, .. } => told.finish = Some(reason),
+                Event::Usage(usage) => told.usage = usage,
+                _ => {}
+            }
+        }
+    }
+    told
+}
+
+#[tokio::test]
+async fn thoughts_are_no_content_meet_no_stop_sequence_and_are_counted() {
+    let script = "<think>\na\n\nb</think>\n\nYes";
+    let told = think(&Thoughts::awaited(), script, &["\n\n"], End::Stop).await;
+    assert_eq!((told.thoughts.as_str(), told.text.as_str()), ("a\n\nb", "Yes"));
+    assert_eq!((told.scored.as_str(), told.finish), ("Yes", Some(FinishReason::Stop)));
+    let all = script.len() as u64;
+    assert_eq!((told.usage.completion, told.usage.reasoning), (all, all - 3));
+    // What follows them is text like any other.
+    let told = think(&Thoughts::awaited(), "<think>END</think>so END.", &["END"], End::Stop).await;
+    assert_eq!((told.thoughts.as_str(), told.text.as_str()), ("END", "so "));
+    assert_eq!((told.scored.as_str(), told.finish), ("so ", Some(FinishReason::Stop)));
+    let told = think(&Thoughts::begun(), "\nso</think>Yes", &[], End::Stop).await;
+    assert_eq!((told.thoughts.as_str(), told.text.as_str()), ("so", "Yes"));
+}
+
+#[tokio::test]
+async fn thoughts_without_an_end_are_thoughts() {
+    let script = "<think>so </thin";
+    let told = think(&Thoughts::awaited(), script, &[], End::Length).await;
+    assert_eq!((told.thoughts.as_str(), told.text.as_str()), ("so </thin", ""));
+    assert_eq!((told.scored.as_str(), told.finish), ("", Some(FinishReason::Length)));
+    assert_eq!(told.usage.reasoning, script.len() as u64);
+}
+
+#[tokio::test]
+async fn an_answer_that_begins_otherwise_is_text() {
+    let other = ["\n <thin> air", " \n", "<th", "Yes. <think>a</think>"];
+    let other = other.map(|script| (Thoughts::awaited(), script));
+    for (thoughts, script) in other.into_iter().chain([(Thoughts::default(), "<think>a</think>b")]) {
+        let told = think(&thoughts, script, &[], End::Stop).await;
+        assert_eq!((told.thoughts.as_str(), told.text.as_str()), ("", script));
+        assert_eq!((told.scored.as_str(), told.usage.reasoning), (script, 0));
+    }
 }

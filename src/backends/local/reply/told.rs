@@ -11,7 +11,7 @@ use crate::chat::TokenLogprob;
 pub(super) struct Told {
     /// Where each token's text begins and ends in the answer.
     waiting: VecDeque<(usize, usize, TokenLogprob)>,
-    /// Tokens that have not made a whole character yet.
+    /// Tokens that have made no text yet: half a character, or what may become thoughts.
     halves: Vec<TokenLogprob>,
     made: usize,
     shown: usize,
@@ -25,6 +25,11 @@ impl Told {
             return;
         }
         self.halves.push(token);
+        self.complete(bytes);
+    }
+
+    /// So many bytes of text were made of the tokens that had made none.
+    pub(super) fn complete(&mut self, bytes: usize) {
         if bytes > 0 {
             let (from, to) = (self.made, self.made + bytes);
             self.waiting.extend(self.halves.drain(..).map(|token| (from, to, token)));
@@ -39,6 +44,11 @@ impl Told {
             |(from, to, _): &(usize, usize, TokenLogprob)| *to <= self.shown || (over && *from < self.shown);
         let out = self.waiting.iter().take_while(|token| is_out(token)).count();
         self.waiting.drain(..out).map(|(_, _, token)| token).collect()
+    }
+
+    /// Forgets the tokens that have made no text: they will make none.
+    pub(super) fn drop_halves(&mut self) {
+        self.halves.clear();
     }
 
     /// Tells nothing more: what follows is no text.

@@ -1,6 +1,6 @@
 //! Which models are in memory, which may come, and which must go for them: bookkeeping without threads or files.
-//! Promises: never more than the budget, by estimate; one load at a time; a model in use is never sent away; a model
-//! that failed rests for longer each time, and keeps nobody else from coming.
+//! Promises: never more than the budget, by estimate; one load at a time; a model that is in use or wanted is never sent
+//! away; one that failed rests for longer each time, and keeps nobody else from coming.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,9 +64,15 @@ impl<T> Rooms<T> {
         }
     }
 
-    /// What to do for somebody who wants the model at `at`, which needs so many bytes. After [`Next::Load`] the caller
-    /// owes a [`Self::settle`].
-    pub(super) fn next(&mut self, at: usize, needs: u64, now: Instant) -> Next<T> {
+    /// What to do for somebody who wants the model at `at`, which needs so many bytes; `wanted` are those that others wait
+    /// for. After [`Next::Load`] the caller owes a [`Self::settle`].
+    pub(super) fn next(
+        &mut self,
+        at: usize,
+        needs: u64,
+        wanted: impl Fn(usize) -> bool,
+        now: Instant,
+    ) -> Next<T> {
         self.clock += 1;
         match &mut self.rooms[at] {
             Room::Here { model, used, .. } => {
@@ -80,16 +86,17 @@ impl<T> Rooms<T> {
         if self.rooms.iter().any(|room| matches!(room, Room::Loading)) {
             return Next::Wait;
         }
-        let Some(leaving) = self.leaving(needs) else { return Next::Wait };
+        let Some(leaving) = self.leaving(needs, wanted) else { return Next::Wait };
         self.rooms[at] = Room::Loading;
         Next::Load(leaving.into_iter().filter_map(|at| Some((at, self.send_away(at)?))).collect())
     }
 
-    /// The models to send away, longest unused first, so that `needs` more bytes fit; `None` while those in use leave
-    /// too little.
-    fn leaving(&self, needs: u64) -> Option<Vec<usize>> {
+    /// The models to send away, longest unused first, so that `needs` more bytes fit; `None` while those in use or wanted
+    /// leave too little.
+    fn leaving(&self, needs: u64, wanted: impl Fn(usize) -> bool) -> Option<Vec<usize>> {
         let mut total = self.bytes();
-        let mut idle: Vec<(u64, usize, u64)> = (0..self.rooms.len()).filter_map(|at| self.idle(at)).collect();
+        let unwanted = (0..self.rooms.len()).filter(|at| !wanted(*at));
+        let mut idle: Vec<(u64, usize, u64)> = unwanted.filter_map(|at| self.idle(at)).collect();
         idle.sort_unstable();
         let mut leaving = vec![];
         for (_, at, bytes) in idle {
@@ -177,7 +184,7 @@ mod tests {
     use super::*;
 
     fn load(rooms: &mut Rooms<usize>, at: usize, bytes: u64) -> Vec<usize> {
-        match rooms.next(at, bytes, Instant::now()) {
+        match rooms.next(at, bytes, |_| false, Instant::now()) {
             Next::Load(away) => {
                 rooms.settle(at, Ok((Arc::new(at), bytes)), Instant::now());
                 away.into_iter().map(|(at, _)| at).collect()
@@ -189,12 +196,12 @@ mod tests {
     }
 
     fn hold(rooms: &mut Rooms<usize>, at: usize) -> Arc<usize> {
-        let Next::Here(model) = rooms.next(at, 0, Instant::now()) else { panic!("{at} is not here") };
+        let Next::Here(model) = rooms.next(at, 0, |_| false, Instant::now()) else { panic!("{at} is away") };
         model
     }
 
     fn waits(rooms: &mut Rooms<usize>, at: usize, bytes: u64) -> bool {
-        matches!(rooms.next(at, bytes, Instant::now()), Next::Wait)
+        matches!(rooms.next(at, bytes, |_| false, Instant::now()), Next::Wait)
     }
 
     #[test]
@@ -231,9 +238,17 @@ mod tests {
     }
 
     #[test]
+    fn a_model_that_somebody_waits_for_stays_though_nobody_uses_it() {
+        let mut rooms = Rooms::new(2, 100, |_| false);
+        load(&mut rooms, 0, 60);
+        assert!(matches!(rooms.next(1, 60, |at| at == 0, Instant::now()), Next::Wait));
+        assert_eq!(load(&mut rooms, 1, 60), [0]);
+    }
+
+    #[test]
     fn one_load_at_a_time() {
         let mut rooms: Rooms<usize> = Rooms::new(2, 100, |_| false);
-        assert!(matches!(rooms.next(0, 10, Instant::now()), Next::Load(_)));
+        assert!(matches!(rooms.next(0, 10, |_| false, Instant::now()), Next::Load(_)));
         assert!(waits(&mut rooms, 0, 10) && waits(&mut rooms, 1, 10));
         rooms.settle(0, Ok((Arc::new(0), 10)), Instant::now());
         load(&mut rooms, 1, 10);
@@ -244,9 +259,9 @@ mod tests {
         let mut rooms: Rooms<usize> = Rooms::new(2, 100, |_| false);
         let mut now = Instant::now();
         for expected in [30, 60, 120, 240, 480, 600, 600] {
-            assert!(matches!(rooms.next(0, 10, now), Next::Load(_)));
+            assert!(matches!(rooms.next(0, 10, |_| false, now), Next::Load(_)));
             rooms.settle(0, Err("broken".to_owned()), now);
-            let Next::Resting(why, left) = rooms.next(0, 10, now) else { panic!("it rests") };
+            let Next::Resting(why, left) = rooms.next(0, 10, |_| false, now) else { panic!("it rests") };
             assert_eq!((why.as_str(), left), ("broken", Duration::from_secs(expected)));
             assert!(matches!(rooms.see(0, now), Seen::Resting(..)));
             now += left;
@@ -262,6 +277,6 @@ mod tests {
         assert!(rooms.fall(0, |_| false, "stopped", Instant::now()).is_none(), "it runs");
         assert!(rooms.fall(0, |_| true, "stopped", Instant::now()).is_some());
         assert!(rooms.fall(0, |_| true, "stopped", Instant::now()).is_none());
-        assert!(matches!(rooms.next(0, 10, Instant::now()), Next::Resting(..)));
+        assert!(matches!(rooms.next(0, 10, |_| false, Instant::now()), Next::Resting(..)));
     }
 }

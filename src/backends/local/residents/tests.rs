@@ -42,7 +42,7 @@ fn open(folders: &[PathBuf], config: &LocalConfig) -> (Residents, Arc<Metrics>) 
 fn call(model: &str) -> Call {
     let mut request = request(vec![Message::text(Role::User, "Say hello.")]);
     request.sampling = Sampling { n: 1, max_tokens: Some(4), ..Sampling::default() };
-    Call { request: Arc::new(request), model: model.to_owned(), again: false }
+    Call { request: Arc::new(request), model: model.to_owned(), named: true, again: false }
 }
 
 async fn ask(residents: &Residents, model: &str) -> Result<String, BackendError> {
@@ -123,6 +123,32 @@ async fn a_model_with_an_answer_under_way_stays_and_who_waits_gets_its_turn() {
     drop(under_way);
     assert!(!waits.await.unwrap().is_empty());
     assert_eq!(loaded(&metrics, &["a", "b"]), ["b"]);
+}
+
+#[tokio::test]
+async fn a_model_that_has_just_come_stays_until_who_waits_for_it_has_used_it_or_left() {
+    let (_models, folders) = copies(&["a", "b", "c"]);
+    for leaves in [false, true] {
+        let (residents, metrics) = open(&folders, &room_for(1, &folders));
+        let mut under_way = residents.answer(call("a"));
+        under_way.next().await.unwrap().unwrap();
+        let (mut first, mut second) = (Box::pin(ask(&residents, "b")), Box::pin(ask(&residents, "c")));
+        assert!((&mut first).now_or_never().is_none() && (&mut second).now_or_never().is_none());
+        drop(under_way);
+        let mut changes = residents.shared.changes.subscribe();
+        assert!((&mut first).now_or_never().is_none(), "it is being loaded");
+        changes.changed().await.unwrap();
+        assert!((&mut second).now_or_never().is_none(), "the room is taken");
+        assert_eq!(loaded(&metrics, &["a", "b", "c"]), ["b"], "though nobody uses it yet");
+        if leaves {
+            drop(first);
+        } else {
+            assert!(!first.await.unwrap().is_empty());
+        }
+        let second = tokio::time::timeout(Duration::from_secs(20), second).await;
+        assert!(!second.expect("it is told that the room is free").unwrap().is_empty());
+        assert_eq!(["b", "c"].map(|model| loads(&metrics, model)), [[0, 1, 0]; 2]);
+    }
 }
 
 #[tokio::test]

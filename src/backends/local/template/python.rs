@@ -122,6 +122,14 @@ pub(super) fn tojson(value: &Value, kwargs: Kwargs) -> Result<Value, Error> {
     Ok(Value::from_safe_string(out))
 }
 
+/// As `json.dumps` with `ensure_ascii=False`.
+pub(super) fn json(value: &Value) -> Result<String, Error> {
+    let (comma, colon) = (", ".to_owned(), ": ".to_owned());
+    let mut out = String::new();
+    Json { comma, colon, indent: None, ascii: false, sorted: false }.write(value, 0, &mut out)?;
+    Ok(out)
+}
+
 /// How JSON is laid out.
 struct Json {
     comma: String,

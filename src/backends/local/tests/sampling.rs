@@ -14,7 +14,7 @@ fn call(sampling: Sampling, response_format: ResponseFormat) -> Call {
     let mut request = request(vec![Message::text(Role::User, QUESTION)]);
     request.sampling = Sampling { n: sampling.n.max(1), ..sampling };
     request.response_format = response_format;
-    Call { request: Arc::new(request), model: "starter".to_owned(), again: false }
+    Call { request: Arc::new(request), model: "starter".to_owned(), named: true, again: false }
 }
 
 fn strict(schema: Value) -> ResponseFormat {
@@ -164,11 +164,66 @@ async fn biases_force_and_ban_and_need_tokens_of_this_model() {
     let error = refused(shared(), call(past, ResponseFormat::Text)).await;
     assert_eq!((error.kind, error.param.as_deref()), (Kind::Unsupported, Some("logit_bias")));
     // Whoever asks for any model means the ids of another one.
-    let mut anybody = ChatRequest::clone(&call(forced, ResponseFormat::Text).request);
-    anybody.model = "auto".to_owned();
-    let anybody = Call { request: Arc::new(anybody), model: "starter".to_owned(), again: false };
+    let anybody = Call { named: false, ..call(forced, ResponseFormat::Text) };
     let error = refused(shared(), anybody).await;
     assert_eq!((error.retry, error.param.as_deref()), (Retry::Elsewhere, Some("logit_bias")));
+}
+
+#[tokio::test]
+async fn several_answers_of_a_greedy_model_are_drawn_unless_a_temperature_is_given() {
+    let several = Sampling { n: 4, seed: Some(1), ..at_most(60) };
+    let drawn = answer(shared(), QUESTION, several.clone()).await.texts;
+    assert!(drawn.iter().any(|text| *text != drawn[0]), "{drawn:?}");
+    let greedy =
+        answer(shared(), QUESTION, Sampling { temperature: Some(0.0), ..several.clone() }).await.texts;
+    let one = answer(shared(), QUESTION, Sampling { n: 1, ..several }).await.texts;
+    assert_eq!((greedy.len(), one.len()), (4, 1));
+    assert!(greedy.iter().all(|text| *text == one[0]), "{greedy:?} {one:?}");
+}
+
+#[tokio::test]
+async fn what_the_folder_declares_holds_where_the_caller_asks_for_nothing() {
+    let declared = r#"{"do_sample": true, "repetition_penalty": 1.1, "min_p": 0.05, "max_new_tokens": 4}"#;
+    let (_models, folder) = damaged("generation_config.json", Some(declared.as_bytes()));
+    let metrics = Arc::new(Metrics::new().unwrap());
+    let local = Local::open(&folder, &config(), metrics).unwrap_or_else(|error| panic!("{error}"));
+    let penalty_and_share = |sampling: &Sampling| {
+        let choice = local.desk.choice(sampling);
+        (choice.repetition_penalty, choice.min_p)
+    };
+    assert_eq!(penalty_and_share(&Sampling::default()), (1.1, 0.05));
+    let own = Sampling { repetition_penalty: Some(1.0), min_p: Some(0.0), ..Sampling::default() };
+    assert_eq!(penalty_and_share(&own), (1.0, 0.0));
+}
+
+#[tokio::test]
+async fn a_prompt_that_opens_the_thoughts_is_answered_with_thoughts_unless_a_grammar_forbids_them() {
+    let words = "{% for message in messages %}{{ message['content'] }}{% endfor %}";
+    let template = format!("{words}{{# up to </think> #}}{{{{ '<think>\\n' }}}}");
+    let (_models, folder) = damaged("chat_template.jinja", Some(template.as_bytes()));
+    // Without an end token there is something to be read.
+    let file = folder.join("genai_config.json");
+    let mut genai: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    genai["model"]["eos_token_id"] = json!([]);
+    std::fs::write(&file, genai.to_string()).unwrap();
+    let metrics = Arc::new(Metrics::new().unwrap());
+    let local = Local::open(&folder, &config(), metrics).unwrap_or_else(|error| panic!("{error}"));
+    for (format, thinks) in [(ResponseFormat::Text, true), (ResponseFormat::JsonObject, false)] {
+        let (mut thoughts, mut text, mut usage) = (String::new(), String::new(), Usage::default());
+        let mut chunks = local.answer(call(hot(1, 8), format));
+        while let Some(chunk) = chunks.next().await {
+            for event in chunk.unwrap().events {
+                match event {
+                    Event::Delta { delta: Delta::Reasoning(piece), .. } => thoughts.push_str(&piece),
+                    Event::Delta { delta: Delta::Text(piece), .. } => text.push_str(&piece),
+                    Event::Usage(told) => usage = told,
+                    _ => {}
+                }
+            }
+        }
+        assert_eq!((text.is_empty(), thoughts.is_empty()), (thinks, !thinks), "{text:?} {thoughts:?}");
+        assert_eq!(usage.reasoning > 0, thinks);
+    }
 }
 
 #[tokio::test]

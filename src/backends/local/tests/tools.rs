@@ -46,8 +46,12 @@ struct Called {
 }
 
 async fn called(local: &Local, request: ChatRequest) -> Result<Called, BackendError> {
-    let mut chunks =
-        local.answer(Call { request: Arc::new(request), model: "starter".to_owned(), again: false });
+    let mut chunks = local.answer(Call {
+        request: Arc::new(request),
+        model: "starter".to_owned(),
+        named: true,
+        again: false,
+    });
     let mut called = Called::default();
     while let Some(chunk) = chunks.next().await {
         for event in chunk?.events {
@@ -125,7 +129,7 @@ async fn required_calls_are_valid_by_construction() {
 #[tokio::test]
 async fn every_form_calls_when_it_must() {
     let schema = &schemas()[1];
-    for name in ["llama3", "mistral3", "mistral_args", "phi4", "qwen3"] {
+    for name in ["llama3", "mistral3", "mistral_args", "phi4", "phi4_tools", "qwen3"] {
         let local = under(name);
         assert!(local.profile().can.tools, "{name}");
         let request = with_tools(vec![function("only", schema)], ToolChoice::Required, hot(3, 200));
@@ -170,6 +174,17 @@ async fn calls_and_results_of_earlier_turns_are_read() {
     result.tool_call_id = Some("call_of_some_other_model".to_owned());
     request.messages.push(result);
     called(&local, request).await.unwrap();
+}
+
+#[tokio::test]
+async fn older_calls_and_results_of_earlier_turns_are_read() {
+    let body = json!({ "model": "starter", "max_tokens": 2, "functions": [{ "name": "now" }], "messages": [
+        { "role": "user", "content": "What now?" },
+        { "role": "assistant", "content": null, "function_call": { "name": "now", "arguments": "{}" } },
+        { "role": "function", "name": "now", "content": "noon" },
+    ] });
+    let request = crate::dialects::openai_chat::parse_request(body.to_string().into()).unwrap();
+    called(&under("mistral3"), request).await.unwrap();
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! What a model may generate where tools are offered, as a grammar in `llguidance`'s Lark: calls in the model's own form,
 //! with arguments that obey each function's schema. Promises: a name is always an offered one; with free text beside
-//! calls, text that opens a call must go on as one. Compiles nothing: `constraint` does.
+//! calls, text that opens a call must go on as one, and a strict function is called behind the usual opener alone.
+//! Compiles nothing: `constraint` does.
 
 use std::fmt::Write;
 
@@ -9,6 +10,9 @@ use serde_json::{Map, Value, json};
 
 use super::Form;
 use crate::backends::local::constraint::is_too_large;
+
+/// Blanks between an opener and its call, as a regular expression.
+const BLANKS: &str = r"[ \t\r\n\x0c]*";
 
 /// What may be said in place of calls.
 #[derive(Clone, Debug)]
@@ -75,13 +79,19 @@ impl Rules<'_> {
             }
             Free::Text => {
                 // A special opener can be spelled in ordinary tokens too: then it opens nothing, and is forbidden.
-                let letters = regex::escape(opener);
-                writeln!(out, "TEXT: /(.|\\n)*/ & ~/(.|\\n)*{letters}(.|\\n)*/")?;
+                let mut opened = regex::escape(opener);
+                // Behind another opener no schema is kept to.
+                if self.functions.iter().any(|function| function["strict"] == true) {
+                    for other in &self.form.openers()[1..] {
+                        write!(opened, "|{}{BLANKS}\\[?{BLANKS}\\{{", regex::escape(other))?;
+                    }
+                }
+                writeln!(out, "TEXT: /(.|\\n)*/ & ~/(.|\\n)*({opened})(.|\\n)*/")?;
                 if (self.special)(opener).is_some() {
                     writeln!(out, "start: TEXT | TEXT {} {calls}", self.mark(opener))?;
                 } else {
                     writeln!(out, "start: TEXT | opened {calls}")?;
-                    writeln!(out, "opened[lazy]: /(.|\\n)*{letters}/")?;
+                    writeln!(out, "opened[lazy]: TEXT {}", self.mark(opener))?;
                 }
             }
         }

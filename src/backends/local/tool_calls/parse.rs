@@ -47,7 +47,8 @@ pub(crate) struct Parser {
 enum State {
     /// Content; an opener may come.
     Text,
-    /// Behind an opener of so many bytes, or blanks before a bare object; what is held begins with it.
+    /// Behind an opener of so many bytes, with the blanks before it, or blanks before a bare object; what is held begins
+    /// with it.
     Head { opener: usize },
     /// `held[from..]` is the call's own object (or its arguments, for a name known already) and is scanned to `scanned`.
     Whole { scan: Scan, from: usize, scanned: usize, name: Option<String> },
@@ -150,10 +151,11 @@ impl Parser {
         }
         let found = openers.iter().filter_map(|opener| Some((self.held.find(opener)?, opener.len()))).min();
         if let Some((at, opener)) = found {
-            let before = self.held.drain(..at).collect::<String>();
-            self.say(before.trim_end());
-            self.sure = self.vouched && self.held.starts_with(openers[0]);
-            self.state = State::Head { opener };
+            self.sure = self.vouched && self.held[at..].starts_with(openers[0]);
+            let told = self.held[..at].trim_end().len();
+            self.state = State::Head { opener: at - told + opener };
+            let told = self.held.drain(..told).collect::<String>();
+            self.say(&told);
             return true;
         }
         // What may begin an opener waits, and blanks before it, which mean nothing before a call.

@@ -31,10 +31,11 @@ pub(crate) enum Unplanned {
     Format(ConstraintError),
 }
 
-/// Plans the answers of a model that writes calls in `form`, to a request that offers tools. Compiles grammars, which
-/// may take tens of milliseconds: not for an async thread.
+/// Plans the answers of a model that writes calls in `form`, or `one_call` a turn, to a request that offers tools.
+/// Compiles grammars, which may take tens of milliseconds: not for an async thread.
 pub(crate) fn plan(
     form: Form,
+    one_call: bool,
     request: &ChatRequest,
     special: SpecialId<'_>,
     grammars: &Grammars,
@@ -52,8 +53,8 @@ pub(crate) fn plan(
         ToolChoice::Required | ToolChoice::Function(_) => Free::Nothing,
         ToolChoice::Auto | ToolChoice::Never => beside(&request.response_format, grammars)?,
     };
-    // A named function is called once, as OpenAI documents it.
-    let one = tools.one_at_a_time || matches!(tools.choice, ToolChoice::Function(_));
+    // A named function is called once, as OpenAI documents it; nor are more calls made than the template takes back.
+    let one = one_call || tools.one_at_a_time || matches!(tools.choice, ToolChoice::Function(_));
     let rules = Rules { form, functions, free, one, special };
     let grammar = compile(&rules, strict, grammars)?;
     let marks = form.marks().filter_map(|mark| Some((special(mark)?, mark))).collect();

@@ -120,6 +120,7 @@ fn what_is_no_call_stays_text() {
         r#"<tool_call>{"name": "rm_rf", "arguments": {}}</tool_call>"#,
         r#"<tool_call>{"name": 3, "arguments": {}}</tool_call>"#,
         r#"<tool_call>{"nom": "now"}</tool_call>"#,
+        "a <tool_call> b",
     ] {
         everywhere(Form::Hermes, text, &calls(text, &[]));
     }
@@ -128,7 +129,13 @@ fn what_is_no_call_stays_text() {
         let indented = format!("\n  {text} ");
         everywhere(Form::Llama3, &indented, &calls(&indented, &[]));
     }
-    everywhere(Form::MistralArgs, "[TOOL_CALLS]rm[ARGS]{}", &calls("[TOOL_CALLS]rm[ARGS]{}", &[]));
+    for (form, text) in [
+        (Form::MistralArgs, "[TOOL_CALLS]rm[ARGS]{}"),
+        (Form::Phi4, "from functools import x"),
+        (Form::Llama3, "see\n <|python_tag|>x"),
+    ] {
+        everywhere(form, text, &calls(text, &[]));
+    }
 }
 
 #[test]
@@ -208,6 +215,7 @@ fn forms_are_found_in_templates() {
     assert_eq!(of("mistral3"), Some(Form::MistralList));
     assert_eq!(of("mistral_args"), Some(Form::MistralArgs));
     assert_eq!(of("phi4"), Some(Form::Phi4));
+    assert_eq!(of("phi4_tools"), Some(Form::Phi4));
     for name in ["phi3", "gemma2", "gemma3", "smollm2", "tinyllama", "chatml_generation", "deepseek"] {
         assert_eq!(of(name), None, "{name}");
     }

@@ -1,6 +1,7 @@
 //! One worker process and the socket to it: started, fed, listened to, ended.
 //! Promises: it sees no secret of the gateway's environment; it is reaped, whatever happens; one that is silent or whose
-//! step takes too long is told apart from one that works. Restarts nothing.
+//! step takes too long is told apart from one that works; none is opened over other files than the gateway has read.
+//! Restarts nothing.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -18,6 +19,7 @@ use tokio::time::timeout;
 use super::super::health::Mishap;
 use super::super::watchdog;
 use super::frames::{Facts, Order, Report, put, take};
+use super::model_files::ModelFiles;
 use crate::config::{LogConfig, LogFormat};
 
 /// What a worker may know of the gateway's environment.
@@ -42,10 +44,22 @@ const GOODBYE: Duration = Duration::from_secs(4);
 pub(super) struct Spec {
     pub(super) program: PathBuf,
     pub(super) folder: PathBuf,
+    /// What the folder held when the gateway read it.
+    pub(super) files: ModelFiles,
     pub(super) settings: String,
     pub(super) longest: Duration,
     pub(super) deadline: Duration,
     pub(super) log: LogConfig,
+}
+
+impl Spec {
+    /// An error where the folder holds other files now: tokenizer and template are the gateway's, and of another model.
+    fn check_files(&self) -> Result<(), Failure> {
+        let Some(file) = self.files.changed() else { return Ok(()) };
+        Err(Failure::Refused(format!(
+            "its files have changed since they were read (`{file}`): restart the gateway or put them back"
+        )))
+    }
 }
 
 /// Why a worker does not work, or no more.
@@ -94,9 +108,12 @@ pub(super) struct Connection {
 impl Connection {
     /// Starts a worker and waits until its model is loaded, for as long as it gives signs of life and `closes` says no.
     pub(super) async fn open(spec: &Spec, closes: impl Fn() -> bool) -> Result<(Self, Facts), Failure> {
+        spec.check_files()?;
         let mut connection = Self::start(spec)
             .map_err(|error| Failure::Start(format!("{}: {error}", spec.program.display())))?;
-        match connection.load(spec, closes).await {
+        let loaded = connection.load(spec, closes).await;
+        // They may have changed while they were read.
+        match loaded.and_then(|facts| spec.check_files().map(|()| facts)) {
             Ok(facts) => Ok((connection, facts)),
             Err(Failure::Broken(why)) => Err(connection.end_of(why).await),
             Err(failure) => {
@@ -245,6 +262,7 @@ mod tests {
         let spec = Spec {
             program: "true".into(),
             folder: PathBuf::new(),
+            files: ModelFiles::of(Path::new("")),
             settings: String::new(),
             longest: Duration::ZERO,
             deadline: Duration::from_secs(60),

@@ -1,10 +1,12 @@
 //! The engine in a process of its own, so that native code that crashes or hangs takes no more with it than its answers.
 //! Promises: requests under way fail at once and may be tried elsewhere; a worker that died, hung or fails at every step is
-//! replaced, ever more slowly while that does not help; the process ends with the gateway. Tokens cross, text never does.
+//! replaced, ever more slowly while that does not help, and never by one with other files than the gateway has read; the
+//! process ends with the gateway. Tokens cross, text never does.
 
 mod child;
 mod connection;
 mod frames;
+mod model_files;
 mod relay;
 
 use std::path::Path;
@@ -23,11 +25,12 @@ pub(super) use self::frames::Facts;
 
 use self::connection::{Connection, Failure, Spec, own_program};
 use self::frames::{Report, Told};
+use self::model_files::ModelFiles;
 use self::relay::Relay;
 use super::LocalError;
 use super::queue::{Queue, Ticket};
 use super::watchdog::Watched;
-use crate::config::LocalConfig;
+use crate::config::{LocalConfig, model_root};
 use crate::metrics::EngineFigures;
 
 /// A worker that lived so long was well: its end begins a new count of failures.
@@ -56,9 +59,11 @@ impl Worker {
         longest: Duration,
         shared: Watched,
     ) -> Result<(Self, Facts), LocalError> {
+        let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_path_buf());
         let spec = Spec {
             program: config.worker.program.clone().unwrap_or_else(own_program),
-            folder: std::path::absolute(folder).unwrap_or_else(|_| folder.to_path_buf()),
+            files: ModelFiles::of(model_root(&folder).map_or(folder.as_path(), |(root, _)| root)),
+            folder,
             settings: serde_json::to_string(config).map_err(|error| LocalError::Worker(error.to_string()))?,
             longest,
             deadline: config.step_deadline(),
@@ -213,7 +218,7 @@ impl Keeper {
     /// Carries tickets and steps until the worker fails or the queue closes. What is under way then is dropped, and its
     /// readers see that their engine has gone.
     async fn serve(&mut self, connection: &mut Connection) -> Failure {
-        let mut relay = Relay::default();
+        let mut relay = Relay::new(self.slots, self.spec.longest);
         let mut look_at = Instant::now();
         loop {
             match self.turn(connection, &mut relay, look_at).await {

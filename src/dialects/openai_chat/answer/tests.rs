@@ -38,6 +38,32 @@ fn chunks_fold_into_one_completion() {
 }
 
 #[test]
+fn thoughts_stand_beside_the_content() {
+    let said = |delta| Chunk::of(Event::Delta { index: 0, delta });
+    let chunks = [
+        said(Delta::Reasoning("so".into())),
+        said(Delta::Reasoning(" be it".into())),
+        said(Delta::Text("Yes".into())),
+    ];
+    let (mut fold, mut told) = (Fold::default(), vec![]);
+    for chunk in chunks {
+        let frame = frames(&header(), &chunk, false).pop().unwrap();
+        let frame: Value = serde_json::from_slice(&frame).unwrap();
+        told.push(frame["choices"][0]["delta"].clone());
+        fold.push(chunk);
+    }
+    let wanted = [
+        json!({ "reasoning_content": "so" }),
+        json!({ "reasoning_content": " be it" }),
+        json!({ "content": "Yes" }),
+    ];
+    assert_eq!(told, wanted);
+    let whole: Value = serde_json::from_slice(&fold.finish(&header())).unwrap();
+    let message = &whole["choices"][0]["message"];
+    assert_eq!((&message["content"], &message["reasoning_content"]), (&json!("Yes"), &json!("so be it")));
+}
+
+#[test]
 fn a_call_in_the_older_form_is_a_function_call() {
     let header = Header { older_calls: true, ..header() };
     let call = |piece| Event::Delta { index: 0, delta: Delta::ToolCalls(json!([piece])) };

@@ -1,10 +1,10 @@
 //! The conversation: roles, content as text or parts, and tool turns that answer a call.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use serde::Deserialize;
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
 use super::RequestError;
 use crate::chat::{Message, Part, Role};
@@ -34,6 +34,25 @@ struct WireMessage<'a> {
     audio: Option<&'a RawValue>,
 }
 
+/// The tool calls made so far.
+#[derive(Default)]
+struct Calls {
+    /// What a result may name: ids, and the names of functions.
+    known: HashSet<String>,
+    /// The id of each function's last call.
+    ids: HashMap<String, String>,
+}
+
+impl Calls {
+    fn add(&mut self, call: &Value) {
+        let id = call.get("id").and_then(Value::as_str).map(str::to_owned);
+        let name = call.pointer("/function/name").and_then(Value::as_str).map(str::to_owned);
+        self.known.extend(id.clone());
+        self.known.extend(name.clone());
+        self.ids.extend(name.zip(id));
+    }
+}
+
 pub(super) fn read(raw: &RawValue) -> Result<Read, RequestError> {
     let items: Vec<&RawValue> = serde_json::from_str(raw.get()).map_err(|_| {
         RequestError::kind("messages", "Invalid type for 'messages': expected a list of objects.")
@@ -48,11 +67,10 @@ pub(super) fn read(raw: &RawValue) -> Result<Read, RequestError> {
             format!("Invalid 'messages': at most {MAX_MESSAGES} items."),
         ));
     }
-    let mut calls = HashSet::new();
+    let mut calls = Calls::default();
     let mut read = Read { messages: Vec::with_capacity(items.len()), vision: false, audio: false };
     for (index, item) in items.into_iter().enumerate() {
-        let path = format!("messages[{index}]");
-        let message = one(item, &path, &mut calls)?;
+        let message = one(item, index, &mut calls)?;
         read.vision |= message.content.iter().any(|part| matches!(part, Part::Image | Part::File));
         read.audio |= message.content.iter().any(|part| matches!(part, Part::Audio));
         read.messages.push(message);
@@ -60,8 +78,10 @@ pub(super) fn read(raw: &RawValue) -> Result<Read, RequestError> {
     Ok(read)
 }
 
-/// Reads one message; `calls` holds the ids of the tool calls made so far.
-fn one(raw: &RawValue, path: &str, calls: &mut HashSet<String>) -> Result<Message, RequestError> {
+/// Reads one message. Calls and results of the older form, which has no ids, get one.
+fn one(raw: &RawValue, index: usize, calls: &mut Calls) -> Result<Message, RequestError> {
+    let path = format!("messages[{index}]");
+    let path = path.as_str();
     let wire: WireMessage<'_> = serde_json::from_str(raw.get()).map_err(|error| {
         let cause = if error.is_data() {
             "a field has the wrong type or stands twice"
@@ -79,9 +99,9 @@ fn one(raw: &RawValue, path: &str, calls: &mut HashSet<String>) -> Result<Messag
         content.push(Part::Audio);
     }
     let mut tool_calls = wire.tool_calls.unwrap_or_default();
-    tool_calls.extend(
-        wire.function_call.map(|function| serde_json::json!({ "type": "function", "function": function })),
-    );
+    let older =
+        |function: Value| json!({ "id": format!("call_{index}"), "type": "function", "function": function });
+    tool_calls.extend(wire.function_call.map(older));
     if content.is_empty()
         && tool_calls.is_empty()
         && wire.content.is_none_or(|content| content.get() == "null")
@@ -94,14 +114,15 @@ fn one(raw: &RawValue, path: &str, calls: &mut HashSet<String>) -> Result<Messag
         ));
     }
     for call in &tool_calls {
-        calls.extend(call.get("id").and_then(Value::as_str).map(str::to_owned));
-        calls.extend(call.pointer("/function/name").and_then(Value::as_str).map(str::to_owned));
+        calls.add(call);
     }
+    let mut tool_call_id = wire.tool_call_id;
     if role == Role::Tool {
-        let answered = wire.tool_call_id.as_deref().or(wire.name.as_deref());
-        answers_a_call(answered, path, calls)?;
+        let answered = tool_call_id.as_deref().or(wire.name.as_deref());
+        answers_a_call(answered, path, &calls.known)?;
+        tool_call_id = tool_call_id.or_else(|| calls.ids.get(wire.name.as_deref()?).cloned());
     }
-    Ok(Message { role, content, name: wire.name, tool_calls, tool_call_id: wire.tool_call_id })
+    Ok(Message { role, content, name: wire.name, tool_calls, tool_call_id })
 }
 
 fn role(name: Option<&str>, path: &str) -> Result<Role, RequestError> {

@@ -209,6 +209,23 @@ fn e11_conversations_that_make_no_sense_are_refused_with_their_place() {
 }
 
 #[test]
+fn older_calls_and_their_results_get_ids() {
+    let body = |asked: &str, answered: &str| {
+        format!(
+            r#"{{"model":"a","messages":[{{"role":"user","content":"a"}},{{"role":"assistant","content":null,{asked}}},{answered}]}}"#
+        )
+    };
+    let asked = r#""function_call":{"name":"now","arguments":"{}"}"#;
+    let answered = r#"{"role":"function","name":"now","content":"noon"}"#;
+    let messages = parse(&body(asked, answered)).unwrap().messages;
+    assert_eq!(messages[1].tool_calls[0]["id"], "call_1");
+    assert_eq!(messages[2].tool_call_id.as_deref(), Some("call_1"));
+    let asked = r#""tool_calls":[{"id":"c","type":"function","function":{"name":"now","arguments":"{}"}}]"#;
+    let messages = parse(&body(asked, answered)).unwrap().messages;
+    assert_eq!(messages[2].tool_call_id.as_deref(), Some("c"));
+}
+
+#[test]
 fn f1_e12_fields_that_would_steer_the_gateway_are_refused() {
     for field in ["api_base", "base_url", "custom_host", "api_key", "user_role"] {
         let error = with(&format!(r#","{field}":"http://evil.example""#)).unwrap_err();

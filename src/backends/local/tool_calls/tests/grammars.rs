@@ -141,6 +141,37 @@ fn a_special_opener_spelled_in_ordinary_tokens_is_no_text() {
 }
 
 #[test]
+fn a_strict_function_is_called_behind_the_usual_opener_alone() {
+    let (grammars, _) = vocabulary();
+    let none = |_: &str| None;
+    let tag = |text: &str| (text == "<|tool_call|>").then_some(256);
+    for special in [&none as &dyn Fn(&str) -> Option<u32>, &tag] {
+        for strict in [true, false] {
+            let mut functions = functions();
+            functions[1]["strict"] = strict.into();
+            let functions = functions.iter().collect();
+            let rules = Rules { form: Form::Phi4, functions, free: Free::Text, one: false, special };
+            let grammar = rules.grammar(false).unwrap();
+            let takes = |text: &str| takes(&grammars, &grammar, text, &|_| None);
+            let called = r#"functools[{"name": "now", "arguments": {"a": 1}}]"#;
+            for text in [called, "functools [\n{", "functools{"] {
+                assert_eq!(takes(text), !strict, "{text}");
+            }
+            assert!(takes("from functools import reduce; functools.reduce(f, [1]); functools[0]"));
+        }
+    }
+    let mut functions = functions();
+    functions[1]["strict"] = true.into();
+    let functions = functions.iter().collect();
+    let rules = Rules { form: Form::Phi4, functions, free: Free::Text, one: false, special: &none };
+    let grammar = rules.grammar(false).unwrap();
+    let takes = |text: &str| takes(&grammars, &grammar, text, &none);
+    let called = call(Form::Phi4, "now", "{}");
+    assert!(takes(&format!("I look. {called}")));
+    assert!(!takes(&format!("functools[{{ {called}")), "nor before another call");
+}
+
+#[test]
 fn one_call_at_a_time_ends_after_it() {
     each(&Free::Nothing, true, |form, takes| {
         assert!(takes(&call(form, "now", "{}")), "{form:?}");
@@ -165,7 +196,7 @@ fn planned(form: Form, tools: Tools, format: ResponseFormat) -> Result<Plan, Unp
     let (grammars, _) = vocabulary();
     let mut request = crate::backends::local::tests::request(vec![]);
     (request.tools, request.response_format) = (tools, format);
-    plan(form, &request, &|_| None, &grammars)
+    plan(form, false, &request, &|_| None, &grammars)
 }
 
 fn offered(function: &Value, choice: ToolChoice) -> Tools {
@@ -215,6 +246,23 @@ fn a_schema_that_is_too_large_gives_any_object_where_it_need_not_be_obeyed() {
     let plan = planned(Form::Hermes, tools, ResponseFormat::Text).unwrap();
     let grammar = plan.grammar.unwrap();
     assert!(grammar.len() < 2000 && grammar.contains("null"), "{grammar}");
+}
+
+#[test]
+fn a_template_that_takes_one_call_back_gets_one() {
+    let (grammars, _) = vocabulary();
+    let mut request = crate::backends::local::tests::request(vec![]);
+    request.tools = offered(&json!({ "name": "now" }), ToolChoice::Required);
+    let call = call(Form::Llama3, "now", "{}");
+    for one_call in [false, true] {
+        let plan = plan(Form::Llama3, one_call, &request, &|_| None, &grammars).unwrap();
+        assert_eq!(plan.reading.unwrap().one, one_call);
+        let grammar: Value = serde_json::from_str(&plan.grammar.unwrap()).unwrap();
+        let grammar = grammar["grammars"][0]["lark_grammar"].as_str().unwrap();
+        let takes = |text: &str| takes(&grammars, grammar, text, &|_| None);
+        assert!(takes(&call));
+        assert_eq!(takes(&format!("{call}; {call}")), !one_call);
+    }
 }
 
 #[test]
