@@ -41,8 +41,10 @@ code=0
 # What was reached before is the bar; a set without a baseline yet (3) gets its first one.
 say "gate, against the baselines so far"
 held=0
-"$crossover" eval gate --state "$state" --out-dir "$LOCAL/evals-reports" || held=$?
+"$crossover" eval gate --state "$state" --out-dir "$LOCAL/evals-reports" | tee "$LOCAL/evals-gate" || held=$?
 [ "$held" -ne 2 ] || exit "$held"
+# Where one set has no baseline and another is worse, the code tells only of the first.
+! grep -q REGRESSED "$LOCAL/evals-gate" || held=1
 say "baselines"
 "$crossover" eval gate evals/golden/*/ --update "${policies[@]}" --state "$state"
 printf 'reports: %s\n' "$LOCAL/evals-reports"

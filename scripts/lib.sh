@@ -34,3 +34,13 @@ need_rust() {
 has_hash() {
     [ -f "$2" ] && printf '%s  %s\n' "$1" "$2" | sha256sum --check --status
 }
+
+# venv FOLDER LOG: a virtual environment with pip; what a failed attempt leaves behind is no such one.
+venv() {
+    "$1/bin/python" -m pip --version >>"$2" 2>&1 && return
+    rm -rf "$1"
+    python3 -m venv "$1" >>"$2" 2>&1 || {
+        rm -rf "$1"
+        return 1
+    }
+}

@@ -34,7 +34,7 @@ need python3 python3
 python=python3
 if ! "$python" -m pip --version >/dev/null 2>&1; then
     # Debian ships pip apart from Python; a virtual environment brings its own.
-    [ -x "$LOCAL/py/bin/python" ] || python3 -m venv "$LOCAL/py" >/dev/null 2>&1 ||
+    venv "$LOCAL/py" /dev/null ||
         fail "python3 has neither pip nor venv, and one of them must fetch the ONNX Runtime wheel." \
             "On a Debian-family system: apt-get install python3-pip python3-venv"
     python="$LOCAL/py/bin/python"

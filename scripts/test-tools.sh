@@ -38,13 +38,10 @@ pip_install() {
 }
 
 python_sdk() {
-    if [ ! -x "$LOCAL/py/bin/python" ]; then
-        python3 -m venv "$LOCAL/py" >>"$log" 2>&1 || {
-            rm -rf "$LOCAL/py"
-            lack python "python3 -m venv failed; on a Debian-family system: apt-get install python3-venv"
-            return
-        }
-    fi
+    venv "$LOCAL/py" "$log" || {
+        lack python "python3 -m venv failed; on a Debian-family system: apt-get install python3-venv"
+        return
+    }
     fresh "$LOCAL/py/.stamp" tests/sdk/requirements.txt && return
     say "fetching the OpenAI Python SDK"
     "$LOCAL/py/bin/python" -m pip install --quiet --only-binary=:all: --require-hashes \

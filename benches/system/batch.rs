@@ -53,12 +53,8 @@ fn ask(local: &Local, salt: usize, words: usize, tokens: usize, key: bool) -> an
     });
     let mut request = parse_request(body.to_string().into())?;
     request.controls.key = key.then(|| "bench".into());
-    Ok(local.answer(Call {
-        request: Arc::new(request),
-        model: local.profile().model.clone(),
-        named: true,
-        again: false,
-    }))
+    let profile = local.profile();
+    Ok(local.answer(Call::new(Arc::new(request), &profile.model, profile.whole_timeout)))
 }
 
 /// Reads to the end; seconds to the first chunk, and the usage.

@@ -236,9 +236,9 @@ async fn decode(
     });
     let request = Arc::new(parse_request(body.to_string().into())?);
     while !stop.load(Relaxed) {
-        let model = local.profile().model.clone();
-        let mut chunks =
-            local.answer(Call { request: Arc::clone(&request), model, named: true, again: false });
+        let profile = local.profile();
+        let call = Call::new(Arc::clone(&request), &profile.model, profile.whole_timeout);
+        let mut chunks = local.answer(call);
         while let Some(chunk) = chunks.next().await {
             let chunk = chunk?;
             tokens.fetch_add(u64::from(chunk.commits()), Relaxed);

@@ -152,12 +152,8 @@ fn request() -> anyhow::Result<Arc<ChatRequest>> {
 
 /// One answer of ours; how long its prompt was.
 async fn ours(local: &Arc<dyn Backend>) -> anyhow::Result<(Run, usize)> {
-    let mut chunks = local.answer(Call {
-        request: request()?,
-        model: local.profile().model.clone(),
-        named: true,
-        again: false,
-    });
+    let profile = local.profile();
+    let mut chunks = local.answer(Call::new(request()?, &profile.model, profile.whole_timeout));
     chunks.next().await.context("no answer")??;
     let (started, before) = (Instant::now(), process::cpu(std::process::id())?);
     let mut usage = Usage::default();

@@ -64,12 +64,8 @@ impl Side {
     /// An answer's text and tokens, and what the engine's thread took for it behind the first token.
     async fn answer(&self, body: &Value) -> anyhow::Result<(String, u64, Duration)> {
         let request = Arc::new(parse_request(body.to_string().into())?);
-        let mut chunks = self.local.answer(Call {
-            request,
-            model: self.local.profile().model.clone(),
-            named: true,
-            again: false,
-        });
+        let profile = self.local.profile();
+        let mut chunks = self.local.answer(Call::new(request, &profile.model, profile.whole_timeout));
         let (mut text, mut tokens, mut before) = (String::new(), 0, None);
         while let Some(chunk) = chunks.next().await {
             for event in chunk?.events {

@@ -22,7 +22,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
-use axum::middleware::from_fn_with_state;
+use axum::http::{HeaderName, HeaderValue};
+use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::Response;
 use axum::routing::{get, post};
 
@@ -78,7 +79,8 @@ pub fn public(front: Arc<Front>) -> Router {
         .route("/v1/route", post(explain::explain))
         .route("/v1/feedback", post(feedback::take))
         .fallback(nowhere)
-        .method_not_allowed_fallback(wrong_method);
+        .method_not_allowed_fallback(wrong_method)
+        .layer(map_response(name));
     guarded(routes, front)
 }
 
@@ -94,6 +96,17 @@ pub fn admin(front: Arc<Front>) -> Router {
 /// Routes and what stands where there is none, for requests that name this gateway.
 fn guarded(routes: Router<Arc<Front>>, front: Arc<Front>) -> Router {
     routes.layer(from_fn_with_state(Arc::clone(&front), host::guard)).with_state(front)
+}
+
+/// Gives an answer that leaves no record an id all the same: clients read one off every answer.
+async fn name(mut response: Response) -> Response {
+    const NAME: HeaderName = HeaderName::from_static("x-request-id");
+    if !response.headers().contains_key(NAME)
+        && let Ok(id) = HeaderValue::from_str(RequestId::fresh().as_str())
+    {
+        response.headers_mut().insert(NAME, id);
+    }
+    response
 }
 
 async fn nowhere(State(front): State<Arc<Front>>) -> Response {

@@ -1,13 +1,13 @@
 //! What calibration needs of the house: the classifier, asked as routing asks it, and what a calibration is bound to.
 
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 
 use crate::chat::Control;
 use crate::config::{Config, Paths};
 use crate::dialects::openai_chat::parse_request;
 use crate::evals::calibrate::{Reader, Reading, scorer_hash};
 use crate::evals::{Question, Sample, Suite};
-use crate::routing::{Bound, Calibration, GoldenSet, LoadError, OnnxClassifier, Present, Router, Signals};
+use crate::routing::{Bound, GoldenSet, LoadError, OnnxClassifier, Present, Router, Signals};
 
 /// Reads golden rows with the installed classifier: the same text of the same request as in live traffic.
 pub struct GoldenReader {
@@ -65,22 +65,33 @@ pub fn bound(
             name: suite.name.clone(),
             version: suite.version.clone(),
             hash: suite.hash.clone(),
-            path: folder.to_owned(),
+            path: lasting(folder),
         },
     })
 }
 
+/// The folder's path, such that it means no other folder where somebody works elsewhere: whole, unless it is all names
+/// (`evals/golden/mixed`), which holds in every checkout.
+fn lasting(folder: &Path) -> PathBuf {
+    let named = folder.components().all(|part| matches!(part, Component::Normal(_)));
+    if named || folder.is_absolute() {
+        return folder.to_owned();
+    }
+    folder.canonicalize().unwrap_or_else(|_| folder.to_owned())
+}
+
 /// The same router, its calibration also held to its golden set, which routing cannot see.
 pub fn held_to_golden(router: Router) -> Router {
-    let Some(present) = router.standing().calibration().map(|it| golden(it)) else { return router };
+    let Some(present) = router.standing().calibration().map(|it| golden(&it.bound.golden.path)) else {
+        return router;
+    };
     let standing = router.standing().clone().compared(&present);
     router.with_standing(standing)
 }
 
-/// The golden set of a calibration and how it is graded, now. Nothing is compared where the set does not lie here.
-fn golden(calibration: &Calibration) -> Present {
-    let path = &calibration.bound.golden.path;
-    if !path.exists() {
+/// The golden set at a calibration's path and how it is graded, now. Nothing is compared where no set lies there.
+fn golden(path: &Path) -> Present {
+    if !path.join("suite.toml").is_file() {
         return Present::default();
     }
     match Suite::read(path) {
@@ -91,5 +102,27 @@ fn golden(calibration: &Calibration) -> Present {
         },
         // It is there and is no golden set any more: that differs from any hash.
         Err(_) => Present { golden: Some("unreadable".to_owned()), ..Present::default() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_that_is_all_names_is_kept_and_any_other_made_whole() {
+        assert_eq!(lasting(Path::new("evals/golden/mixed")), Path::new("evals/golden/mixed"));
+        let here = std::env::current_dir().unwrap().canonicalize().unwrap();
+        for typed in [".", "./src/..", "src/.."] {
+            assert_eq!(lasting(Path::new(typed)), here, "{typed}");
+        }
+    }
+
+    #[test]
+    fn a_folder_without_a_golden_set_is_not_compared_and_a_broken_set_differs() {
+        assert_eq!(golden(Path::new(".")), Present::default());
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("suite.toml"), "no golden set").unwrap();
+        assert_eq!(golden(folder.path()).golden.as_deref(), Some("unreadable"));
     }
 }

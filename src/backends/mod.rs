@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::Stream;
+use tokio::time::Instant;
 
 use crate::chat::{BackendId, BoundaryBackendId, ChatRequest, Chunk, Needs};
 
@@ -47,6 +48,11 @@ impl Profile {
     /// Proof that the backend is inside the boundary, if it is.
     pub fn boundary(&self) -> Option<BoundaryBackendId> {
         BoundaryBackendId::declare(&self.id, self.within_boundary)
+    }
+
+    /// How long an answer's first content may take.
+    pub fn patience(&self, stream: bool) -> Duration {
+        if stream { self.first_content_timeout } else { self.whole_timeout }
     }
 }
 
@@ -94,6 +100,18 @@ pub struct Call {
     pub named: bool,
     /// Whether a connection broke under the attempt before: then none that was used before is used again.
     pub again: bool,
+    /// Until when its content has to be there: who waits for it drops the answer then.
+    pub until: Instant,
+    /// From when chunks are relayed as they come, content or not; `None`: they are held until there is content.
+    pub relayed_from: Option<Instant>,
+}
+
+impl Call {
+    /// A first attempt, of a caller who named the model and waits so long for content.
+    pub fn new(request: Arc<ChatRequest>, model: &str, patience: Duration) -> Self {
+        let until = Instant::now() + patience;
+        Self { request, model: model.to_owned(), named: true, again: false, until, relayed_from: None }
+    }
 }
 
 /// Somebody who can answer.
@@ -250,6 +268,8 @@ pub struct BackendError {
     pub fault: Fault,
     /// Whether to try again.
     pub retry: Retry,
+    /// Whether there was a connection, which broke. Said of [`Kind::Connect`] only.
+    pub connected: bool,
     /// The upstream's HTTP status, where it gave one.
     pub status: Option<u16>,
     /// When the caller may try again, where somebody knows.
@@ -276,6 +296,7 @@ impl BackendError {
             kind,
             fault,
             retry,
+            connected: false,
             status: None,
             retry_after: None,
             code: None,

@@ -123,6 +123,8 @@ pub struct Chunk {
     pub confidence: Vec<Confidence>,
     /// What the model thought of the tokens of this chunk's text, where the caller asked; all of one answer.
     pub logprobs: Vec<TokenLogprob>,
+    /// Bytes of generated text that only `raw` holds and no event does, for estimates; it commits nothing.
+    pub unread: usize,
 }
 
 impl Chunk {

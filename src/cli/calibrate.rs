@@ -9,11 +9,12 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail, ensure};
 
 use super::Context;
-use super::eval::files::{say, warn_of_unnamed_model};
+use super::eval::files::warn_of_unnamed_model;
 use super::eval::house::{open_gateway, remote_price};
 use super::eval::interrupted;
 use super::eval::judge::JudgeArgs;
 use super::eval::progress::Meter;
+use super::say::say;
 use crate::app::{GoldenReader, bound};
 use crate::config::{Config, Paths};
 use crate::evals::calibrate::{Asked, Calibrated, calibrate, rows};

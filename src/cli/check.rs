@@ -1,8 +1,10 @@
-//! `crossover check`: everything that `serve` would refuse, at once, without binding or writing anything.
+//! `crossover check`: every problem of configuration, policies and models that `serve` would refuse, at once. Binds and
+//! writes nothing: whether ports are free and files can be written, `doctor` says.
 
 use std::process::ExitCode;
 
 use super::Context;
+use super::say::say;
 use crate::app::{House, Store};
 use crate::config::{ConfigError, Problem};
 use crate::routing::Standing;
@@ -24,9 +26,9 @@ pub(crate) fn run(_args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
             };
             let problems: Vec<_> = log.into_iter().chain(found).collect();
             if let (true, Ok(house)) = (problems.is_empty(), house) {
-                println!("configuration, policies and models are in order");
-                house.backends().iter().for_each(|line| println!("  {line}"));
-                println!("  calibration {}", house.calibration.words());
+                say("configuration, policies and models are in order\n")?;
+                house.backends().iter().try_for_each(|line| say(&format!("  {line}\n")))?;
+                say(&format!("  calibration {}\n", house.calibration.words()))?;
             }
             problems
         }

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use serde_json::Value;
 
+use super::say::say;
 use crate::api::error_codes;
 use crate::config::Config;
 use crate::metrics::Metrics;
@@ -32,7 +33,7 @@ enum Page {
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    print!("{}", text(args.page)?);
+    say(&text(args.page)?)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -15,6 +15,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use super::Context;
+use super::say::say;
 use crate::config::Problem;
 
 /// Longest wait for a gateway on this machine.
@@ -96,33 +97,38 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
         is_live(address).with_context(|| format!("nobody is alive at http://{address}/health/live"))?;
         return Ok(ExitCode::SUCCESS);
     }
-    println!("crossover {}\n", env!("CARGO_PKG_VERSION"));
+    say(&format!("crossover {}\n\n", env!("CARGO_PKG_VERSION")))?;
     let mut findings = vec![];
+    // Whoever stops reading still gets the exit code of a whole run.
     let mut tell = |finding: Finding| {
-        println!("{finding}");
         findings.push(finding.state);
+        say(&format!("{finding}\n"))
     };
-    examine::machine().into_iter().for_each(&mut tell);
-    tell(examine::runtime());
+    examine::machine().into_iter().try_for_each(&mut tell)?;
+    tell(examine::runtime())?;
     match context.load() {
-        Err(error) => Finding::problems("configuration", &error.problems).into_iter().for_each(&mut tell),
+        Err(error) => {
+            Finding::problems("configuration", &error.problems).into_iter().try_for_each(&mut tell)?;
+        }
         Ok((config, paths)) => {
             let log = crate::telemetry::check(&config.log).err();
-            Finding::problems("configuration", log.as_slice()).into_iter().for_each(&mut tell);
-            examine::models(&config, &paths).into_iter().for_each(&mut tell);
-            examine::ports(&config.server).into_iter().for_each(&mut tell);
-            tell(examine::state_folder(&paths.state));
-            tell(examine::ledger(&config.ledger, &paths.state));
-            house::examine(config, &paths)?.into_iter().for_each(&mut tell);
+            Finding::problems("configuration", log.as_slice()).into_iter().try_for_each(&mut tell)?;
+            examine::models(&config, &paths).into_iter().try_for_each(&mut tell)?;
+            examine::ports(&config.server).into_iter().try_for_each(&mut tell)?;
+            tell(examine::state_folder(&paths.state))?;
+            tell(examine::ledger(&config.ledger, &paths.state))?;
+            house::examine(config, &paths)?.into_iter().try_for_each(&mut tell)?;
         }
     }
     let count = |state| findings.iter().filter(|found| **found == state).count();
     let (notes, bad) = (count(State::Note), count(State::Bad));
     if bad > 0 {
-        println!("\n{bad} thing(s) that `crossover serve` needs are missing or wrong; {notes} note(s).");
+        say(&format!(
+            "\n{bad} thing(s) that `crossover serve` needs are missing or wrong; {notes} note(s).\n"
+        ))?;
         return Ok(ExitCode::FAILURE);
     }
-    println!("\nEverything that `crossover serve` needs is here; {notes} note(s).");
+    say(&format!("\nEverything that `crossover serve` needs is here; {notes} note(s).\n"))?;
     Ok(ExitCode::SUCCESS)
 }
 

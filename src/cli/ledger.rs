@@ -8,6 +8,7 @@ use clap::{Subcommand, ValueEnum};
 use serde_json::json;
 
 use super::Context;
+use super::say::say;
 use super::table::Table;
 use crate::chat::Micros;
 use crate::ledger::{self, Line, Query, Summary};
@@ -135,9 +136,9 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
             "origin": query.origin.map_or("all", ledger::Origin::label),
             "summary": summary,
         });
-        println!("{}", serde_json::to_string_pretty(&document)?);
+        say(&format!("{}\n", serde_json::to_string_pretty(&document)?))?;
     } else {
-        print!("{}", page(&summary, args, &path));
+        say(&page(&summary, args, &path))?;
     }
     Ok(ExitCode::SUCCESS)
 }

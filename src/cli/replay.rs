@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::Context;
 use super::ledger::{Span, parse_span};
+use super::say::say;
 use super::table::Table;
 use crate::config::ConfigError;
 use crate::evals::{Bar, Interval, Otherwise, Replay, Shift, Worth, replay};
@@ -60,13 +61,14 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let own = |name: &str| policies.iter().find(|policy| policy.name() == name);
     let told = replay(&rows, &Otherwise { own: &own, policy, bar });
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&json!({ "schema": 1, "replay": told }))?);
+        let document = json!({ "schema": 1, "replay": told });
+        say(&format!("{}\n", serde_json::to_string_pretty(&document)?))?;
     } else {
         let under = match (policy, bar) {
             (None, Bar::AsLogged) => "each under its own policy, as it is now".to_owned(),
             (policy, bar) => format!("{}{}", policy.map_or("own policies", Policy::name), with(bar)),
         };
-        print!("{}", page(&told, &under, &args.since.text, &file));
+        say(&page(&told, &under, &args.since.text, &file))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -13,6 +13,7 @@ use anyhow::{Context as _, bail};
 use serde::Serialize;
 
 use super::Context;
+use super::say::say;
 use crate::app::held_to_golden;
 use crate::chat::{BackendId, BoundaryBackendId, ChatRequest, Needs};
 use crate::config::{Config, ConfigError, Paths, model_root};
@@ -67,6 +68,16 @@ impl Desk {
         let question = Question { request, policy: &self.policy, control, view: &self.view };
         self.router.explain_patiently(&question)
     }
+
+    /// What following it would cost, with the models that answer when the caller names none.
+    fn costs(&self, explanation: &Explanation) -> Vec<Estimate> {
+        let Config { local, remote, .. } = &self.config;
+        let model_of = |target: &BackendId| match target.as_str() {
+            LOCAL => local.model.as_str(),
+            _ => remote.model.as_str(),
+        };
+        estimate(&self.prices, local, model_of, explanation)
+    }
 }
 
 pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
@@ -102,12 +113,11 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
 
 fn one(desk: &Desk, request: &ChatRequest, json: bool) -> anyhow::Result<ExitCode> {
     let explanation = desk.explain(request);
-    let cost_estimates = estimate(&desk.prices, &desk.config.local, &desk.config.remote.model, &explanation);
-    let told = Told { cost_estimates, explanation };
+    let told = Told { cost_estimates: desk.costs(&explanation), explanation };
     if json {
-        println!("{}", serde_json::to_string_pretty(&told)?);
+        say(&format!("{}\n", serde_json::to_string_pretty(&told)?))?;
     } else {
-        print!("{}", table::of(&told.explanation, &told.cost_estimates));
+        say(&table::of(&told.explanation, &told.cost_estimates))?;
     }
     Ok(ExitCode::SUCCESS)
 }

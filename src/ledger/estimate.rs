@@ -33,23 +33,24 @@ fn expected(predicted: Option<u32>, most: Option<u32>) -> u32 {
     }
 }
 
-/// One estimate for each target of a decision, in its order.
-pub fn estimate(
+/// One estimate for each target of a decision, in its order; `model_of` names the model that a target answers with.
+pub fn estimate<'m>(
     prices: &Prices,
     local: &LocalConfig,
-    remote_model: &str,
+    model_of: impl Fn(&BackendId) -> &'m str,
     explanation: &Explanation,
 ) -> Vec<Estimate> {
     let predicted = explanation.verdict.as_ref().and_then(|verdict| verdict.expected_output_tokens);
     let answer = expected(predicted, explanation.signals.max_tokens);
     let prompt = explanation.signals.prompt_tokens;
     let one = |target: &BackendId| {
+        let model = model_of(target);
         if target.as_str() == LOCAL {
             let seconds = f64::from(answer) / LOCAL_TOKENS_PER_SECOND;
             let micros = (local.hourly_usd() / 3600.0 * seconds * 1e6).ceil().max(1.0);
             return Estimate {
                 target: target.clone(),
-                model: local.model.clone(),
+                model: model.to_owned(),
                 cost_micros: Some(Micros(micros as i64)),
                 assumes: format!("{answer} answer tokens at {LOCAL_TOKENS_PER_SECOND} tokens/s"),
             };
@@ -57,8 +58,8 @@ pub fn estimate(
         let usage = Usage { prompt: u64::from(prompt), completion: u64::from(answer), ..Usage::default() };
         Estimate {
             target: target.clone(),
-            model: remote_model.to_owned(),
-            cost_micros: prices.cost(remote_model, &usage),
+            model: model.to_owned(),
+            cost_micros: prices.cost(model, &usage),
             assumes: format!("{prompt} prompt tokens (upper estimate) and {answer} answer tokens"),
         }
     };

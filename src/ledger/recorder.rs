@@ -142,6 +142,13 @@ impl Recorder {
         self.close_call(Some(kind));
     }
 
+    /// The call that failed last asked nobody: a limit that was known is waited for. It is no attempt.
+    pub fn waited(&mut self) {
+        if let Some(outcome) = &mut self.outcome {
+            outcome.attempts.pop();
+        }
+    }
+
     /// The call's answer is the one that the client gets, its first content perhaps later.
     pub fn committed(&mut self) {
         let Some(call) = &self.call else { return };
@@ -158,6 +165,8 @@ impl Recorder {
     /// Reads usage and content size off a chunk of the answer.
     pub fn chunk(&mut self, chunk: &Chunk) {
         let Some(call) = &mut self.call else { return };
+        call.text_bytes += chunk.unread;
+        call.pieces += u64::from(chunk.unread > 0);
         for event in &chunk.events {
             match event {
                 Event::Usage(usage) => call.usage = Some(*usage),

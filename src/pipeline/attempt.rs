@@ -37,8 +37,7 @@ impl Pipeline {
     ) -> Result<Opened, BackendError> {
         let profile = backend.profile();
         self.retries.deposit();
-        let patience =
-            if call.request.stream { profile.first_content_timeout } else { profile.whole_timeout };
+        let patience = profile.patience(call.request.stream);
         let deadline = Instant::now() + patience;
         let mut retries = 0;
         loop {
@@ -53,7 +52,11 @@ impl Pipeline {
             let Some(pause) = self.retries.pause(profile, &error, retries, left) else {
                 return Err(error);
             };
-            retries += u32::from(!is_known_limit(&error));
+            if is_known_limit(&error) {
+                recorder.waited();
+            } else {
+                retries += 1;
+            }
             call.again = matches!(error.kind, Kind::Connect | Kind::Truncated);
             tokio::time::sleep(pause).await;
         }
@@ -63,7 +66,7 @@ impl Pipeline {
 /// One attempt, until its first content.
 async fn attempt(
     backend: &dyn Backend,
-    call: Call,
+    mut call: Call,
     deadline: Instant,
     recorder: &mut Recorder,
     is_last: bool,
@@ -75,11 +78,12 @@ async fn attempt(
     }
     let model = call.model.clone();
     let streamed = call.request.stream;
-    let mut stream = backend.answer(call);
-    let patience = if streamed { profile.first_content_timeout } else { profile.whole_timeout };
     let begun = Instant::now();
     let sign_of_life = (streamed && is_last && profile.within_boundary).then(|| begun + SIGN_OF_LIFE);
-    let wait_until = sign_of_life.map_or(deadline, |sign| sign.min(deadline));
+    call.relayed_from = sign_of_life.filter(|sign| *sign < deadline);
+    call.until = call.relayed_from.map_or(deadline, |_| begun + profile.whole_timeout);
+    let (wait_until, content_until) = (call.relayed_from.unwrap_or(deadline), call.until);
+    let mut stream = backend.answer(call);
     let mut head = VecDeque::new();
     let mut content = false;
     loop {
@@ -94,10 +98,10 @@ async fn attempt(
             Err(_) if wait_until < deadline => {
                 recorder.committed();
                 let late = late(profile, profile.whole_timeout);
-                let stream = Some(until(stream, begun + profile.whole_timeout, late));
+                let stream = Some(until(stream, content_until, late));
                 return Ok(Opened { model, head, stream });
             }
-            Err(_) => return Err(failed(recorder, late(profile, patience))),
+            Err(_) => return Err(failed(recorder, late(profile, profile.patience(streamed)))),
         };
         recorder.chunk(&step);
         content |= step.commits();

@@ -42,7 +42,6 @@ pub struct Pipeline {
     names: Names,
     ledger: Arc<Ledger>,
     local: LocalConfig,
-    remote_model: String,
     in_flight: Arc<Semaphore>,
     most_in_flight: usize,
     retries: RetryBudget,
@@ -113,7 +112,6 @@ impl Pipeline {
             most_in_flight: parts.config.server.max_in_flight,
             in_flight: Arc::new(Semaphore::new(parts.config.server.max_in_flight)),
             local: parts.config.local,
-            remote_model: parts.config.remote.model,
             retries: RetryBudget::new(),
             shadows: None,
             early_gate: parts.early_gate.map(Arc::new),
@@ -182,7 +180,10 @@ impl Pipeline {
         let destination = self.names.resolve(&request.model, request.controls.route)?;
         let view = view_of(&self.backends, &destination);
         let explanation = self.router.explain(question(request, &destination, &view)).await;
-        let estimates = estimate(self.ledger.prices(), &self.local, &self.remote_model, &explanation);
+        let model_of = |target: &BackendId| {
+            self.backend(target).map_or("", |backend| destination.model_of(backend.profile()))
+        };
+        let estimates = estimate(self.ledger.prices(), &self.local, model_of, &explanation);
         Ok((explanation, estimates))
     }
 

@@ -81,7 +81,8 @@ impl Destination {
     pub(super) fn call(&self, request: Arc<ChatRequest>, profile: &Profile) -> Call {
         // An exact model of the local backend's is a control too.
         let named = matches!(self.control, Control::OnlyLocal | Control::PreferLocal);
-        Call { request, model: self.model_of(profile).to_owned(), named, again: false }
+        let patience = profile.patience(request.stream);
+        Call { named, ..Call::new(request, self.model_of(profile), patience) }
     }
 
     /// The model that a backend shall use: the exact one asked for, else its default.

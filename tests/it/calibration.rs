@@ -1,7 +1,7 @@
 //! A threshold steers only while everything that it was calibrated on is as it was: `calibrate`, `check`, `serve`,
 //! `route` and `doctor` on a golden set with recorded answers.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -109,6 +109,19 @@ async fn a_promise_steers_until_the_golden_set_changes() {
     assert_eq!(state_now, "mismatch");
     assert_eq!((&told["threshold"], told["calibration"]["id"].is_string()), (&Value::Null, true));
     assert_ne!(told["reason"], "good_enough", "the score only shadows");
+}
+
+#[tokio::test]
+async fn a_golden_set_named_from_the_working_folder_is_kept_by_its_whole_path() {
+    let golden = Golden::new(60, |_| true);
+    let here = Path::new(env!("CARGO_MANIFEST_DIR")).canonicalize().unwrap();
+    let up: PathBuf = here.components().skip(1).map(|_| "..").collect();
+    let folder = Path::new(&golden.suite).canonicalize().unwrap();
+    let typed = up.join(folder.strip_prefix("/").unwrap());
+    let asked = ["calibrate", typed.to_str().unwrap(), "--recorded", golden.answers.as_str()];
+    let ended = golden.setup.run(&asked).await;
+    assert_eq!(ended.status.code(), Some(1), "so few rows promise nothing, and are written: {ended:?}");
+    assert_eq!(golden.written()["bound"]["golden"]["path"], json!(folder));
 }
 
 #[tokio::test]

@@ -23,7 +23,7 @@ const CONFIG: &str = r#"
 schema-version = 1
 [remote]
 model = "fault:500:2"
-models = ["gpt-4o-mini", "ok", "slowstream", "fault:500", "fault:429:1"]
+models = ["gpt-4o-mini", "ok", "slowstream", "fault:500", "fault:cut", "fault:429:1"]
 backoff-ms = 50
 breaker-failures = 1000
 [local]
@@ -116,6 +116,7 @@ const HAPPENED: &[(&str, &[(&str, &str)])] = &[
     ("Tokens per second", &[("backend", "local"), ("kind", "completion")]),
     ("Tokens per second", &[("backend", "remote"), ("kind", "cached_prompt")]),
     ("Ledger rows and lost log lines", &[("state", "written")]),
+    ("Errors by status", &[("status", "200"), ("error", "upstream_truncated")]),
     ("Errors by status", &[("status", "400")]),
     ("Errors by status", &[("status", "404"), ("error", "model_not_found")]),
     ("Errors by status", &[("status", "499"), ("error", "client_closed")]),
@@ -180,6 +181,8 @@ impl Caller {
         self.expect(400, json!({ "model": "auto", "messages": [] }), &[]).await;
         self.expect(404, ask("no-such-model"), &[]).await;
         self.expect(502, ask("fault:500"), &[]).await;
+        // A stream that breaks keeps the status that it began with.
+        self.expect(200, streamed("fault:cut"), &[]).await;
         let sampled = self.send(&ask("sampled"), &[]).await;
         let id = sampled.headers()["x-request-id"].to_str().unwrap().to_owned();
         drop(sampled.bytes().await.unwrap());
@@ -310,6 +313,17 @@ async fn every_panel_shows_what_happened() {
         }
         assert!(Instant::now() < deadline, "{} panel(s):\n{}", wrong.len(), wrong.join("\n"));
         tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+}
+
+#[test]
+fn every_alert_is_explained() {
+    let read = |file: &str| std::fs::read_to_string(root().join("deploy").join(file)).unwrap();
+    let (rules, explained) = (read("prometheus/rules.yml"), read("README.md"));
+    let alerts: Vec<&str> = rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).collect();
+    assert!(alerts.len() > 5);
+    for alert in alerts {
+        assert!(explained.contains(&format!("| {alert} | ")), "deploy/README.md does not explain {alert}");
     }
 }
 

@@ -1,18 +1,27 @@
 //! `crossover doctor` says what is there and what is missing, shows no secret, and knows a living gateway.
 
 use std::path::Path;
-use std::process::Output;
+use std::process::{Output, Stdio};
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::Command;
+use tokio::time::timeout;
 
 use crate::support::tools::{Served, crossover, finish, folder, said};
 
-async fn doctor(state: &Path, env: &[(&str, &str)]) -> Output {
+fn command(state: &Path, env: &[(&str, &str)]) -> Command {
     let mut command = crossover(state);
     // Free ports: those of the defaults may be in use on this machine.
     command
         .env("CROSSOVER__SERVER__LISTEN", "127.0.0.1:0")
         .env("CROSSOVER__SERVER__ADMIN_LISTEN", "127.0.0.1:0");
-    command.envs(env.iter().copied());
-    finish(command.arg("doctor")).await
+    command.envs(env.iter().copied()).arg("doctor");
+    command
+}
+
+async fn doctor(state: &Path, env: &[(&str, &str)]) -> Output {
+    finish(&mut command(state, env)).await
 }
 
 #[tokio::test]
@@ -51,6 +60,24 @@ async fn d20_what_is_missing_is_named_with_its_mend_and_fails() {
     let text = said(&output);
     assert_eq!(output.status.code(), Some(1), "{text}");
     assert!(text.contains("there is no policy `poetry`"), "{text}");
+}
+
+#[tokio::test]
+async fn a_reader_that_has_seen_enough_leaves_the_exit_code_true() {
+    let state = folder();
+    for (policy, code) in [("balanced", 0), ("poetry", 1)] {
+        let env = [("CROSSOVER__POLICY", policy), ("OPENAI_BASE_URL", "http://127.0.0.1:1/v1")];
+        let mut command = command(state.path(), &env);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        assert!(lines.next_line().await.unwrap().unwrap().starts_with("crossover "));
+        drop(lines);
+        let ended = timeout(Duration::from_secs(90), child.wait_with_output()).await;
+        let output = ended.expect("the command ends in time").unwrap();
+        let text = said(&output);
+        assert_eq!(output.status.code(), Some(code), "{text}");
+        assert!(!text.contains("panicked"), "{text}");
+    }
 }
 
 #[tokio::test]

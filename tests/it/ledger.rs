@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::support::gateway::{Gateway, ONE_ANSWER, chat};
+use crate::support::reply::Reply;
 use crate::support::scripted_upstream::ScriptedUpstream;
 
 /// How often each status was seen.
@@ -162,6 +163,34 @@ async fn a_row_tells_the_whole_story_of_a_request() {
     assert_eq!(metrics.sum("decisions_total", &[]), 2.0);
 }
 
+/// Where a chat request would go.
+async fn explain(gateway: &Gateway, body: Value) -> Reply {
+    let request = gateway.client().post(gateway.url("/v1/route")).header("content-type", "application/json");
+    Reply::read(request.body(body.to_string()).send().await.unwrap()).await
+}
+
+#[tokio::test]
+async fn an_exact_model_is_named_and_priced_where_its_decision_is_explained() {
+    let upstream = ScriptedUpstream::start().await;
+    let gateway = Gateway::with(&upstream.base_url(), |config| {
+        let file = config.ledger.prices.clone().unwrap();
+        let prices = std::fs::read_to_string(&file).unwrap();
+        let dear = prices.replace("\"m\" = { input = 1000000,", "\"m\" = { input = 3000000,");
+        assert_ne!(dear, prices);
+        std::fs::write(&file, dear).unwrap();
+    })
+    .await;
+    for (model, answers, price) in [("auto", "ok", Some(1)), ("m", "m", Some(3)), ("tools", "tools", None)] {
+        let mut body = chat(model, false);
+        body["max_tokens"] = json!(5);
+        let told = explain(&gateway, body).await.json();
+        let prompt = told["signals"]["prompt_tokens"].as_i64().unwrap();
+        let cost = price.map(|price: i64| price * prompt + 2 * 5);
+        let estimate = &told["cost_estimates"][0];
+        assert_eq!((&estimate["model"], &estimate["cost_micros"]), (&json!(answers), &json!(cost)), "{told}");
+    }
+}
+
 #[tokio::test]
 async fn explaining_a_decision_calls_nobody() {
     let upstream = ScriptedUpstream::start().await;
@@ -170,12 +199,7 @@ async fn explaining_a_decision_calls_nobody() {
         config.classifier.enabled = true;
     })
     .await;
-    let explain = async |body: Value| {
-        let request =
-            gateway.client().post(gateway.url("/v1/route")).header("content-type", "application/json");
-        crate::support::reply::Reply::read(request.body(body.to_string()).send().await.unwrap()).await
-    };
-    let told = explain(chat("auto", false)).await.json();
+    let told = explain(&gateway, chat("auto", false)).await.json();
     assert_eq!(told["targets"], json!(["remote", "local"]), "{told}");
     assert_eq!(
         (&told["policy"]["name"], &told["reason"]),
@@ -183,7 +207,7 @@ async fn explaining_a_decision_calls_nobody() {
         "{told}"
     );
     assert!(told["cost_estimates"].as_array().is_some_and(|estimates| estimates.len() == 2), "{told}");
-    assert_eq!(explain(chat("nobody", false)).await.code(404), "model_not_found");
-    assert_eq!(explain(json!({ "model": "auto", "messages": [] })).await.code(400), "empty_array");
+    assert_eq!(explain(&gateway, chat("nobody", false)).await.code(404), "model_not_found");
+    assert_eq!(explain(&gateway, json!({ "model": "auto", "messages": [] })).await.code(400), "empty_array");
     assert_eq!((upstream.bytes_received(), gateway.sum("attempts_total", &[]).await), (0, 0.0));
 }

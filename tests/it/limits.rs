@@ -61,7 +61,9 @@ async fn what_asks_no_model_is_counted_only_where_it_is_refused() {
         request.body(chat(model, false).to_string()).send().await.unwrap().status()
     };
     for path in ["/v1/models", "/v1/models/ok"] {
-        assert_eq!(gateway.client().get(gateway.url(path)).send().await.unwrap().status(), 200);
+        let listed = gateway.client().get(gateway.url(path)).send().await.unwrap();
+        assert_eq!(listed.status(), 200);
+        assert!(listed.headers()["x-request-id"].to_str().unwrap().starts_with("req_"), "{path}");
     }
     assert_eq!(explain("auto").await, 200);
     assert_eq!((gateway.sum("requests_total", &[]).await, gateway.rows().len()), (0.0, 0));

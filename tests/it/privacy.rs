@@ -133,6 +133,9 @@ async fn f25_private_requests_are_refused_while_local_is_down_and_nothing_is_sen
             for text in PERSONAL {
                 assert_eq!(gateway.post(&ask(text, stream)).await.code(503), "no_local", "{policy}: {text}");
             }
+            let mut thought = ask("hi", stream);
+            thought["messages"][0]["reasoning_content"] = json!("ask ana@example.org");
+            assert_eq!(gateway.post(&thought).await.code(503), "no_local", "{policy}: beside the content");
         }
         assert_eq!(upstream.bytes_received(), 0, "{policy}");
         assert_eq!(gateway.sum("attempts_total", &[]).await, 0.0);

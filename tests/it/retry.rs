@@ -60,6 +60,24 @@ async fn d6_a_known_limit_is_told_without_asking_again() {
 }
 
 #[tokio::test]
+async fn d6_to_wait_for_a_known_limit_is_no_attempt() {
+    let upstream = ScriptedUpstream::start().await;
+    let gateway = Gateway::start(&upstream.base_url()).await;
+    let second = async {
+        while gateway.sum("upstream_failures_total", &[("kind", "rate_limit_exceeded")]).await < 1.0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        gateway.ask("fault:429:1").await
+    };
+    let (one, other) = tokio::join!(gateway.ask("fault:429:1"), second);
+    assert_eq!((one.status, other.status), (200, 200));
+    let metrics = gateway.metrics().await;
+    assert_eq!(metrics.sum("retries_total", &[]), 1.0);
+    assert_eq!(metrics.sum("attempts_total", &[("backend", "remote")]), upstream.seen().len() as f64);
+    assert_eq!(upstream.seen().len(), 3);
+}
+
+#[tokio::test]
 async fn a3_a_pause_in_any_shape_is_kept_or_passed_on_or_ignored() {
     let soon = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(100);
     let date = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&soon).unwrap();
@@ -147,6 +165,31 @@ async fn d5_an_upstream_that_cannot_be_reached_is_closed_for_every_model() {
         assert_eq!(gateway.ask(model).await.code(503), "no_remote");
     }
     assert_eq!(gateway.health("ready").await.status, 503);
+}
+
+#[tokio::test]
+async fn d5_a_connection_that_breaks_closes_one_model_not_the_line() {
+    let upstream = ScriptedUpstream::start().await;
+    let proxy = FaultProxy::start(upstream.address, Mode::Reset(0)).await;
+    let gateway = Gateway::with(&proxy.base_url(), |config| {
+        config.remote.breaker_failures = 2;
+        config.remote.breaker_open_ms = 60_000;
+    })
+    .await;
+    assert_eq!(gateway.ask("m").await.code(502), "upstream_connect");
+    proxy.set(Mode::Pass);
+    assert_eq!(gateway.ask("m").await.code(503), "no_remote");
+    assert_eq!(gateway.ask("ok").await.status, 200);
+}
+
+#[tokio::test]
+async fn b2_a_retry_that_hangs_counts_although_it_had_less_time() {
+    let head = "HTTP/1.1 429 Too Many Requests\r\nretry-after: 1\r\nconnection: close";
+    let upstream = RawUpstream::once(format!("{head}\r\ncontent-length: 2\r\n\r\n{{}}")).await;
+    let gateway =
+        Gateway::with(&upstream.base_url(), |config| config.remote.first_token_timeout_ms = 4_000).await;
+    assert_eq!(gateway.post(&chat("m", true)).await.code(504), "first_token_timeout");
+    assert_eq!(gateway.sum("upstream_failures_total", &[("kind", "first_token_timeout")]).await, 1.0);
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use crate::support::fault_proxy::{FaultProxy, Mode};
 use crate::support::raw_peer::{RawUpstream, Then};
-use crate::support::remote_house::{House, STREAM, WHOLE, request, until};
+use crate::support::remote_house::{House, PATIENCE, STREAM, WHOLE, request, until};
 use crate::support::scripted_upstream::ScriptedUpstream;
 
 #[tokio::test]
@@ -285,8 +285,7 @@ async fn b2_silence_ends_at_the_timeout_and_counts_against_the_upstream() {
     // The caller keeps the time too: it drops what it no longer waits for.
     for stream in [STREAM, WHOLE] {
         let ask = Arc::new(request(json!({ "model": "auto", "stream": stream }), false));
-        let mut chunks =
-            house.remote.answer(Call { request: ask, model: "ok".into(), named: true, again: false });
+        let mut chunks = house.remote.answer(Call::new(ask, "ok", Duration::from_secs(1)));
         assert!(timeout(Duration::from_millis(920), chunks.next()).await.is_err());
         assert_eq!(house.remote.load().active, 1);
         drop(chunks);
@@ -377,10 +376,9 @@ async fn without_its_key_the_known_api_is_down_and_others_are_not() {
     let own = Remote::new(&config, None, &upstream.base_url(), metrics).unwrap();
     assert_eq!(own.readiness(), Readiness::Ready);
     let ask = Arc::new(request(json!({ "model": "auto" }), false));
-    let mut refused =
-        known.answer(Call { request: Arc::clone(&ask), model: "ok".into(), named: true, again: false });
+    let mut refused = known.answer(Call::new(Arc::clone(&ask), "ok", PATIENCE));
     assert_eq!(refused.next().await.unwrap().unwrap_err().kind, Kind::Down);
-    let mut answer = own.answer(Call { request: ask, model: "ok".into(), named: true, again: false });
+    let mut answer = own.answer(Call::new(ask, "ok", PATIENCE));
     assert!(answer.next().await.unwrap().is_ok());
     assert!(!upstream.seen()[0].headers.contains_key("authorization"));
 }

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use crate::support::fault_proxy::{FaultProxy, Mode};
 use crate::support::raw_peer::{RawUpstream, Then};
-use crate::support::remote_house::{House, STREAM, WHOLE, request, until};
+use crate::support::remote_house::{House, PATIENCE, STREAM, WHOLE, request, until};
 use crate::support::scripted_upstream::{ScriptedUpstream, TEXT};
 
 #[tokio::test]
@@ -190,12 +190,7 @@ async fn c12_leaving_closes_the_upstreams_request_at_once() {
     ];
     for (model, stream, chunks_taken) in cases {
         let ask = request(json!({ "model": "auto", "stream": stream }), false);
-        let mut chunks = house.remote.answer(Call {
-            request: Arc::new(ask),
-            model: model.into(),
-            named: true,
-            again: false,
-        });
+        let mut chunks = house.remote.answer(Call::new(Arc::new(ask), model, PATIENCE));
         for _ in 0..chunks_taken {
             chunks.next().await.unwrap().unwrap();
         }
@@ -265,7 +260,7 @@ async fn nothing_is_sent_before_the_first_poll() {
     let upstream = ScriptedUpstream::start().await;
     let house = House::new(&upstream.base_url());
     let ask = Arc::new(request(json!({ "model": "auto", "stream": true }), false));
-    let chunks = house.remote.answer(Call { request: ask, model: "ok".into(), named: true, again: false });
+    let chunks = house.remote.answer(Call::new(ask, "ok", PATIENCE));
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert_eq!((upstream.connections(), house.remote.load().active), (0, 0));
     drop(chunks);

@@ -145,7 +145,9 @@ impl Local {
                 let (worker, facts) = Worker::start(folder, config, longest, watched)?;
                 files.context = facts.context;
                 let tokenizer = Prompter::read_tokenizer(&files)?;
-                (Running::Process(worker), Texts::load(&files, tokenizer, facts.vocabulary)?)
+                let texts = Texts::load(&files, tokenizer, facts.vocabulary)?;
+                slab::give_back_freed();
+                (Running::Process(worker), texts)
             }
         };
         let Texts { prompter, vocabulary, grammars } = texts;

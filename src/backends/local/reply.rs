@@ -94,11 +94,14 @@ impl Reply {
     pub(super) fn with_tools(mut self, reading: Option<&Reading>) -> Self {
         for answer in &mut self.answers {
             answer.calls = reading.map(Reader::new);
+            if let Some(opener) = reading.and_then(Reading::sure_opener) {
+                answer.thoughts.end_with_calls(opener);
+            }
         }
         self
     }
 
-    /// Tells thoughts in the answers from their text.
+    /// Tells thoughts in the answers from their text; comes before [`Self::with_tools`].
     pub(super) fn with_thoughts(mut self, thoughts: &Thoughts) -> Self {
         for answer in &mut self.answers {
             answer.thoughts = thoughts.clone();

@@ -68,7 +68,7 @@ pub(super) fn greedy() -> Choice {
 pub(super) fn ask(text: &str, sampling: Sampling) -> Call {
     let mut request = request(vec![Message::text(Role::User, text)]);
     request.sampling = Sampling { n: sampling.n.max(1), ..sampling };
-    Call { request: Arc::new(request), model: "starter".to_owned(), named: true, again: false }
+    Call::new(Arc::new(request), "starter", FIRST_CONTENT)
 }
 
 pub(super) fn at_most(max_tokens: u32) -> Sampling {
@@ -407,11 +407,7 @@ async fn e7_a_prompt_past_the_context_is_the_callers_fault_and_may_go_elsewhere(
 async fn needs_it_does_not_meet_are_refused() {
     let mut needy = request(vec![Message::text(Role::User, "Hi")]);
     needy.needs.tools = true;
-    let error = refused(
-        shared(),
-        Call { request: Arc::new(needy), model: "starter".to_owned(), named: true, again: false },
-    )
-    .await;
+    let error = refused(shared(), Call::new(Arc::new(needy), "starter", FIRST_CONTENT)).await;
     assert_eq!((error.kind, error.param.as_deref()), (Kind::Unsupported, Some("tools")));
 }
 

@@ -108,8 +108,8 @@ impl Books {
         self.metrics.upstream_failures_total.with_label_values(&[self.backend.as_str(), kind.label()]).inc();
     }
 
-    /// Begins an attempt. `patience`: how long the first content may take.
-    pub(super) fn begin(self: &Arc<Self>, model: &str, patience: Duration) -> Result<Account, Closed> {
+    /// Begins an attempt. `until`: when its content has to be there.
+    pub(super) fn begin(self: &Arc<Self>, model: &str, until: Instant) -> Result<Account, Closed> {
         let lane = self.lane(model);
         let limit = *lane.limit.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(limit) = limit.filter(|limit| Instant::now() < limit.quiet) {
@@ -125,7 +125,7 @@ impl Books {
             line,
             pass,
             started: Instant::now(),
-            patience: Some(patience),
+            until: Some(until),
         })
     }
 }
@@ -138,21 +138,21 @@ pub(super) struct Account {
     line: Pass,
     pass: Pass,
     started: Instant,
-    /// Taken once there was content or a verdict.
-    patience: Option<Duration>,
+    /// `None` once there was content or a verdict.
+    until: Option<Instant>,
 }
 
 impl Account {
     /// Content came.
     pub(super) fn content(&mut self) {
-        self.patience = None;
+        self.until = None;
         self.line.succeed();
         self.pass.content();
     }
 
     /// The answer is whole.
     pub(super) fn succeed(&mut self) {
-        self.patience = None;
+        self.until = None;
         self.line.succeed();
         self.pass.succeed();
         self.books.closed_for(&self.model);
@@ -160,7 +160,7 @@ impl Account {
 
     /// The attempt failed. Only the upstream's own faults count against it: who refuses a request, or limits us, is up.
     pub(super) fn fail(&mut self, error: &BackendError) {
-        self.patience = None;
+        self.until = None;
         self.books.count(error.kind);
         let refused = error.status.is_some_and(|status| (400..500).contains(&status));
         match error.kind {
@@ -173,6 +173,8 @@ impl Account {
                 self.line.succeed();
                 self.pass.succeed();
             }
+            // The way is open, but nothing is known of other models.
+            Kind::Connect if error.connected => self.pass.fail(),
             Kind::Connect | Kind::ConnectTimeout | Kind::Tls if error.fault == Fault::Upstream => {
                 self.line.fail();
             }
@@ -201,13 +203,44 @@ impl Account {
 
 impl Drop for Account {
     fn drop(&mut self) {
-        // Who waits for us keeps the time for the first content, and drops us when it is over: the clocks began at
-        // slightly different moments, hence the tenth.
-        if self.patience.is_some_and(|patience| self.started.elapsed() >= patience.mul_f64(0.9)) {
+        // Who waits for us keeps the time for the first content, and drops us when it is over, or a moment before: hence
+        // the tenth.
+        let late = |until: Instant| {
+            let tenth = until.saturating_duration_since(self.started) / 10;
+            Instant::now() + tenth >= until
+        };
+        if self.until.is_some_and(late) {
             self.books.count(Kind::FirstTokenTimeout);
             self.pass.fail();
             self.books.closed_for(&self.model);
         }
         self.books.active.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::backends::remote::profile;
+    use crate::config::RemoteConfig;
+
+    /// Whose breakers open at the first failure.
+    pub(in crate::backends::remote) fn books(metrics: &Arc<Metrics>) -> Arc<Books> {
+        let breaker = || Breaker::new(1, Duration::from_secs(10));
+        Books::new(&profile(&RemoteConfig::default()), breaker, Arc::clone(metrics))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn b2_who_is_dropped_before_the_content_is_due_counts_as_nothing() {
+        let metrics = Arc::new(Metrics::new().unwrap());
+        let books = books(&metrics);
+        for (waits, counted) in [(40, 0), (300, 1)] {
+            let account = books.begin("m", Instant::now() + Duration::from_secs(300)).ok().unwrap();
+            tokio::time::advance(Duration::from_secs(waits)).await;
+            drop(account);
+            let labels = ["remote", Kind::FirstTokenTimeout.label()];
+            assert_eq!(metrics.upstream_failures_total.with_label_values(&labels).get(), counted);
+            assert_eq!(books.closed_for("m").is_some(), counted > 0);
+        }
     }
 }

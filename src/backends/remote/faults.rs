@@ -145,8 +145,10 @@ impl Blame {
             return self.invalid("not HTTP");
         }
         // A connection that broke under the request was most likely a pooled one gone stale: a new one, at once.
-        let pause = (!error.is_connect()).then_some(Duration::ZERO);
-        self.plain(Kind::Connect, Fault::Upstream, Retry::Same(pause), "no connection to the upstream")
+        let connected = !error.is_connect();
+        let retry = Retry::Same(connected.then_some(Duration::ZERO));
+        let error = self.plain(Kind::Connect, Fault::Upstream, retry, "no connection to the upstream");
+        BackendError { connected, ..error }
     }
 
     /// A failure without upstream details.

@@ -50,7 +50,6 @@ pub struct Remote {
 struct Desk {
     endpoint: Endpoint,
     blame: Arc<Blame>,
-    first_content_timeout: Duration,
     whole_timeout: Duration,
     idle_timeout: Duration,
 }
@@ -74,7 +73,6 @@ impl Remote {
             Ok(endpoint) => Ok(Arc::new(Desk {
                 endpoint,
                 blame: Arc::new(Blame { backend: profile.id.clone(), key }),
-                first_content_timeout: config.first_token_timeout(),
                 whole_timeout: config.whole_timeout(),
                 idle_timeout: config.idle_timeout(),
             })),
@@ -119,8 +117,7 @@ impl Backend for Remote {
                 BackendError::new(&backend, Kind::Down, fault, Retry::Elsewhere, why)
             };
             let desk = desk.map_err(|why| down(Fault::Us, &why))?;
-            let patience = if call.request.stream { desk.first_content_timeout } else { desk.whole_timeout };
-            let account = books.begin(&call.model, patience).map_err(|closed| match closed {
+            let account = books.begin(&call.model, call.until).map_err(|closed| match closed {
                 Closed::Broken(wait) => {
                     BackendError { retry_after: Some(wait), ..down(Fault::Upstream, BREAKER_OPEN) }
                 }
@@ -172,9 +169,7 @@ impl Desk {
         match self.open_stream(call).await {
             Ok(response) => {
                 let reads = response.bytes_stream().boxed();
-                let asked_usage = call.request.include_usage;
-                let relay =
-                    Relay::new(reads, account, Arc::clone(&self.blame), self.idle_timeout, asked_usage);
+                let relay = Relay::new(reads, account, Arc::clone(&self.blame), self.idle_timeout, call);
                 Ok(relay.into_chunks())
             }
             Err(error) => {

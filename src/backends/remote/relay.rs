@@ -8,18 +8,18 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{FutureExt, Stream, StreamExt, stream};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::account::Account;
 use super::faults::Blame;
-use crate::backends::{BackendError, ChunkStream, Fault, Kind, Retry};
+use crate::backends::{BackendError, Call, ChunkStream, Fault, Kind, Retry};
 use crate::chat::{Chunk, Event};
 use crate::dialects::openai_chat::upstream::{FrameError, parse_error, parse_frame};
 use crate::dialects::sse::{Decoder, Frame};
 
 /// Most answers (`n`) that one stream may carry.
 const MAX_CHOICES: usize = 1024;
-/// Most bytes of a stream before its first content; room for ten thousand tokens of thoughts.
+/// Most bytes of a stream that are held before its first content; room for ten thousand tokens of thoughts.
 const MAX_HELD: usize = 4 * 1024 * 1024;
 /// How long, and how many reads, a stream's rest is awaited after `[DONE]` so that its connection can be used again.
 const REST: (Duration, usize) = (Duration::from_secs(1), 16);
@@ -38,7 +38,9 @@ pub(super) struct Relay {
     asked_usage: bool,
     choices: Choices,
     committed: bool,
-    /// Bytes read before there was content.
+    /// From when nobody holds what comes before content.
+    relayed_from: Option<Instant>,
+    /// Bytes read before there was content, as long as they are held.
     held: usize,
 }
 
@@ -56,7 +58,7 @@ impl Relay {
         account: Account,
         blame: Arc<Blame>,
         idle: Duration,
-        asked_usage: bool,
+        call: &Call,
     ) -> Self {
         Self {
             reads: Some(reads),
@@ -64,9 +66,10 @@ impl Relay {
             account,
             blame,
             idle,
-            asked_usage,
+            asked_usage: call.request.include_usage,
             choices: Choices::default(),
             committed: false,
+            relayed_from: call.relayed_from,
             held: 0,
         }
     }
@@ -112,9 +115,9 @@ impl Relay {
         }
     }
 
-    /// What comes before content is held by whoever waits for it: only so much of it.
+    /// What comes before content is held by whoever waits for it, unless it is relayed: only so much of it.
     fn hold(&mut self, bytes: usize) -> Result<(), BackendError> {
-        if self.committed {
+        if self.committed || self.relayed_from.is_some_and(|from| from <= Instant::now()) {
             return Ok(());
         }
         self.held += bytes;
@@ -230,5 +233,53 @@ impl Choices {
 
     fn all_finished(&self) -> bool {
         self.running.is_empty() && !self.finished.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backends::remote::account::tests::books;
+    use crate::chat::BackendId;
+    use crate::dialects::openai_chat::parse_request;
+    use crate::metrics::Metrics;
+
+    const HOUR: Duration = Duration::from_secs(3_600);
+
+    /// Six MiB of thoughts, with a pause of 20 s in the middle, and a word.
+    fn thinking() -> Reads {
+        let event = |what: &str, text: &str| {
+            Bytes::from(format!(
+                "data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"{what}\":\"{text}\"}}}}]}}\n\n"
+            ))
+        };
+        let thought = event("reasoning_content", &"x".repeat(64 * 1024));
+        let thoughts = stream::iter(0..96).then(move |at| {
+            let thought = thought.clone();
+            async move {
+                tokio::time::sleep(Duration::from_secs(if at == 48 { 20 } else { 0 })).await;
+                Ok(thought)
+            }
+        });
+        let word = [event("content", "word"), Bytes::from_static(b"data: [DONE]\n\n")];
+        thoughts.chain(stream::iter(word.map(Ok))).boxed()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn c14_only_thoughts_that_are_held_are_bounded() {
+        let books = books(&Arc::new(Metrics::new().unwrap()));
+        let body = r#"{"model":"auto","stream":true,"messages":[{"role":"user","content":"hi"}]}"#;
+        let request = Arc::new(parse_request(body.into()).unwrap());
+        for relayed in [true, false] {
+            let mut call = Call::new(Arc::clone(&request), "m", HOUR);
+            call.relayed_from = relayed.then(|| Instant::now() + Duration::from_secs(15));
+            let account = books.begin(&call.model, call.until).ok().unwrap();
+            let blame = Arc::new(Blame { backend: BackendId::new("remote"), key: None });
+            let relay = Relay::new(thinking(), account, blame, HOUR, &call);
+            let mut chunks: Vec<_> = relay.into_chunks().collect().await;
+            let last = chunks.pop().unwrap();
+            assert_eq!(last.err().map(|error| error.kind), (!relayed).then_some(Kind::FirstTokenTimeout));
+            assert_eq!(chunks.len() == 96, relayed);
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! The things that stand by themselves: machine, ONNX Runtime, model files, ports, state folder, ledger.
 
+use std::fs::OpenOptions;
 use std::io::ErrorKind;
 use std::net::TcpListener;
 use std::path::Path;
@@ -133,14 +134,11 @@ pub(super) fn ports(server: &ServerConfig) -> Vec<Finding> {
 
 /// Whether files can be written in the state folder, or where it would be made. Leaves nothing behind.
 pub(super) fn state_folder(state: &Path) -> Finding {
-    let there = state.ancestors().find(|folder| folder.is_dir()).unwrap_or(Path::new("."));
-    let probe = there.join(format!(".crossover-doctor-{}", std::process::id()));
-    let tried = std::fs::write(&probe, b"").and_then(|()| std::fs::remove_file(&probe));
-    match tried {
-        Ok(()) if there == state => {
+    match writable(state) {
+        Ok(there) if there == state => {
             Finding::good("state folder", format!("{} can be written", state.display()))
         }
-        Ok(()) => Finding::good("state folder", format!("{} can be made", state.display())),
+        Ok(_) => Finding::good("state folder", format!("{} can be made", state.display())),
         Err(error) => {
             let mend = "choose another with --state or CROSSOVER_STATE";
             Finding::bad("state folder", format!("{}: cannot be written: {error}; {mend}", state.display()))
@@ -148,9 +146,26 @@ pub(super) fn state_folder(state: &Path) -> Finding {
     }
 }
 
-/// How many requests the ledger holds.
+/// Tries to write in `folder` or, before it is made, in the nearest one above it that is there; returns the one tried.
+/// Leaves nothing behind.
+fn writable(folder: &Path) -> std::io::Result<&Path> {
+    let there = folder.ancestors().find(|above| above.exists()).unwrap_or(Path::new("."));
+    let probe = there.join(format!(".crossover-doctor-{}", std::process::id()));
+    std::fs::write(&probe, b"").and_then(|()| std::fs::remove_file(&probe)).map(|()| there)
+}
+
+/// Whether the ledger can be written, or where it would be made, and how many requests it holds. SQLite also writes
+/// beside its file.
 pub(super) fn ledger(config: &LedgerConfig, state: &Path) -> Finding {
     let file = ledger::file(config, state);
+    let mut tried = writable(file.parent().unwrap_or(Path::new("."))).map(|_| ());
+    if tried.is_ok() && file.exists() {
+        tried = OpenOptions::new().write(true).open(&file).map(drop);
+    }
+    if let Err(error) = tried {
+        let mend = "set ledger.path to a file in a folder that can be written";
+        return Finding::bad("ledger", format!("{}: cannot be written: {error}; {mend}", file.display()));
+    }
     if !file.exists() {
         return Finding::good("ledger", format!("{}: none yet, `serve` makes it", file.display()));
     }
@@ -198,6 +213,7 @@ mod tests {
         assert_eq!(state_folder(&state).state, State::Good);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
         std::fs::write(folder.path().join("deep"), b"a file").unwrap();
+        assert_eq!(state_folder(&state).state, State::Bad, "a file stands where a folder is to be");
         assert_eq!(state_folder(Path::new("/proc/self/nowhere")).state, State::Bad);
     }
 
@@ -209,5 +225,18 @@ mod tests {
         let found = ledger(&LedgerConfig::default(), folder.path());
         assert_eq!(found.state, State::Bad);
         assert!(found.text.contains("ledger.sqlite"), "{found}");
+    }
+
+    #[test]
+    fn a_ledger_that_cannot_be_written_is_missing() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("ledger.sqlite")).unwrap();
+        let no_file = ledger(&LedgerConfig::default(), folder.path());
+        let nowhere = Some(Path::new("/proc/self/nowhere/l.sqlite").to_owned());
+        let no_folder = ledger(&LedgerConfig { path: nowhere, ..LedgerConfig::default() }, folder.path());
+        for found in [no_file, no_folder] {
+            assert_eq!(found.state, State::Bad, "{found}");
+            assert!(found.text.contains("set ledger.path"), "{found}");
+        }
     }
 }

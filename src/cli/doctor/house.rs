@@ -80,7 +80,7 @@ async fn classify(house: &House, request: &ChatRequest) -> Finding {
 /// A few tokens from the local model.
 async fn generate(backend: &dyn Backend, request: &ChatRequest) -> Finding {
     let model = backend.profile().model.clone();
-    let call = Call { request: Arc::new(request.clone()), model: model.clone(), named: true, again: false };
+    let call = Call::new(Arc::new(request.clone()), &model, PATIENCE);
     match tokio::time::timeout(PATIENCE, tokens(backend, call)).await {
         Err(_) => {
             Finding::bad("local answers", format!("{model}: no answer within {} s", PATIENCE.as_secs()))

@@ -10,6 +10,7 @@ use anyhow::Context as _;
 use super::progress::Meter;
 use crate::app::{EvalHouse, House, Store};
 use crate::cli::Context;
+use crate::cli::say::say;
 use crate::evals::{
     EarlyFit, EarlyRow, Gateway, GatewaySubject, Progress, Score, Scorer, Subject, Suite, fit_early_gate,
 };
@@ -47,10 +48,10 @@ pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     fit.gate.local_model =
         local_model.context("there is no local model that can be read: is local.enabled false?")?;
     fit.gate.classifier = present.classifier.context("there is no classifier")?;
-    tell(&fit, rows.len(), suite.samples.len());
+    say(&told(&fit, rows.len(), suite.samples.len()))?;
     let text = serde_json::to_vec_pretty(&fit.gate)?;
     super::files::write(&out, &text)?;
-    println!("written to {}; early-gate.enabled = true puts it in charge", out.display());
+    say(&format!("written to {}; early-gate.enabled = true puts it in charge\n", out.display()))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -74,22 +75,24 @@ async fn ask_all(suite: &Suite, local: &GatewaySubject, good: f64) -> Vec<EarlyR
     rows
 }
 
-fn tell(fit: &EarlyFit, rows: usize, of: usize) {
+fn told(fit: &EarlyFit, rows: usize, of: usize) -> String {
     let [fitting, tuning, testing] = fit.parts;
-    println!(
-        "{rows} of {of} rows graded: {fitting} to fit, {tuning} to choose the threshold, {testing} to test"
+    let mut text = format!(
+        "{rows} of {of} rows graded: {fitting} to fit, {tuning} to choose the threshold, {testing} to test\n"
     );
     for (name, weight) in EARLY_GATE_INPUTS.iter().zip(fit.gate.weights) {
-        println!("  {name:<36} {weight:+.3}");
+        text.push_str(&format!("  {name:<36} {weight:+.3}\n"));
     }
-    println!("on the test rows, of answers that were          good enough         not good enough");
-    println!("                                          let through  escalated  let through  escalated");
+    text.push_str("on the test rows, of answers that were          good enough         not good enough\n");
+    text.push_str(
+        "                                          let through  escalated  let through  escalated\n",
+    );
     let line = |name: &str, it: &Confusion, auc: f64| {
         let (kept, needless, missed, caught) = (it.kept, it.needless, it.missed, it.caught);
-        println!("  {name:<38}{kept:>13}{needless:>11}{missed:>13}{caught:>11}   AUC {auc:.3}");
+        format!("  {name:<38}{kept:>13}{needless:>11}{missed:>13}{caught:>11}   AUC {auc:.3}\n")
     };
-    line("early gate", &fit.gate.confusion, fit.auc[0]);
-    line("classifier alone, as many let through", &fit.gate.classifier_alone, fit.auc[1]);
+    text.push_str(&line("early gate", &fit.gate.confusion, fit.auc[0]));
+    text.push_str(&line("classifier alone, as many let through", &fit.gate.classifier_alone, fit.auc[1]));
     let right = |it: &Confusion| it.kept + it.caught;
     let (ours, alone) = (right(&fit.gate.confusion), right(&fit.gate.classifier_alone));
     let verdict = match (ours > alone, fit.p_value < 0.05) {
@@ -97,8 +100,9 @@ fn tell(fit: &EarlyFit, rows: usize, of: usize) {
         (true, false) => "it does not clearly beat the classifier alone",
         (false, _) => "it does not beat the classifier alone",
     };
-    println!(
-        "{verdict}: {ours} against {alone} of {testing} judged rightly (McNemar p = {:.3})",
+    text.push_str(&format!(
+        "{verdict}: {ours} against {alone} of {testing} judged rightly (McNemar p = {:.3})\n",
         fit.p_value
-    );
+    ));
+    text
 }

@@ -1,17 +1,8 @@
-//! What eval commands print and write.
+//! What eval commands warn of and write.
 
-use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::Context as _;
-
-/// Prints; a reader that has seen enough (`| head`) is no failure.
-pub(in crate::cli) fn say(text: &str) -> anyhow::Result<()> {
-    match std::io::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(()),
-    }
-}
 
 /// Warns of a file of answers that does not say which local model gave them.
 pub(in crate::cli) fn warn_of_unnamed_model(answers: &Path) {

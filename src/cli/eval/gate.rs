@@ -10,10 +10,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
-use super::files::{say, warn_of_unnamed_model, write};
+use super::files::{warn_of_unnamed_model, write};
 use super::house::open_gateway;
 use super::{NO_DATA, REGRESSION, interrupted};
 use crate::cli::Context;
+use crate::cli::say::say;
 use crate::cli::table::Table;
 use crate::evals::{
     ALWAYS_LOCAL, ALWAYS_REMOTE, BASELINE_MARGIN, Baseline, Compared, Contest, DEFAULT_MARGIN, Frame,

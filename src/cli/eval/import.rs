@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::files::say;
+use crate::cli::say::say;
 use crate::evals::{Import, ImportOptions, Scorer as _};
 
 /// Arguments of `crossover eval import`.

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 
-use super::files::{say, write};
+use super::files::write;
+use crate::cli::say::say;
 use crate::evals::{Report, page};
 
 #[derive(clap::Args, Clone, Debug, Default)]

@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 
-use super::files::say;
 use super::house::{open_gateway, remote_price};
 use super::progress::Meter;
 use super::{COULD_NOT_RUN, interrupted};
 use crate::cli::Context;
+use crate::cli::say::say;
 use crate::config::Secret;
 use crate::evals::{
     ALWAYS_LOCAL, ALWAYS_REMOTE, Endpoint, Gateway, GatewaySubject, Http, Recording, RecordingEnd, ServedBy,

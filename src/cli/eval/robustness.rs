@@ -7,8 +7,9 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 
-use super::files::{say, write};
+use super::files::write;
 use crate::cli::Context;
+use crate::cli::say::say;
 use crate::cli::table::Table;
 use crate::evals::{RobustnessReport, measure_robustness, read_pairs, with_mechanical};
 use crate::routing::{Classifier as _, OnnxClassifier, Signals, Standing};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anyhow::bail;
 
-use super::files::{say, warn_of_unnamed_model, write};
+use super::files::{warn_of_unnamed_model, write};
 use super::house::{keep_runs, open_gateway, remote_price};
 use super::judge::JudgeArgs;
 use super::output::OutputArgs;
@@ -15,6 +15,7 @@ use super::progress::Meter;
 use super::record::key;
 use super::{COULD_NOT_RUN, NO_DATA, REGRESSION, interrupted};
 use crate::cli::Context;
+use crate::cli::say::say;
 use crate::evals::{
     ALWAYS_LOCAL, ALWAYS_REMOTE, Baseline, Contest, DEFAULT_MARGIN, Endpoint, Finished, Frame, Gates,
     Gateway, GatewayFacts, GatewaySubject, GoldOracle, Header, Http, Judges, Kind, MinQuality, Recorded,

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::NO_DATA;
-use super::files::{say, write};
+use super::files::write;
 use super::output::OutputArgs;
+use crate::cli::say::say;
 use crate::cli::table::Table;
 use crate::evals::{
     DEFAULT_MARGIN, GatewayFacts, Header, RecordedScores, Report, ScoresError, ScoresQuery, TierModels,

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use super::files::{self, State};
 use super::inventory::{Model, Origin, models, used};
 use super::size;
+use crate::cli::say::say;
 use crate::cli::table::Table;
 use crate::config::{Config, Paths};
 use crate::hub::{Catalogue, Record, Store};
@@ -40,15 +41,15 @@ pub(super) fn run(args: &Args, config: &Config, paths: &Paths) -> anyhow::Result
     if !args.installed {
         table = catalogue(table, &found, paths)?;
     }
-    print!("{table}");
+    say(&table.to_string())?;
     if !args.installed {
-        println!(
+        say(
             "\n`crossover models pull NAME` gets one of the catalogue. Its entries were checked with random weights of\n\
-             their architecture, not with these files; MEMORY is an estimate."
-        );
+             their architecture, not with these files; MEMORY is an estimate.\n",
+        )?;
     }
     for model in &faults {
-        println!("\n{}: {}", model.name, mend(model));
+        say(&format!("\n{}: {}\n", model.name, mend(model)))?;
     }
     Ok(if faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::size;
+use crate::cli::say::say;
 use crate::config::Paths;
 use crate::hub::{Catalogue, Event, Hub, Pulled, Record, Reference, Store, Wanted, Watch, name_of, pull};
 use crate::onnx::Manifest;
@@ -73,9 +74,9 @@ pub(super) fn run(args: &Args, paths: &Paths) -> anyhow::Result<ExitCode> {
         Some(Ok(Pulled::New(record))) => (record, "is here"),
         Some(Err(error)) => return Err(error.into()),
     };
-    println!("{} {standing}: {}", wanted.name, words(&record));
+    say(&format!("{} {standing}: {}\n", wanted.name, words(&record)))?;
     let section = if record.embeds() { "[embeddings]\n  enabled = true" } else { "[local]" };
-    println!("Use it with\n\n  {section}\n  model = \"{}\"", wanted.name);
+    say(&format!("Use it with\n\n  {section}\n  model = \"{}\"\n", wanted.name))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use super::inventory::used;
 use super::size;
+use crate::cli::say::say;
 use crate::config::{Config, Paths};
 use crate::hub::{Record, Store, name_of};
 use crate::onnx::Manifest;
@@ -36,12 +37,12 @@ pub(super) fn run(args: &Args, config: &Config, paths: &Paths) -> anyhow::Result
         let used = used(&folder, config, paths);
         let used = if used.is_empty() { used } else { format!(", used by {used}") };
         if !args.yes && !agreed(&format!("Remove {name} ({}{used})?", size(bytes)))? {
-            println!("{name} stays.");
+            say(&format!("{name} stays.\n"))?;
             continue;
         }
         let lock = store.lock(name)?;
         let bytes = store.remove(name, &lock)?;
-        println!("{name} is removed: {} are free.", size(bytes));
+        say(&format!("{name} is removed: {} are free.\n", size(bytes)))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -52,7 +53,7 @@ fn agreed(question: &str) -> anyhow::Result<bool> {
         std::io::stdin().is_terminal(),
         "nobody is there to ask; say --yes to remove without asking"
     );
-    print!("{question} [y/N] ");
+    say(&format!("{question} [y/N] "))?;
     std::io::stdout().flush()?;
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer)?;

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use super::files::{Row, rows, table};
 use super::inventory::{Model, Origin, models, used};
 use super::list::mend;
+use crate::cli::say::say;
 use crate::config::{Config, Paths};
 
 /// Arguments of `crossover models verify`.
@@ -26,7 +27,7 @@ pub(super) fn run(args: &Args, config: &Config, paths: &Paths) -> anyhow::Result
     };
     let checked: Vec<(&Model, Vec<Row>)> =
         found.iter().filter(wanted).map(|model| Ok((model, rows(model)?))).collect::<anyhow::Result<_>>()?;
-    print!("{}", table(&checked));
+    say(&table(&checked).to_string())?;
     let is_bad = |(model, rows): &&(&Model, Vec<Row>)| {
         matches!(model.origin, Origin::Broken(_)) || rows.iter().any(|row| row.state.is_fault())
     };
@@ -34,7 +35,7 @@ pub(super) fn run(args: &Args, config: &Config, paths: &Paths) -> anyhow::Result
     for (model, _) in &bad {
         let used = used(&model.folder, config, paths);
         let used = if used.is_empty() { used } else { format!(" (used by {used})") };
-        println!("\n{}{used}: {}", model.name, mend(model));
+        say(&format!("\n{}{used}: {}\n", model.name, mend(model)))?;
     }
     Ok(if bad.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

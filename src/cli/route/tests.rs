@@ -113,7 +113,7 @@ fn an_explanation_reads_well_and_never_holds_the_prompt() {
     let mut request = request::of_prompt("My secret plan: call +49 170 1234567 at noon.").unwrap();
     request.controls.tags = vec!["team-a".to_owned()];
     let told = desk.explain(&request);
-    let costs = estimate(&desk.prices, &desk.config.local, &desk.config.remote.model, &told);
+    let costs = desk.costs(&told);
     let text = table::of(&told, &costs);
     for word in [
         "goes to   local, within the boundary only",

@@ -1,5 +1,5 @@
 //! Chat completions towards an upstream: edits the caller's bytes for it, reads the few facts we need off its answers.
-//! The answer's bytes travel on unchanged. What is no chat chunk is hidden; reasoning texts are relayed and not read;
+//! The answer's bytes travel on unchanged. What is no chat chunk is hidden; of reasoning texts only the length is read;
 //! content of a kind that we do not read (audio, content in parts) counts as an empty text, so that it commits a reply.
 
 mod complaint;
@@ -45,16 +45,18 @@ pub fn parse_frame(data: Bytes, asked_usage: bool) -> Result<Chunk, FrameError> 
     let choices = envelope.choices.unwrap_or_default();
     let report_only = choices.is_empty() && usage.is_some();
     let mut events = Vec::with_capacity(choices.len() + usize::from(usage.is_some()));
+    let mut unread = 0;
     for mut choice in choices {
         let index = index_of(&choice);
         if let Some(delta) = choice.delta.take() {
+            unread += delta.thought();
             push_content(delta, index, &mut events);
         }
         push_finish(&choice, index, &mut events);
     }
     events.extend(usage.map(Event::Usage));
     let hidden = stranger || (report_only && !asked_usage);
-    Ok(Chunk { raw: Some(raw), hidden, events, ..Chunk::default() })
+    Ok(Chunk { raw: Some(raw), hidden, events, unread, ..Chunk::default() })
 }
 
 /// Reads a whole, unstreamed answer. The chunk's `raw` is `body`.
@@ -73,12 +75,15 @@ pub fn parse_whole(body: Bytes) -> Result<Chunk, FrameError> {
     }
     let message = first.message.as_ref();
     let text = message.and_then(|message| message.content.filled().or(message.refusal.filled()));
-    let mut events = vec![Event::Whole { text: text.unwrap_or_default().to_owned() }];
+    let text = text.unwrap_or_default();
+    let messages = choices.iter().filter_map(|choice| choice.message.as_ref());
+    let unread = messages.map(Content::generated).sum::<usize>() - text.len();
+    let mut events = vec![Event::Whole { text: text.to_owned() }];
     for choice in choices {
         push_finish(choice, index_of(choice), &mut events);
     }
     events.extend(envelope.usage.0.as_ref().and_then(wire::WireUsage::read).map(Event::Usage));
-    Ok(Chunk { raw: Some(body), events, ..Chunk::default() })
+    Ok(Chunk { raw: Some(body), events, unread, ..Chunk::default() })
 }
 
 /// Data over several lines is JSON with line breaks between its tokens: as spaces they mean the same, and the relay

@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use super::*;
 use crate::chat::{BoundaryBackendId, Micros};
 use crate::config::LocalConfig;
+use crate::dialects::openai_chat::upstream::{parse_frame, parse_whole};
 use crate::ledger::Prices;
 use crate::metrics::Metrics;
 use crate::routing::{NonEmpty, Plan, PolicyVersion, Verdict};
@@ -369,4 +370,35 @@ fn c9_an_answer_without_usage_has_a_token_for_each_piece_at_least() {
     recorder.finish(End::Completed);
     let usage = copy.blocking_recv().unwrap().usage;
     assert!(usage.estimated && usage.completion == 30, "{usage:?}");
+}
+
+#[test]
+fn c9_whole_answers_without_usage_are_estimated_by_all_that_was_generated() {
+    let call =
+        r#"{"message":{"content":null,"tool_calls":[{"id":"c","function":{"name":"f","arguments":"{}"}}]}}"#;
+    let text = r#"{"message":{"content":"12345678"}}"#;
+    for (choices, least) in [(call.to_owned(), 10), (text.to_owned(), 2), ([text; 4].join(","), 8)] {
+        let ledger = ledger();
+        let mut recorder = open(&ledger, "remote");
+        recorder.call(&id("remote"), "gpt-4o-mini");
+        recorder.chunk(&parse_whole(format!(r#"{{"choices":[{choices}]}}"#).into()).unwrap());
+        recorder.committed();
+        recorder.finish(End::Completed);
+        let usage = only(&ledger).usage;
+        assert!(usage.estimated && usage.completion >= least, "{choices}: {usage:?}");
+    }
+}
+
+#[test]
+fn c9_thoughts_that_are_only_relayed_are_billed_when_the_client_leaves() {
+    let ledger = ledger();
+    let mut recorder = open(&ledger, "remote");
+    recorder.call(&id("remote"), "gpt-4o-mini");
+    for _ in 0..30 {
+        let thought = br#"{"choices":[{"index":0,"delta":{"reasoning_content":"hm"}}]}"#;
+        recorder.chunk(&parse_frame(thought.as_slice().into(), false).unwrap());
+    }
+    drop(recorder);
+    let usage = only(&ledger).usage;
+    assert!(usage.estimated && usage.completion >= 30, "{usage:?}");
 }

@@ -68,10 +68,8 @@ async fn through(pieces: Vec<(Duration, Chunk)>) -> Vec<Result<Chunk, BackendErr
     let inner: Arc<dyn Backend> = Arc::new(Scripted { profile: profile(), pieces });
     let body = r#"{"model":"auto","messages":[{"role":"user","content":"hi"}]}"#;
     let request = Arc::new(parse_request(body.into()).unwrap());
-    Gated::new(&inner, &gate, None)
-        .answer(Call { request, model: "m".to_owned(), named: true, again: false })
-        .collect()
-        .await
+    let call = Call::new(request, "m", inner.profile().whole_timeout);
+    Gated::new(&inner, &gate, None).answer(call).collect().await
 }
 
 fn soon(chunk: Chunk) -> (Duration, Chunk) {
@@ -115,12 +113,8 @@ async fn a_slow_answer_is_judged_by_what_is_there_in_time() {
         let inner: Arc<dyn Backend> = Arc::new(Scripted { profile: profile(), pieces });
         let body = r#"{"model":"auto","messages":[{"role":"user","content":"hi"}]}"#;
         let request = Arc::new(parse_request(body.into()).unwrap());
-        Gated::new(&inner, &gate, None).answer(Call {
-            request,
-            model: "m".to_owned(),
-            named: true,
-            again: false,
-        })
+        let call = Call::new(request, "m", inner.profile().whole_timeout);
+        Gated::new(&inner, &gate, None).answer(call)
     };
     assert!(stream.next().await.unwrap().is_ok());
     // The first content took five seconds, the gate three tenths more.

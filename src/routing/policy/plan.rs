@@ -1,6 +1,7 @@
 //! From a rule's targets to a plan: the caller's control, then what each backend can do, hold and take now.
 //! Promises: a rule whose targets are all within the boundary is never widened, whatever control, readiness or verdict
-//! say; the plan's type then holds boundary backends only. A control that cannot be granted refuses, never is ignored.
+//! say, save that `only-local` always asks `local`; the plan's type then holds boundary backends only. A control that
+//! cannot be granted refuses, never is ignored.
 
 use super::evaluate::{Dropped, Facts, Ruling};
 use crate::chat::{BackendId, Control};
@@ -52,8 +53,10 @@ fn order(wish: &Wish<'_>, permits: &[Control], facts: &Facts<'_>) -> Option<Vec<
     let control = facts.control;
     // Staying within the boundary needs nobody's permission.
     if control == Control::OnlyLocal {
-        let inside = facts.view.seats.iter().filter(|seat| seat.boundary.is_some()).map(|seat| &seat.id);
-        return Some(locals(&[BackendId::new(LOCAL)]).chain(inside.cloned()).fold(vec![], push_new));
+        let allowed = |id: &BackendId| !wish.within_boundary || wish.targets.contains(id);
+        let inside = facts.view.seats.iter().filter(|seat| seat.boundary.is_some() && allowed(&seat.id));
+        let inside = inside.map(|seat| seat.id.clone());
+        return Some(locals(&[BackendId::new(LOCAL)]).chain(inside).fold(vec![], push_new));
     }
     if control != Control::Auto && !permits.contains(&control) {
         return None;

@@ -418,6 +418,7 @@ fn a_remote_inside_the_boundary_may_serve_private_requests() {
     assert!(matches!(ruling.plan, Plan::WithinBoundary(_)), "{ruling:?}");
     assert_eq!(ruling.plan.targets().len(), 2);
     assert_eq!(private().control(Control::OnlyRemote).told(&policy).0, "remote");
+    assert_eq!(private().control(Control::OnlyLocal).told(&policy).0, "local remote");
     assert_eq!(private().control(Control::PreferRemote).told(&policy).0, "remote local");
 }
 

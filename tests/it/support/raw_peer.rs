@@ -40,13 +40,25 @@ pub(crate) struct RawUpstream {
 impl RawUpstream {
     /// Starts on a free port.
     pub(crate) async fn start(answer: impl Into<Vec<u8>>, then: Then) -> Self {
+        let answer = answer.into();
+        Self::each(move |_| (answer.clone(), then)).await
+    }
+
+    /// An upstream that answers its first connection so, and says nothing on the others.
+    pub(crate) async fn once(answer: impl Into<Vec<u8>>) -> Self {
+        let answer = answer.into();
+        Self::each(move |at| if at == 0 { (answer.clone(), Then::Close) } else { (vec![], Then::Hold) }).await
+    }
+
+    async fn each(plan: impl Fn(usize) -> (Vec<u8>, Then) + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let answer = answer.into();
         let server = tokio::spawn(async move {
             let mut connections = JoinSet::new();
-            while let Ok((socket, _)) = listener.accept().await {
-                connections.spawn(one(socket, answer.clone(), then));
+            for number in 0.. {
+                let Ok((socket, _)) = listener.accept().await else { return };
+                let (answer, then) = plan(number);
+                connections.spawn(one(socket, answer, then));
             }
         });
         Self { address, server }

@@ -53,12 +53,8 @@ impl House {
     }
 
     pub(crate) async fn ask_for(&self, request: ChatRequest, model: &str) -> Answer {
-        let mut chunks = self.remote.answer(Call {
-            request: Arc::new(request),
-            model: model.into(),
-            named: true,
-            again: false,
-        });
+        let patience = self.remote.profile().patience(request.stream);
+        let mut chunks = self.remote.answer(Call::new(Arc::new(request), model, patience));
         let gather = async {
             let mut answer = Answer::default();
             while let Some(chunk) = chunks.next().await {

@@ -99,7 +99,7 @@ async fn answer(local: &Local, question: &Question, how: &str, scoped: bool) -> 
     let most = u32::try_from(*tokens).ok();
     request.sampling = Sampling { n: 1, max_tokens: most, temperature: Some(0.0), ..Sampling::default() };
     request.controls.key = scoped.then(|| "tester".into());
-    let call = Call { request: Arc::new(request), model: "local".to_owned(), named: true, again: false };
+    let call = Call::new(Arc::new(request), "local", local.profile().whole_timeout);
     let folded = fold(local.answer(call)).await.map_err(|error| format!("{how}: {}", error.message))?;
     let usage = folded.usage.ok_or("no usage")?;
     let length = prompt.ids.len();

@@ -34,8 +34,10 @@ impl Answer {
 
     /// Takes a token's text and what is told of it. Nothing is told of thoughts; they are counted.
     pub(super) fn split(&mut self, text: String, told: Option<TokenLogprob>) -> Split {
+        // A token without text yet is the first part of what follows, unless that is white space.
+        let half = text.is_empty() && self.thoughts.are_just_over();
         let split = self.thoughts.push(text);
-        if self.thoughts.are_under_way() {
+        if self.thoughts.are_under_way() && !half {
             // They come first, so that what looked like text until now was theirs.
             self.reasoning = self.tokens;
             self.told.drop_halves();

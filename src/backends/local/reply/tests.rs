@@ -12,6 +12,7 @@ use crate::chat::Delta;
 /// What came out of one answer.
 #[derive(Debug, Default, PartialEq)]
 struct Told {
+    thoughts: String,
     text: String,
     calls: Vec<Value>,
     finish: Option<FinishReason>,
@@ -19,6 +20,17 @@ struct Told {
 
 /// Plays `script`: text is one token a byte; `‹mark›` is one special token.
 async fn play(form: Form, vouched: bool, script: &str, stops: &[&str], end: End) -> Told {
+    play_behind(&Thoughts::default(), (form, vouched), script, stops, end).await
+}
+
+/// The same where thoughts are looked for.
+async fn play_behind(
+    thoughts: &Thoughts,
+    (form, vouched): (Form, bool),
+    script: &str,
+    stops: &[&str],
+    end: End,
+) -> Told {
     let marks: Vec<(u32, &'static str)> = (256..).zip(form.marks()).collect();
     let words: Vec<Vec<u8>> =
         (0..=255_u8).map(|byte| vec![byte]).chain(marks.iter().map(|_| vec![])).collect();
@@ -44,12 +56,13 @@ async fn play(form: Form, vouched: bool, script: &str, stops: &[&str], end: End)
     let vocabulary = Arc::new(Vocabulary::from_words(&words));
     let enough = [AtomicBool::new(false)].into();
     let reply = Reply::new(BackendId::new("local"), vocabulary, steps, enough, &stops);
-    let mut reply = reply.with_tools(Some(&reading));
+    let mut reply = reply.with_thoughts(thoughts).with_tools(Some(&reading));
     let mut told = Told::default();
     while let Some(chunk) = reply.next().await {
         for event in chunk.unwrap().events {
             match event {
                 Event::Delta { delta: Delta::Text(text), .. } => told.text.push_str(&text),
+                Event::Delta { delta: Delta::Reasoning(thoughts), .. } => told.thoughts.push_str(&thoughts),
                 Event::Delta { delta: Delta::ToolCalls(pieces), .. } => take(&mut told.calls, &pieces),
                 Event::Finish { reason, .. } => told.finish = Some(reason),
                 _ => {}
@@ -211,6 +224,30 @@ async fn thoughts_are_no_content_meet_no_stop_sequence_and_are_counted() {
     assert_eq!((told.scored.as_str(), told.finish), ("so ", Some(FinishReason::Stop)));
     let told = think(&Thoughts::begun(), "\nso</think>Yes", &[], End::Stop).await;
     assert_eq!((told.thoughts.as_str(), told.text.as_str()), ("so", "Yes"));
+}
+
+#[tokio::test]
+async fn a_call_that_a_grammar_vouches_for_is_never_a_thought() {
+    let call = "I look.\n‹<tool_call>›\n{\"name\": \"now\", \"arguments\": {}}\n‹</tool_call>›";
+    for (thoughts, before) in [(Thoughts::begun(), ""), (Thoughts::awaited(), "<think>\n")] {
+        let script = format!("{before}{call}");
+        let told = play_behind(&thoughts, (Form::Hermes, true), &script, &[], End::Stop).await;
+        assert_eq!((told.thoughts.as_str(), told.text.as_str()), ("I look.", ""));
+        assert_eq!((told.calls.len(), told.finish), (1, Some(FinishReason::ToolCalls)));
+        let told = play_behind(&thoughts, (Form::Hermes, false), &script, &[], End::Stop).await;
+        assert_eq!(
+            (told.calls.len(), told.finish),
+            (0, Some(FinishReason::Stop)),
+            "it may only speak of one"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_letter_behind_the_thoughts_that_takes_two_tokens_is_told_whole() {
+    let told = think(&Thoughts::awaited(), "<think>a</think>é!", &[], End::Stop).await;
+    assert_eq!((told.text.as_str(), told.usage.completion - told.usage.reasoning), ("é!", 3));
+    assert_eq!(told.scored.chars().count(), 3, "one for each byte");
 }
 
 #[tokio::test]

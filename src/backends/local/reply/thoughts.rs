@@ -1,6 +1,6 @@
 //! Thoughts at an answer's beginning, told from the text behind them: `<think>`, anything, `</think>`.
 //! Promises: an answer that begins with anything else passes untouched; thoughts and text come without the white space
-//! at the thoughts' ends; thoughts that are not closed are thoughts to the end.
+//! at the thoughts' ends; thoughts that are not closed are thoughts to the end, or to a tool call that is vouched for.
 
 /// What opens and closes thoughts.
 const OPENER: &str = "<think>";
@@ -14,6 +14,8 @@ pub(crate) struct Thoughts {
     held: String,
     /// Thoughts were given.
     given: bool,
+    /// What opens a tool call, where it opens nothing else.
+    call: Option<&'static str>,
 }
 
 /// How far the answer has come.
@@ -56,6 +58,11 @@ impl Thoughts {
         prompt.trim_ascii_end().ends_with(OPENER.as_bytes())
     }
 
+    /// Thoughts end, too, where `opener` opens a tool call: no grammar lets anything else follow.
+    pub(super) fn end_with_calls(&mut self, opener: &'static str) {
+        self.call = Some(opener);
+    }
+
     /// The text of a token that opens or closes thoughts, which has to be seen even where it is a special one.
     pub(super) fn mark(&self, name: &[u8]) -> Option<&'static str> {
         let matter = self.place != Place::Text;
@@ -65,6 +72,11 @@ impl Thoughts {
     /// Whether what was read last belongs to thoughts, or is white space behind them.
     pub(super) fn are_under_way(&self) -> bool {
         matches!(self.place, Place::Inside | Place::Behind)
+    }
+
+    /// Whether the thoughts are closed, and nothing but white space has come since.
+    pub(super) fn are_just_over(&self) -> bool {
+        self.place == Place::Behind
     }
 
     /// Takes new text.
@@ -108,14 +120,26 @@ impl Thoughts {
 
     /// Takes from what is held what are thoughts for sure.
     fn think(&mut self) -> String {
-        let closed = self.held.find(CLOSER);
-        let open = (1..CLOSER.len()).rev().find(|letters| self.held.ends_with(&CLOSER[..*letters]));
-        let end = closed.unwrap_or(self.held.len() - open.unwrap_or(0));
+        let marks = [Some(CLOSER), self.call].into_iter().flatten();
+        let begun = |mark: &str| {
+            let of = |letters: &usize| mark.get(..*letters).is_some_and(|part| self.held.ends_with(part));
+            (1..mark.len()).rev().find(of)
+        };
+        let found = marks.clone().filter_map(|mark| Some((self.held.find(mark)?, mark))).min();
+        let open = marks.filter_map(begun).max().unwrap_or(0);
+        let end = found.map_or(self.held.len() - open, |(at, _)| at);
         let sure = self.held[..end].trim_end().len();
-        let behind = closed.map_or(sure, |at| at + CLOSER.len());
-        if closed.is_some() {
-            self.place = Place::Behind;
-        }
+        let behind = match found {
+            Some((at, CLOSER)) => {
+                self.place = Place::Behind;
+                at + CLOSER.len()
+            }
+            Some((at, _)) => {
+                self.place = Place::Text;
+                at
+            }
+            None => sure,
+        };
         let rest = self.held.split_off(behind);
         let held = std::mem::replace(&mut self.held, rest);
         self.give(&held[..sure])
@@ -175,6 +199,22 @@ mod tests {
         assert_eq!((split.thoughts.as_str(), split.text.as_str()), ("a", "b"));
         let split = read(Thoughts::default(), "<think>a</think>b", 3);
         assert_eq!((split.thoughts.as_str(), split.text.as_str()), ("", "<think>a</think>b"));
+    }
+
+    #[test]
+    fn a_call_that_is_vouched_for_ends_thoughts() {
+        let mut thoughts = Thoughts::begun();
+        thoughts.end_with_calls("<tool_call>");
+        for size in [1, 3, 100] {
+            let split = read(thoughts.clone(), "\nI <tool\n<tool_call>\n{}", size);
+            assert_eq!(
+                (split.thoughts.as_str(), split.text.as_str()),
+                ("I <tool", "<tool_call>\n{}"),
+                "{size}"
+            );
+            let split = read(thoughts.clone(), "I</think>\n<tool_call>", size);
+            assert_eq!((split.thoughts.as_str(), split.text.as_str()), ("I", "<tool_call>"), "{size}");
+        }
     }
 
     #[test]

@@ -42,7 +42,7 @@ fn open(folders: &[PathBuf], config: &LocalConfig) -> (Residents, Arc<Metrics>) 
 fn call(model: &str) -> Call {
     let mut request = request(vec![Message::text(Role::User, "Say hello.")]);
     request.sampling = Sampling { n: 1, max_tokens: Some(4), ..Sampling::default() };
-    Call { request: Arc::new(request), model: model.to_owned(), named: true, again: false }
+    Call::new(Arc::new(request), model, Duration::from_secs(60))
 }
 
 async fn ask(residents: &Residents, model: &str) -> Result<String, BackendError> {

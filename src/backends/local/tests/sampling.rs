@@ -14,7 +14,7 @@ fn call(sampling: Sampling, response_format: ResponseFormat) -> Call {
     let mut request = request(vec![Message::text(Role::User, QUESTION)]);
     request.sampling = Sampling { n: sampling.n.max(1), ..sampling };
     request.response_format = response_format;
-    Call { request: Arc::new(request), model: "starter".to_owned(), named: true, again: false }
+    Call::new(Arc::new(request), "starter", FIRST_CONTENT)
 }
 
 fn strict(schema: Value) -> ResponseFormat {

@@ -46,12 +46,7 @@ struct Called {
 }
 
 async fn called(local: &Local, request: ChatRequest) -> Result<Called, BackendError> {
-    let mut chunks = local.answer(Call {
-        request: Arc::new(request),
-        model: "starter".to_owned(),
-        named: true,
-        again: false,
-    });
+    let mut chunks = local.answer(Call::new(Arc::new(request), "starter", FIRST_CONTENT));
     let mut called = Called::default();
     while let Some(chunk) = chunks.next().await {
         for event in chunk?.events {

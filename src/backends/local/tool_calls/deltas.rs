@@ -23,6 +23,13 @@ pub(crate) struct Reading {
     pub(crate) marks: Arc<[(u32, &'static str)]>,
 }
 
+impl Reading {
+    /// What opens a call, where a grammar lets it open nothing else.
+    pub(crate) fn sure_opener(&self) -> Option<&'static str> {
+        self.form.openers().first().filter(|_| self.vouched && !self.form.is_bare()).copied()
+    }
+}
+
 /// A piece of an answer.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Said {

@@ -208,10 +208,18 @@ impl Open {
 
     /// Ends every answer where the reader is, as an engine does whose reader has not come back in time.
     fn cut(&mut self) {
-        self.held.clear();
+        let held: Vec<Step> = self.held.drain(..).collect();
+        // Known where the worker has told an end; an end that it was not let to tell says nothing of it.
+        let cached_of = |answer: u32| {
+            held.iter().find_map(|step| match step {
+                Step::End { index, cached, .. } if *index == answer => Some(*cached),
+                _ => None,
+            })
+        };
         for (index, answer) in (0..).zip(&mut self.answers) {
             if let Some(place) = answer.end.take() {
-                place.send(Step::End { index, end: End::Length, tokens: answer.given, cached: 0 });
+                let cached = cached_of(index).unwrap_or(0);
+                place.send(Step::End { index, end: End::Length, tokens: answer.given, cached });
             }
         }
     }
@@ -260,7 +268,8 @@ mod tests {
         let mut out = BytesMut::new();
         let token = Token { id: 7, confidence: None, logprobs: None, last: false };
         let tokens = (0..2 * AHEAD).map(|_| Step::Token { index: 0, token: token.clone() });
-        for step in tokens.chain([end(0)]) {
+        let end = Step::End { index: 0, end: End::Stop, tokens: 2 * AHEAD as u64, cached: 64 };
+        for step in tokens.chain([end]) {
             relay.report(Report::Step { number: 0, step }, &mut out).unwrap();
         }
         relay.look(&mut out).unwrap();
@@ -273,7 +282,7 @@ mod tests {
         for _ in 0..AHEAD {
             assert!(matches!(reader.try_recv(), Ok(Step::Token { index: 0, .. })));
         }
-        let cut = Step::End { index: 0, end: End::Length, tokens: AHEAD as u64, cached: 0 };
+        let cut = Step::End { index: 0, end: End::Length, tokens: AHEAD as u64, cached: 64 };
         assert_eq!(reader.try_recv(), Ok(cut));
         assert!(reader.try_recv().is_err());
     }

@@ -44,7 +44,39 @@ fn tool_calls_refusals_and_unread_content_commit_but_reasoning_does_not() {
         [text(0, "")]
     );
     let thought = frame(r#"{"choices":[{"index":0,"delta":{"reasoning_content":"hm"}}]}"#);
-    assert!(thought.events.is_empty() && !thought.hidden);
+    assert!(thought.events.is_empty() && !thought.hidden && !thought.commits());
+}
+
+#[test]
+fn c9_thoughts_are_measured_once_and_leniently() {
+    let cases = [
+        (r#""reasoning_content":"h\u00e4\n""#, 4),
+        (r#""reasoning":"hm""#, 2),
+        (r#""reasoning_content":"hm","reasoning":"hm""#, 2),
+        (r#""reasoning_content":null,"reasoning":"hm","content":"four""#, 2),
+        (r#""reasoning_content":{"text":"hm"},"reasoning":["hm"]"#, 0),
+        (r#""reasoning":"\ud83d""#, 0),
+        (r#""reasoning":7,"content":"four""#, 0),
+    ];
+    for (delta, bytes) in cases {
+        assert_eq!(frame(&format!(r#"{{"choices":[{{"delta":{{{delta}}}}}]}}"#)).unread, bytes, "{delta}");
+    }
+}
+
+#[test]
+fn c9_what_a_whole_answers_text_leaves_out_is_measured() {
+    let cases = [
+        (r#"{"content":"four","reasoning_content":null,"tool_calls":[]}"#, 0),
+        (r#"{"content":"four","refusal":"no","reasoning":"hm"}"#, 4),
+        (r#"{"content":null,"tool_calls":[{"id":"c"}]}"#, 12),
+        (r#"{"function_call":{"name":"f"}}"#, 12),
+    ];
+    for (message, bytes) in cases {
+        for (others, more) in [("", 0), (r#",{"message":{"content":"five!"}}"#, 5)] {
+            let body = format!(r#"{{"choices":[{{"message":{message}}}{others}]}}"#);
+            assert_eq!(parse_whole(body.clone().into()).unwrap().unread, bytes + more, "{body}");
+        }
+    }
 }
 
 #[test]

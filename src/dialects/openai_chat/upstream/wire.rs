@@ -47,7 +47,34 @@ pub(super) struct Content<'a> {
     /// The older form of one tool call.
     pub(super) function_call: Option<Value>,
     pub(super) audio: Option<IgnoredAny>,
+    #[serde(default)]
+    reasoning_content: Length,
+    #[serde(default)]
+    reasoning: Length,
 }
+
+impl Content<'_> {
+    /// Bytes of the thoughts. Some upstreams send the same ones under both names: they count once.
+    pub(super) fn thought(&self) -> usize {
+        self.reasoning_content.0.max(self.reasoning.0)
+    }
+
+    /// Bytes of all that was generated: texts, thoughts, and calls as JSON.
+    pub(super) fn generated(&self) -> usize {
+        let texts = [&self.content, &self.refusal].into_iter().filter_map(Text::filled).map(str::len);
+        let is_call = |value: &&Value| match value {
+            Value::Array(calls) => !calls.is_empty(),
+            value => value.is_object(),
+        };
+        let calls = [&self.tool_calls, &self.function_call].into_iter().flatten().filter(is_call);
+        let calls = calls.map(|value| value.to_string().len());
+        self.thought() + texts.sum::<usize>() + calls.sum::<usize>()
+    }
+}
+
+/// The length of a string in bytes; 0 for anything else, and for a string that is no Unicode.
+#[derive(Default)]
+struct Length(usize);
 
 /// A string; `opaque` when something else that is not null stood there.
 #[derive(Default)]
@@ -184,6 +211,14 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
         let raw = <&RawValue>::deserialize(deserializer)?;
         let object = raw.get().starts_with('{').then(|| serde_json::from_str(raw.get()).ok());
         Ok(Self(object.flatten()))
+    }
+}
+
+impl<'de> Deserialize<'de> for Length {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = <&RawValue>::deserialize(deserializer)?;
+        let text = serde_json::from_str::<Text<'_>>(raw.get()).unwrap_or_default();
+        Ok(Self(text.filled().map_or(0, str::len)))
     }
 }
 

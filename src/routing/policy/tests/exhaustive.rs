@@ -6,7 +6,7 @@ const CONTROLS: [Control; 5] =
     [Control::Auto, Control::PreferLocal, Control::OnlyLocal, Control::PreferRemote, Control::OnlyRemote];
 const PRESENCES: [Presence; 3] = [Presence::Ready, Presence::Busy, Presence::Down];
 
-/// Calls `check` with every combination of control, readiness, verdict, threshold, length, needs, PII and task, for
+/// Calls `check` with every combination of control, readiness, boundary, verdict, threshold, length, needs and PII, for
 /// requests that carry the tag `private`, or not.
 fn every_state(private: bool, mut check: impl FnMut(&Scene)) {
     let tags = if private { vec!["private".to_owned()] } else { vec![] };
@@ -16,7 +16,9 @@ fn every_state(private: bool, mut check: impl FnMut(&Scene)) {
             let both = view(local, remote);
             views.push(View { seats: vec![both.seats[0].clone()] });
             views.push(View { seats: vec![both.seats[1].clone()] });
-            views.push(both);
+            let mut inside = both.clone();
+            inside.seats[1] = seat(REMOTE, true, remote, 100_000, ALL);
+            views.extend([both, inside]);
         }
     }
     let verdicts = [None, Some(0.0), Some(1.0)];

@@ -47,16 +47,17 @@ impl Pii {
     }
 }
 
-/// Scans every text, speaker's name and tool call of the conversation, and all of the body that stands beside it.
+/// Scans every text and speaker's name of the conversation, and all of the body that stands beside them.
 pub(super) fn scan_request(request: &ChatRequest) -> Pii {
     let names = request.messages.iter().filter_map(|message| message.name.as_deref()).map(Cow::Borrowed);
-    let calls = request.messages.iter().flat_map(|message| &message.tool_calls);
-    let calls = calls.flat_map(|call| beside::texts(Cow::Owned(call.to_string())));
     let body = &request.original.body;
-    let around = if body.is_empty() { Some(["", ""]) } else { beside::around_messages(body) };
-    let Some(around) = around else { return Pii::Unknown };
-    let around = around.into_iter().flat_map(|json| beside::texts(Cow::Borrowed(json)));
-    scan_all(request.texts().map(Cow::Borrowed).chain(names).chain(calls).chain(around), MAX_BYTES)
+    // The body holds the calls as they came; a request without one holds them only here.
+    let calls = request.messages.iter().filter(|_| body.is_empty()).flat_map(|message| &message.tool_calls);
+    let calls = calls.flat_map(|call| beside::texts(Cow::Owned(call.to_string())));
+    let rest = if body.is_empty() { Some(vec![]) } else { beside::rest(body) };
+    let Some(rest) = rest else { return Pii::Unknown };
+    let rest = rest.into_iter().flat_map(|json| beside::texts(Cow::Borrowed(json)));
+    scan_all(request.texts().map(Cow::Borrowed).chain(names).chain(calls).chain(rest), MAX_BYTES)
 }
 
 fn scan_all<'a>(texts: impl Iterator<Item = Cow<'a, str>>, most: usize) -> Pii {
@@ -125,17 +126,26 @@ fn number(text: &[u8], at: usize) -> Option<Pii> {
     phone::is_national(text, at, &groups).then_some(Pii::Phone)
 }
 
+/// A letter or digit stands before, and is no escape's letter: JSON within a JSON string keeps its own (`\n`).
+fn glued(text: &[u8], at: usize) -> bool {
+    match &text[..at] {
+        [.., b'\\', b'n' | b'r' | b't' | b'b' | b'f'] => false,
+        [.., before] => before.is_ascii_alphanumeric(),
+        [] => false,
+    }
+}
+
 fn begins_word(text: &[u8], at: usize) -> bool {
-    at == 0 || !text[at - 1].is_ascii_alphanumeric()
+    !glued(text, at)
 }
 
 /// A number begins here: not the rest of a word, of a decimal fraction or of a longer number with signs in it.
 fn begins_number(text: &[u8], at: usize) -> bool {
     match at.checked_sub(1).map(|before| text[before]) {
-        None => true,
-        Some(before) if before.is_ascii_alphanumeric() || before == b'_' => false,
+        _ if glued(text, at) => false,
+        Some(b'_') => false,
         Some(b'.' | b',' | b'-' | b'/') => at < 2 || !text[at - 2].is_ascii_digit(),
-        Some(_) => true,
+        _ => true,
     }
 }
 

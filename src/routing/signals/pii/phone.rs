@@ -2,6 +2,7 @@
 //! separators, and any run of digits right after a word such as "phone". Bare runs of digits alone are no phone number.
 
 use super::digits::Groups;
+use super::glued;
 
 /// Words that say that a phone number follows.
 const WORDS: &[&[u8]] = &[b"phone", b"tel", b"mobile", b"cell", b"fax", b"whatsapp", b"call me", b"telefon"];
@@ -10,8 +11,7 @@ const NEAR: usize = 24;
 
 /// Whether the `+` at `at` begins an international number: 8 to 15 digits (E.164), not a sum.
 pub(super) fn is_international(text: &[u8], at: usize) -> bool {
-    let before = at.checked_sub(1).map(|before| text[before]);
-    if before.is_some_and(|byte| byte.is_ascii_alphanumeric() || b"+)]}".contains(&byte)) {
+    if glued(text, at) || at > 0 && b"+)]}".contains(&text[at - 1]) {
         return false;
     }
     if !text.get(at + 1).is_some_and(|byte| (b'1'..=b'9').contains(byte)) {

@@ -203,6 +203,77 @@ fn f25_what_stands_beside_the_messages_is_scanned_too() {
     assert_eq!(beside(r#""metadata":{"account":"DE89 3704 0044 0532 0130 00"}"#), Pii::Iban);
 }
 
+/// What is found in a request with this message before the last.
+fn among(message: &str) -> Pii {
+    let call = json!({ "id": "a", "type": "function", "function": { "name": "f", "arguments": "{}" } });
+    let first = json!({ "role": "assistant", "tool_calls": [call] });
+    let last = r#"{"role":"user","content":"What now?"}"#;
+    let body = format!(r#"{{"model":"auto","messages":[{first},{message},{last}]}}"#);
+    scan_request(&parse_request(Bytes::from(body)).unwrap())
+}
+
+fn called(arguments: &Value) -> String {
+    let function = json!({ "name": "f", "arguments": arguments.to_string() });
+    let call = json!({ "id": "b", "type": "function", "function": function });
+    json!({ "role": "assistant", "tool_calls": [call] }).to_string()
+}
+
+fn with_part(part: &Value) -> String {
+    json!({ "role": "user", "content": [{ "type": "text", "text": "hi" }, part] }).to_string()
+}
+
+#[test]
+fn f25_what_nobody_reads_of_a_message_is_scanned_too() {
+    let no_bytes = format!("{} ana@example.org", "A".repeat(99));
+    let image = json!({ "url": "https://img.example/a.png?user=ana@example.org" });
+    for message in [
+        r#"{"role":"assistant","content":"ok","reasoning_content":"ask ana@example.org"}"#.to_owned(),
+        r#"{"role":"assistant","content":"ok","reasoning_content":"ask ana\u0040example.org"}"#.to_owned(),
+        r#"{"role":"user","content":"ok","x":"ana@example.org","x":""}"#.to_owned(),
+        r#"{"role":"user","content":"ok","ana@example.org":1}"#.to_owned(),
+        r#"{"role":"user","content":"ok","name":"ana@example.org"}"#.to_owned(),
+        r#"{"role":"assistant","content":"ok","refusal":"ana@example.org"}"#.to_owned(),
+        r#"{"role":"assistant","content":"ok","audio":{"id":"a","transcript":"ana@example.org"}}"#.to_owned(),
+        r#"{"role":"assistant","tool_calls":[{"id":"b","note":"ana@example.org","note":""}]}"#.to_owned(),
+        r#"{"role":"assistant","function_call":{"name":"f","x":"ana@example.org","x":""}}"#.to_owned(),
+        called(&json!({ "to": "ana@example.org" })),
+        with_part(&json!({ "type": "text", "text": "ana@example.org" })),
+        with_part(&json!({ "type": "text", "text": "ok", "refusal": "ana@example.org" })),
+        with_part(&json!({ "type": "image_url", "image_url": image })),
+        with_part(&json!({ "type": "file", "file": { "filename": "ana@example.org.pdf" } })),
+        with_part(&json!({ "type": "file", "file": { "file_data": no_bytes } })),
+    ] {
+        assert_eq!(among(&message), Pii::Email, "{message}");
+    }
+    let note = json!({ "type": "text", "text": "hi", "metadata": "DE89 3704 0044 0532 0130 00" });
+    assert_eq!(among(&with_part(&note)), Pii::Iban);
+    // JSON within a JSON string: its own escapes stay.
+    for (text, found) in [
+        ("Hi,\n+49 170 1234567", Pii::Phone),
+        ("Hi,\t(212) 555-0123", Pii::Phone),
+        ("Hi,\n4111 1111 1111 1111", Pii::PaymentCard),
+        ("Hi,\nDE89 3704 0044 0532 0130 00", Pii::Iban),
+    ] {
+        assert_eq!(among(&called(&json!({ "text": text }))), found, "{text}");
+    }
+}
+
+#[test]
+fn plain_messages_and_the_bytes_of_media_are_left_alone() {
+    let bytes = "4111".repeat(MAX_BYTES / 4 + 1);
+    let address = format!("data:image/png;base64,{bytes}");
+    for message in [
+        called(&json!({ "city": "Paris", "at": "2026-01-15T12:30:00Z", "about": "one\ntwo" })),
+        r#"{"role":"tool","tool_call_id":"a","content":"ok"}"#.to_owned(),
+        r#"{"role":"assistant","content":"ok","reasoning_content":"2 + 2 = 4, so\n42"}"#.to_owned(),
+        with_part(&json!({ "type": "image_url", "image_url": { "url": address, "detail": "low" } })),
+        with_part(&json!({ "type": "input_audio", "input_audio": { "data": bytes, "format": "wav" } })),
+        with_part(&json!({ "type": "file", "file": { "filename": "a.pdf", "file_data": bytes } })),
+    ] {
+        assert_eq!(among(&message), Pii::Absent, "{}", &message[..message.len().min(200)]);
+    }
+}
+
 #[test]
 fn plain_fields_beside_the_messages_are_left_alone() {
     let parameters = json!({ "type": "object", "required": ["mail", "tel"], "properties": {
