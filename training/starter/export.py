@@ -9,6 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import onnx
 import torch
 
 from dialogue import CHAT_TEMPLATE
@@ -45,6 +46,33 @@ def trained(work):
     return {name: SECOND_ROUND * state + (1 - SECOND_ROUND) * first[name] for name, state in last["model"].items()}
 
 
+def tie_embedding(path):
+    """In a model of 8 bits let the embedding read the head's matrix, of which the builder writes a second copy in float32.
+
+    Both are the same bytes of the file in two shapes, so that a runtime which maps the file reads the rows that it needs.
+    """
+    model = onnx.load(path)
+    graph, table, head = model.graph, "model.embed_tokens.weight", "lm_head.MatMul.weight"
+    for tensor in [tensor for tensor in graph.initializer if tensor.name == table]:
+        graph.initializer.remove(tensor)
+    data = path.with_name(path.name + ".data")
+    data.unlink()
+    onnx.save(model, path, save_as_external_data=True, location=data.name)
+
+    model = onnx.load(path, load_external_data=False)
+    graph = model.graph
+    matrix = next(tensor for tensor in graph.initializer if tensor.name == head + "_Q8")
+    rows, blocks, block = matrix.dims
+    flat = onnx.TensorProto()
+    flat.CopyFrom(matrix)
+    flat.name, flat.dims[:] = table + "_Q8", [rows, blocks * block]
+    graph.initializer.append(flat)
+    node = next(node for node in graph.node if table in node.input)
+    node.CopyFrom(onnx.helper.make_node("GatherBlockQuantized", [flat.name, node.input[1], head + "_scales"], node.output, node.name + "BlockQuantized",
+                                        domain="com.microsoft", bits=8, block_size=block, gather_axis=0, quantize_axis=1))
+    onnx.save(model, path)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, required=True, help="folder prepare.py and train.py wrote to")
@@ -61,6 +89,8 @@ def main():
         options = args.option + (["accuracy_level=4", "block_size=32"] if args.precision != "fp32" else [])
         subprocess.run([sys.executable, "-m", "onnxruntime_genai.models.builder", "-i", source, "-o", built, "-p", args.precision,
                         "-e", "cpu", "-c", Path(scratch) / "cache", "--extra_options", *options], check=True)
+        if args.precision == "int8":
+            tie_embedding(built / "model.onnx")
         write_tokenizer_files(args.work / "tokenizer.json", built)
         shutil.copyfile(source / "config.json", built / "config.json")
         genai = json.loads((built / "genai_config.json").read_text())

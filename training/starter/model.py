@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-VOCABULARY = 8192
+VOCABULARY = 29_696
 CONTEXT = 1024
 WIDTH, HIDDEN, LAYERS = 384, 768, 6
 HEADS, GROUPS, HEAD = 12, 6, 32

@@ -20,12 +20,12 @@ import numpy as np
 import tokenizer as bpe
 import wordings as W
 from dialogue import SEED, render, unmarked
-from model import POINTERS
+from model import POINTERS, VOCABULARY
 from pointing import CHOICE, Pointing, chosen
 from tasks import chat, commands, fields, jobs, labels, near, numbers, passages, rewriting, strangers
 from tasks.text import held_out_text, read, recase, style_name
 
-PIECES, VOCABULARY = 4600, 8192
+PIECES = 16_000
 MAX_TOKENS = 600
 CHUNK = 2000  # dialogues of one seed
 SPANS, SENTENCES, FRAGMENTS = 120_000, 40_000, 120_000  # at most so many: of the dialogues, and of no task
@@ -226,18 +226,18 @@ def main():
     args.work.mkdir(parents=True, exist_ok=True)
     source, rng = shared_source(args.data, "broad"), random.Random(SEED)
 
+    import warm
+
     path = args.work / "tokenizer.json"
     if not path.exists():
         texts = [f"{role}\n{unmarked(content)[0]}" for _ in range(30_000) for role, content in source.dialogue(rng)]
-        bpe.train(texts, PIECES, VOCABULARY).save(str(path))
+        bpe.train(texts, warm.words(args.encoder), PIECES, VOCABULARY).save(str(path))
     with open(args.work / "heldout.jsonl", "w", encoding="utf-8") as handle:
         for question in source.held_out(random.Random(SEED + 1)):
             handle.write(json.dumps(question, ensure_ascii=False) + "\n")
 
     import torch
     from tokenizers import Tokenizer
-
-    import warm
 
     tokenizer = Tokenizer.from_file(str(path))
     vocabulary = tokenizer.get_vocab()

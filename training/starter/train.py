@@ -18,7 +18,7 @@ from tokenizers import Tokenizer
 import copying
 import tokenizer as bpe
 from dialogue import SEED, render, unmarked
-from model import POINTERS, Starter
+from model import POINTERS, VOCABULARY, Starter
 from pointing import CHOICE, DECISION
 
 PROMPT_KEPT, PROMPT_WEIGHT = 0.1, 0.6  # share of prompt positions whose next token is learnt, and the weight of each
@@ -26,11 +26,13 @@ KIND_WEIGHTS = (PROMPT_WEIGHT, 1.0, 4.0, 3.0)  # by kind: where one of several a
 SENSE_WEIGHT, SENSE_SHARP, SENSE_EVERY, SENSE_LENGTH = 1.0, 10.0, 2, 96  # of the losses that teach spans their meaning; in the closing phase a step of spans alone, in rows of so many tokens, follows every second
 POINTER_WEIGHTS = {"copies": 0.5, "choices": 0.5, "leads": 0.1, "bags": 0.05, "follows": 0.3}  # of the losses that teach attention where to look
 RATE, SCALE_RATE, EMBEDDING_RATE, DECAY = 0.0013, 0.004, 0.0005, 0.05  # of matrices, of norms, of embeddings
+EMBEDDING_EPSILON = 1e-4  # Adam moves every weight by the rate, however little its gradient says: without this, pieces that a step only drew wander
 WARMUP, CLOSING_WARMUP = 0.05, 0.02  # share of the broad phase, and of each round of the closing one
 POOL = 3000  # dialogues that are sorted by length together
 SHORT, SHORT_SHARE = 72, 0.15  # copying is found soonest in short dialogues: longest at first, growing from this share of the broad phase on
 EXERCISES = 80, 320  # steps before anything else: of copying alone, then of copying and choosing in turn
 EXERCISE_SHARE, EXERCISE_EVERY = 0.4, 3  # until this share of the broad phase: both in turn
+OTHERS = 4096  # pieces, drawn for each step, that stand for all that the step does not read
 JOINED = 0.5  # weight of an exercise that joins every step of the closing phase, copying and choosing in turn, half as long
 SAVE_EVERY, CHECK_EVERY = 120, 600  # seconds
 
@@ -167,12 +169,23 @@ def sense_loss(found, vectors):
     return 1 - (found * vectors).sum(1).mean() + 0.5 * alike
 
 
+def cross_entropy(model, hidden, target, ids):
+    """Of each target, by the pieces that `ids` holds and a sample that stands for all others, of which a large vocabulary has many; and the likeliest of these."""
+    near = torch.unique(ids)
+    others = torch.randint(VOCABULARY, (OTHERS,), device=ids.device)
+    others = others[torch.isin(others, near, invert=True)]
+    shown = torch.cat([near, others])
+    logits = F.linear(hidden, model.embedding[shown].to(hidden.dtype)).float()
+    many = torch.cat([torch.zeros(len(near)), torch.full((len(others),), (VOCABULARY - len(near)) / len(others)).log()]).to(ids.device)
+    return F.cross_entropy(logits + many, torch.searchsorted(near, target), reduction="none"), shown[logits.argmax(-1)]
+
+
 def losses(model, ids, kinds, marks, sources, precision):
     """The loss to minimise, and its parts for the log."""
     hidden, middle, pointed = model(ids, precision)
     kinds, target = kinds[:, 1:], ids[:, 1:]
     keep = (kinds > 0) | ((kinds == 0) & (torch.rand(kinds.shape, device=kinds.device) < PROMPT_KEPT))
-    each = F.cross_entropy(model.logits(hidden[:, :-1][keep]).float(), target[keep], reduction="none")
+    each, _ = cross_entropy(model, hidden[:, :-1][keep], target[keep], ids)
     kept = kinds[keep]
     weights = torch.tensor(KIND_WEIGHTS, device=ids.device)[kept.long()]
     rows, positions, vectors = marks
@@ -187,9 +200,10 @@ def copying_loss(model, ids, told, sources, precision):
     """The loss of what can be copied, and the share that is copied rightly."""
     hidden, _, pointed = model(ids, precision)
     at = told[:, 1:]
-    logits, target = model.logits(hidden[:, :-1][at]).float(), ids[:, 1:][at]
+    target = ids[:, 1:][at]
+    each, likeliest = cross_entropy(model, hidden[:, :-1][at], target, ids)
     pointers = sum(weight * pointer_loss(pointed, sources, kind) for kind, weight in POINTER_WEIGHTS.items())
-    return F.cross_entropy(logits, target) + pointers, (logits.argmax(-1) == target).float().mean().item()
+    return each.mean() + pointers, (likeliest == target).float().mean().item()
 
 
 @torch.no_grad()
@@ -230,7 +244,7 @@ class Run:
         others = [param for param in self.model.parameters() if param.ndim == 1]
         self.optimizer = torch.optim.AdamW(
             [{"params": matrices, "full": RATE, "weight_decay": DECAY}, {"params": others, "full": SCALE_RATE, "weight_decay": 0.0},
-             {"params": [self.model.embedding], "full": EMBEDDING_RATE, "weight_decay": 0.0}], lr=RATE, betas=(0.9, 0.95), fused=True)
+             {"params": [self.model.embedding], "full": EMBEDDING_RATE, "weight_decay": 0.0, "eps": EMBEDDING_EPSILON}], lr=RATE, betas=(0.9, 0.95), fused=True)
         if self.checkpoint.exists():
             saved = torch.load(self.checkpoint, weights_only=True, map_location=device)
             self.model.load_state_dict(saved["model"])

@@ -43,8 +43,8 @@ def vectors(encoder, texts):
 
 
 def words(encoder):
-    """The whole words of the encoder's vocabulary."""
-    return sorted(word for word in (Path(encoder) / "vocab.txt").read_text(encoding="utf-8").split() if len(word) > 2 and word.isascii() and word.isalpha())
+    """The whole words of the encoder's vocabulary, the commonest first."""
+    return [word for word in (Path(encoder) / "vocab.txt").read_text(encoding="utf-8").split() if len(word) > 2 and word.isascii() and word.isalpha()]
 
 
 def embeddings(encoder, vocabulary, twins, seed, scale=0.05):
