@@ -283,13 +283,12 @@ mod tests {
             (sequence(&[&replace, &bytes, &fuse]), "  x"),
             (sequence(&[&replace, &bytes, &fuse, &strip]), " x"),
         ] {
-            let leading_space_dropped = drops_leading_space(&decoder);
-            let mut detokenizer = Detokenizer { held: vec![], leading_space_dropped };
-            let told = ["▁▁", "x"].map(|token| {
-                let mut bytes = vec![];
-                spell(spelling(&decoder).unwrap(), token, &mut bytes);
-                detokenizer.push(&bytes)
-            });
+            let model = json!({ "type": "BPE", "vocab": { "▁▁": 0, "x": 1 }, "merges": [] });
+            let file = json!({ "version": "1.0", "added_tokens": [], "decoder": decoder, "model": model });
+            let tokenizer = Tokenizer::from_bytes(file.to_string()).unwrap();
+            let vocabulary = Vocabulary::of(&tokenizer, 2).unwrap();
+            let mut detokenizer = Detokenizer::new(&vocabulary);
+            let told = [0, 1].map(|id| detokenizer.push(vocabulary.bytes(id)));
             assert_eq!(told.concat(), text, "{decoder}");
         }
         assert_eq!(["always", "first", "never"].map(metaspace), [true, true, false]);

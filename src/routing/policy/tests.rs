@@ -420,6 +420,8 @@ fn a_remote_inside_the_boundary_may_serve_private_requests() {
     assert_eq!(private().control(Control::OnlyRemote).told(&policy).0, "remote");
     assert_eq!(private().control(Control::OnlyLocal).told(&policy).0, "local remote");
     assert_eq!(private().control(Control::PreferRemote).told(&policy).0, "remote local");
+    let narrow = rules("[[rule]]\nif = { any-tag = [\"private\"] }\nto = [\"local\"]");
+    assert_eq!(private().control(Control::OnlyLocal).told(&narrow).0, "local");
 }
 
 #[test]
