@@ -57,7 +57,8 @@ rust_tests() {
     if cargo nextest --version >/dev/null 2>&1; then
         cargo nextest run --locked --no-fail-fast --status-level slow 2>&1 | tee "$output"
     else
-        cargo test --locked --no-fail-fast 2>&1 | tee "$output"
+        # All tests of a binary share one process here, and some measure its memory.
+        cargo test --locked --no-fail-fast -- --test-threads=1 2>&1 | tee "$output"
     fi
 }
 

@@ -70,11 +70,12 @@ pub struct Metrics {
     /// Population stability index of the last 4,096 steering scores against calibration's; absent without a valid
     /// calibration and before 500 decisions.
     pub classifier_score_psi: GaugeVec,
-    /// Requests that wait for the local engine.
+    /// Requests that wait for the local engine, of all loaded models together.
     pub local_queue_depth: IntGauge,
-    /// Answers that the local engine generates now.
+    /// Answers that the local engine generates now, of all loaded models together; at most `local.max-streams` each.
     pub local_active: IntGauge,
-    /// Bytes of the local engine's KV cache that are promised to answers under way; at most `local.kv-cache-mib`.
+    /// Bytes of the local engine's KV cache that are promised to answers under way, of all loaded models together; at most
+    /// `local.kv-cache-mib` each.
     pub local_kv_bytes: IntGauge,
     /// Answers that gave their place in the KV cache to an older one and were computed again later.
     pub local_preempted_total: IntCounter,
@@ -88,7 +89,7 @@ pub struct Metrics {
     pub local_prefix_lookup_tokens_total: IntCounter,
     /// Prompt tokens that the local prefix cache had; over `local_prefix_lookup_tokens_total`: the hit ratio.
     pub local_prefix_hit_tokens_total: IntCounter,
-    /// Bytes that the local prefix cache holds.
+    /// Bytes that the local prefix cache holds, of all loaded models together; at most `local.prefix-cache-mib` each.
     pub local_prefix_bytes: IntGauge,
     /// Tokens generated in the last second by the local engine.
     pub local_tokens_per_second: Gauge,
@@ -294,11 +295,17 @@ impl Metrics {
                 "Population stability index of the last 4,096 steering scores against calibration's; absent without a valid calibration and before 500 decisions.",
                 &[],
             )?,
-            local_queue_depth: r.gauge("local_queue_depth", "Requests that wait for the local engine.")?,
-            local_active: r.gauge("local_active", "Answers that the local engine generates now.")?,
+            local_queue_depth: r.gauge(
+                "local_queue_depth",
+                "Requests that wait for the local engine, of all loaded models together.",
+            )?,
+            local_active: r.gauge(
+                "local_active",
+                "Answers that the local engine generates now, of all loaded models together; at most local.max-streams each.",
+            )?,
             local_kv_bytes: r.gauge(
                 "local_kv_bytes",
-                "Bytes of the local engine's KV cache that are promised to answers under way; at most local.kv-cache-mib.",
+                "Bytes of the local engine's KV cache that are promised to answers under way, of all loaded models together; at most local.kv-cache-mib each.",
             )?,
             local_preempted_total: r.counter(
                 "local_preempted_total",
@@ -324,7 +331,10 @@ impl Metrics {
                 "local_prefix_hit_tokens_total",
                 "Prompt tokens that the local prefix cache had; over local_prefix_lookup_tokens_total: the hit ratio.",
             )?,
-            local_prefix_bytes: r.gauge("local_prefix_bytes", "Bytes that the local prefix cache holds.")?,
+            local_prefix_bytes: r.gauge(
+                "local_prefix_bytes",
+                "Bytes that the local prefix cache holds, of all loaded models together; at most local.prefix-cache-mib each.",
+            )?,
             local_tokens_per_second: r.float_gauge(
                 "local_tokens_per_second",
                 "Tokens generated in the last second by the local engine.",

@@ -15,7 +15,7 @@ use source::{Source, heads, is_word, line_of, sources, words};
 const LAW: &[&[&str]] = &[
     &["cli"],
     &["app"],
-    &["api", "console"],
+    &["api"],
     &["pipeline", "evals"],
     &["ledger"],
     &["routing", "backends"],
@@ -27,7 +27,7 @@ const LAW: &[&[&str]] = &[
 /// Crates that belong to some rooms only; tests may use any.
 const RESERVED: &[(&str, &[&str])] = &[
     ("anyhow", &["cli"]),
-    ("axum", &["api", "console"]),
+    ("axum", &["api"]),
     ("clap", &["cli"]),
     ("indicatif", &["cli"]),
     ("prometheus", &["metrics", "backends"]),

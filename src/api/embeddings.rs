@@ -1,6 +1,10 @@
-//! `POST /v1/embeddings`: vectors of texts, from the embedding model in this process.
+//! `POST /v1/embeddings`: vectors of texts, from the embedding model in this process. Promises: until a client has taken the
+//! whole answer, its request keeps its place among those in flight, and its record stays open.
 
+use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -8,13 +12,18 @@ use axum::response::Response;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, StatusCode};
+use http_body::{Frame, SizeHint};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::refusal::Refusal;
 use super::{Front, controls, door};
 use crate::chat::{Controls, RequestId};
 use crate::dialects::openai_embeddings::{EmbeddingRequest, answer, parse_request};
-use crate::ledger::{End, Origin};
-use crate::pipeline::Embed;
+use crate::ledger::{End, Origin, Recorder};
+use crate::pipeline::{Embed, Vectors};
+
+/// Bytes that leave at once: an answer may have many megabytes, which a slow client takes piece by piece.
+const PIECE_BYTES: usize = 64 * 1024;
 
 pub(super) async fn embed(State(front): State<Arc<Front>>, request: Request) -> Response {
     let id = RequestId::fresh();
@@ -27,12 +36,12 @@ pub(super) async fn embed(State(front): State<Arc<Front>>, request: Request) -> 
     let EmbeddingRequest { model, passages, dimensions, encoding } = asked;
     let asked = Embed { model, passages, dimensions, route: controls.route };
     match front.pipeline.embed(asked, &mut recorder).await {
-        Ok((embedded, model)) => {
+        Ok(Vectors { embedded, model, permit }) => {
             let body = answer(model, &embedded.vectors, encoding, embedded.tokens);
             let model = HeaderValue::from_str(model);
             recorder.status(StatusCode::OK.as_u16());
-            recorder.finish(End::Completed);
-            let mut response = Response::new(Body::from(body));
+            let left = Bytes::from(body);
+            let mut response = Response::new(Body::new(Outgoing { left, open: Some((permit, recorder)) }));
             let headers = response.headers_mut();
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
             headers.insert("x-crossover-route", HeaderValue::from_static("local"));
@@ -46,7 +55,7 @@ pub(super) async fn embed(State(front): State<Arc<Front>>, request: Request) -> 
             }
             response
         }
-        Err(why) => Refusal::why(&why).close(recorder, &id),
+        Err(why) => Refusal::embeddings(&why).close(recorder, &id),
     }
 }
 
@@ -57,4 +66,50 @@ async fn read(
     let controls = controls::read(request.headers());
     let body = door::json_body(request, bodies).await?;
     Ok((parse_request(&body).map_err(Refusal::request)?, controls?, body))
+}
+
+/// An answer on its way. Dropping it frees the place and closes the record: as complete where all was taken.
+struct Outgoing {
+    left: Bytes,
+    /// `None` once the record is closed.
+    open: Option<(OwnedSemaphorePermit, Recorder)>,
+}
+
+impl Outgoing {
+    fn close(&mut self) {
+        let Some((permit, recorder)) = self.open.take() else { return };
+        drop(permit);
+        recorder.finish(if self.left.is_empty() { End::Completed } else { End::ClientClosed });
+    }
+}
+
+impl http_body::Body for Outgoing {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let bytes = self.left.len().min(PIECE_BYTES);
+        let piece = self.left.split_to(bytes);
+        if self.left.is_empty() {
+            self.close();
+        }
+        Poll::Ready((!piece.is_empty()).then(|| Ok(Frame::data(piece))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left.len() as u64)
+    }
+}
+
+impl Drop for Outgoing {
+    fn drop(&mut self) {
+        self.close();
+    }
 }

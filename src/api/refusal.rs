@@ -161,6 +161,17 @@ impl Refusal {
         }
     }
 
+    /// As [`Self::why`], for embeddings: all that they cannot do is to come from a remote alone.
+    pub(super) fn embeddings(why: &Why) -> Self {
+        let refusal = Self::why(why);
+        if !matches!(why, Why::Routing(Reason::Capability, _)) {
+            return refusal;
+        }
+        let message = "Embeddings are made on this machine, which their texts never leave. Leave out \
+                       x-crossover-route, or send another value than only-remote.";
+        Self { param: Some("x-crossover-route".to_owned()), message: message.to_owned(), ..refusal }
+    }
+
     fn routing(reason: Reason, wait: Option<Duration>) -> Self {
         let (status, family, message) = match reason {
             Reason::NoRemote => (
@@ -293,5 +304,32 @@ fn status_of(error: &BackendError) -> (StatusCode, &'static str) {
         Kind::Busy => (StatusCode::TOO_MANY_REQUESTS, OURS),
         Kind::Down => (StatusCode::SERVICE_UNAVAILABLE, OURS),
         Kind::Unsure | Kind::Internal => (StatusCode::INTERNAL_SERVER_ERROR, OURS),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backends::Fault;
+    use crate::chat::BackendId;
+
+    /// The status, and the seconds after which it is worth to try again.
+    fn told(refusal: Refusal) -> (u16, Option<String>) {
+        let response = refusal.respond(&RequestId::fresh());
+        let seconds = response.headers().get(RETRY_AFTER).map(|value| value.to_str().unwrap().to_owned());
+        (response.status().as_u16(), seconds)
+    }
+
+    #[test]
+    fn d9_who_finds_the_queue_full_is_told_when_to_try_again() {
+        let busy =
+            BackendError::new(&BackendId::new("local"), Kind::Busy, Fault::Us, Retry::Elsewhere, "full");
+        assert_eq!(told(Refusal::backend(&busy)), (429, Some("1".to_owned())));
+        let waits = BackendError { retry_after: Some(Duration::from_millis(29_001)), ..busy };
+        assert_eq!(told(Refusal::backend(&waits)), (429, Some("30".to_owned())), "never too early");
+        for (wait, seconds) in [(None, "1"), (Some(Duration::from_secs(30)), "30")] {
+            let refusal = Refusal::why(&Why::Routing(Reason::LocalBusy, wait));
+            assert_eq!(told(refusal), (429, Some(seconds.to_owned())));
+        }
     }
 }

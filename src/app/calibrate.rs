@@ -6,7 +6,7 @@ use crate::chat::Control;
 use crate::config::{Config, Paths};
 use crate::dialects::openai_chat::parse_request;
 use crate::evals::calibrate::{Reader, Reading, scorer_hash};
-use crate::evals::{Question, Sample, Suite};
+use crate::evals::{Question, Sample, Suite, Wording};
 use crate::routing::{Bound, GoldenSet, LoadError, OnnxClassifier, Present, Router, Signals};
 
 /// Reads golden rows with the installed classifier: the same text of the same request as in live traffic.
@@ -32,6 +32,7 @@ impl Reader for GoldenReader {
             control: Control::Auto,
             max_tokens: 1,
             tools: &sample.tools,
+            wording: Wording::default(),
         };
         let request = parse_request(question.body().into()).map_err(|error| error.to_string())?;
         let signals = Signals::read(&request);

@@ -14,13 +14,13 @@ use crate::chat::{BackendId, ChatRequest, Confidence, Delta, Event, RequestId};
 use crate::config::Paths;
 use crate::dialects::openai_chat::parse_request;
 use crate::evals::{
-    DecisionFacts, Gateway, GatewayFacts, Price, Question, ServedBy, SubjectError, ToolCall, ToolCallFold,
-    Transcript,
+    ChosenOn, DecisionFacts, Gateway, GatewayFacts, Price, Question, ServedBy, SubjectError, ToolCall,
+    ToolCallFold, Transcript,
 };
 use crate::ledger::{Ledger, Origin};
 use crate::onnx::sha256;
-use crate::pipeline::{Answer, Pipeline};
-use crate::routing::{LOCAL, REMOTE, model_hash};
+use crate::pipeline::{Answer, Pipeline, Refused, Why};
+use crate::routing::{LOCAL, REMOTE, Rows, Standing, model_hash};
 
 /// A gateway for evals.
 pub struct EvalHouse {
@@ -52,6 +52,7 @@ impl EvalHouse {
                 let ledger = Arc::clone(&ledger);
                 Price::new(model.clone(), move |usage| ledger.prices().cost(&model, usage))
             }),
+            chosen_on: chosen_on(&house.calibration),
         };
         Self { pipeline: Arc::clone(&house.pipeline), ledger, facts, origin }
     }
@@ -60,11 +61,7 @@ impl EvalHouse {
         let request = Arc::new(request_of(question)?);
         let mut recorder = self.pipeline.open(RequestId::fresh(), self.origin);
         let record = recorder.copy();
-        let answer = self.pipeline.answer(request, recorder).await.map_err(|refused| {
-            let end = refused.why.end();
-            refused.recorder.finish(end);
-            SubjectError::Refused(end.label().to_owned())
-        })?;
+        let answer = self.pipeline.answer(request, recorder).await.map_err(|refused| closed(*refused))?;
         let Drained { text, tool_calls, begun } = drain(answer).await?;
         let outcome = record.await.map_err(|_| SubjectError::Broken("the record is missing".to_owned()))?;
         if self.origin == Origin::Eval {
@@ -115,6 +112,17 @@ impl Gateway for EvalHouse {
     }
 }
 
+/// Closes the record of a request that was refused or failed, and says what an upstream named as at fault.
+fn closed(Refused { why, recorder, .. }: Refused) -> SubjectError {
+    let end = why.end();
+    recorder.finish(end);
+    let (code, param) = match &why {
+        Why::Backend(error) => (error.code.as_deref(), error.param.as_deref()),
+        _ => (None, None),
+    };
+    SubjectError::refused(end.label(), code, param)
+}
+
 fn request_of(question: Question<'_>) -> Result<ChatRequest, SubjectError> {
     let mut request =
         parse_request(question.body().into()).map_err(|error| SubjectError::Refused(error.to_string()))?;
@@ -160,6 +168,14 @@ fn served_by(id: Option<&BackendId>) -> ServedBy {
         Some(REMOTE) => ServedBy::Remote,
         _ => ServedBy::None,
     }
+}
+
+/// The rows that chose the threshold, where one steers.
+fn chosen_on(standing: &Standing) -> Option<ChosenOn> {
+    let Standing::Valid(calibration) = standing else { return None };
+    let Rows { fit, calibrate, test } = calibration.rows;
+    let suite = calibration.bound.golden.hash.clone();
+    Some(ChosenOn { suite, rows: fit + calibrate, of: fit + calibrate + test })
 }
 
 /// The hash of a model's graph, where there is one.

@@ -189,7 +189,8 @@ pub struct ChatRequest {
     pub template_settings: Map<String, Value>,
     /// The form that the answer's text must have.
     pub response_format: ResponseFormat,
-    /// Within one API key, whose prompts may share cached work: `prompt_cache_key`, else `user`.
+    /// Within one API key, whose prompts may share cached work: made of `prompt_cache_key`, `user` and
+    /// `safety_identifier`.
     pub cache_salt: Option<Arc<str>>,
     /// What the answerer must be able to do.
     pub needs: Needs,

@@ -22,4 +22,22 @@ impl Usage {
     pub fn total(&self) -> u64 {
         self.prompt.saturating_add(self.completion)
     }
+
+    /// The same, with the generated tokens that an upstream counts in its `total` alone (0: it names none): xAI tells its
+    /// reasoning beside the completion, others not at all. OpenAI's own form, reasoning within the completion, stays as
+    /// it is. Parts never exceed their whole.
+    #[must_use]
+    pub fn with_total(self, total: u64) -> Self {
+        let told = self.total();
+        let completion = match self.reasoning {
+            0 if total > told => total - self.prompt,
+            1.. if total == told.saturating_add(self.reasoning) => {
+                self.completion.saturating_add(self.reasoning)
+            }
+            _ => self.completion,
+        };
+        let (cached_prompt, reasoning) =
+            (self.cached_prompt.min(self.prompt), self.reasoning.min(completion));
+        Self { cached_prompt, completion, reasoning, ..self }
+    }
 }

@@ -13,7 +13,8 @@ pub struct EmbeddingsConfig {
     /// A folder below the models folder, or a path, in the layout of sentence-transformers or transformers.js. Its last part
     /// is the model's name in requests.
     pub model: String,
-    /// How a text's token vectors become one: `mean`, `cls`, `max`, `last`, or `auto`, as the folder says itself.
+    /// How a text's token vectors become one: `mean`, `cls`, `max`, `last`, or `auto`, as the graph does it or the folder says
+    /// itself.
     pub pooling: Pooling,
     /// Threads of the model; 0 means one per physical core.
     pub threads: usize,

@@ -38,7 +38,7 @@ pub struct LocalConfig {
     /// it has one: `prompt-lookup`, or `off`. Changes no answer: a form that is not exact on this machine is not used. With it
     /// all steps of a model that needs pairs of rows run over them (`pair-rows`), as with a `seed`.
     pub speculation: Speculation,
-    /// Answers generated at the same time.
+    /// Answers that each loaded model generates at the same time.
     pub max_streams: usize,
     /// Whether steps for an answer with a `seed` run over an even number of rows, where the graph's kernels sum a row that is alone
     /// otherwise than rows in pairs (int4 with blocks of 64 or more, on some processors): it is then the same whoever runs beside
@@ -49,12 +49,14 @@ pub struct LocalConfig {
     /// model is loaded, which Linux does on request since version 6.1: models of hundreds of megabytes answered 3 to 11 %
     /// faster. Elsewhere nothing happens.
     pub huge_pages: bool,
-    /// Requests that may wait; one more is refused. One API key may hold three quarters of the places.
+    /// Requests that may wait for each model; one more is refused. One API key may hold three quarters of the places.
     pub queue: usize,
-    /// Memory for keys and values of all answers under way, in MiB; a model whose context needs more gets a shorter one.
+    /// Memory for keys and values of all answers under way, of each loaded model, in MiB; a model whose context needs more gets
+    /// a shorter one.
     pub kv_cache_mib: usize,
-    /// Memory for prompt beginnings that later requests of the same key and user need not compute again, in MiB; 0 turns
-    /// it off. Requests without an API key do not take part.
+    /// Memory for prompt beginnings that later requests of the same API key, `user`, `safety_identifier` and
+    /// `prompt_cache_key` need not compute again, of each loaded model, in MiB; 0 turns it off. Requests without an API key do
+    /// not take part.
     pub prefix_cache_mib: usize,
     /// Whether all callers share prompt beginnings: faster, but the time to the first token then tells whether somebody
     /// else has sent the same beginning.

@@ -1,10 +1,12 @@
 //! OpenAI's embeddings: requests in, answers out. Pure. Token ids in a request are the serving model's own; there is no
 //! way to tell another tokenizer's ids from them.
 
+mod input;
+
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::doubled;
 use super::openai_chat::RequestError;
@@ -38,12 +40,17 @@ pub struct EmbeddingRequest {
 
 /// The fields that are read; every other one passes by. Absent and `null` are the same.
 #[derive(Deserialize)]
-struct Fields {
-    model: Option<Value>,
-    input: Option<Value>,
-    dimensions: Option<Value>,
-    encoding_format: Option<Value>,
-    user: Option<Value>,
+struct Fields<'a> {
+    #[serde(borrow)]
+    model: Option<&'a RawValue>,
+    #[serde(borrow)]
+    input: Option<&'a RawValue>,
+    #[serde(borrow)]
+    dimensions: Option<&'a RawValue>,
+    #[serde(borrow)]
+    encoding_format: Option<&'a RawValue>,
+    #[serde(borrow)]
+    user: Option<&'a RawValue>,
 }
 
 /// Reads a request's body.
@@ -52,21 +59,16 @@ struct Fields {
 /// What is wrong, with its field, a doubled one among them; quotes no input.
 pub fn parse_request(body: &[u8]) -> Result<EmbeddingRequest, RequestError> {
     let fields = read(body)?;
-    let model = match fields.model {
-        None => {
-            return Err(wrong(
-                Some("model"),
-                "missing_required_parameter",
-                "you must provide a model parameter",
-            ));
-        }
-        Some(Value::String(model)) => model,
-        Some(_) => return Err(wrong(Some("model"), "invalid_type", "'model' must be a string.")),
+    let Some(model) = fields.model else {
+        let why = "you must provide a model parameter";
+        return Err(wrong(Some("model"), "missing_required_parameter", why));
     };
-    let encoding = match fields.encoding_format {
+    let model =
+        text(model).ok_or_else(|| wrong(Some("model"), "invalid_type", "'model' must be a string."))?;
+    let encoding = match fields.encoding_format.map(text) {
         None => Encoding::Float,
-        Some(Value::String(name)) if name == "float" => Encoding::Float,
-        Some(Value::String(name)) if name == "base64" => Encoding::Base64,
+        Some(Some(name)) if name == "float" => Encoding::Float,
+        Some(Some(name)) if name == "base64" => Encoding::Base64,
         Some(_) => {
             let why = "'encoding_format' must be \"float\" or \"base64\".";
             return Err(wrong(Some("encoding_format"), "invalid_value", why));
@@ -74,8 +76,8 @@ pub fn parse_request(body: &[u8]) -> Result<EmbeddingRequest, RequestError> {
     };
     let dimensions = match fields.dimensions {
         None => None,
-        Some(value) => match value.as_u64().and_then(|count| usize::try_from(count).ok()) {
-            Some(count @ 1..) => Some(count),
+        Some(raw) => match serde_json::from_str::<usize>(raw.get()) {
+            Ok(count @ 1..) => Some(count),
             _ => {
                 return Err(wrong(
                     Some("dimensions"),
@@ -85,17 +87,17 @@ pub fn parse_request(body: &[u8]) -> Result<EmbeddingRequest, RequestError> {
             }
         },
     };
-    if fields.user.is_some_and(|user| !user.is_string()) {
+    if fields.user.is_some_and(|user| text(user).is_none()) {
         return Err(wrong(Some("user"), "invalid_type", "'user' must be a string."));
     }
     let passages = match fields.input {
         None => return Err(wrong(Some("input"), "missing_required_parameter", "'input' is missing.")),
-        Some(input) => passages(&input)?,
+        Some(input) => input::passages(input)?,
     };
     Ok(EmbeddingRequest { model, passages, dimensions, encoding })
 }
 
-fn read(body: &[u8]) -> Result<Fields, RequestError> {
+fn read(body: &[u8]) -> Result<Fields<'_>, RequestError> {
     let no_object = || wrong(None, "invalid_json", "The body must be one JSON object.");
     let text = std::str::from_utf8(body).map_err(|_| no_object())?;
     // serde would take a list for the fields in their order.
@@ -108,47 +110,12 @@ fn read(body: &[u8]) -> Result<Fields, RequestError> {
     })
 }
 
+fn text(raw: &RawValue) -> Option<String> {
+    serde_json::from_str(raw.get()).ok()
+}
+
 fn wrong(param: Option<&str>, code: &'static str, message: &str) -> RequestError {
     RequestError { message: message.to_owned(), param: param.map(str::to_owned), code }
-}
-
-fn passages(input: &Value) -> Result<Vec<Passage>, RequestError> {
-    let empty =
-        || wrong(Some("input"), "empty_array", "'input' must hold at least one text, and none may be empty.");
-    let kind = || {
-        let why = "'input' must be a text, a list of texts, a list of token ids, or a list of such lists.";
-        wrong(Some("input"), "invalid_type", why)
-    };
-    let found = match input {
-        Value::String(text) => vec![Passage::Text(text.clone())],
-        Value::Array(items) => match items.first() {
-            None => return Err(empty()),
-            Some(Value::Number(_)) => vec![Passage::Tokens(ids(items).ok_or_else(kind)?)],
-            Some(_) => items.iter().map(passage).collect::<Option<_>>().ok_or_else(kind)?,
-        },
-        _ => return Err(kind()),
-    };
-    if found.len() > MOST_INPUTS {
-        let why = format!("'input' holds {} inputs, at most {MOST_INPUTS} are allowed.", found.len());
-        return Err(wrong(Some("input"), "invalid_value", &why));
-    }
-    let is_empty = |passage: &Passage| match passage {
-        Passage::Text(text) => text.is_empty(),
-        Passage::Tokens(ids) => ids.is_empty(),
-    };
-    if found.iter().any(is_empty) { Err(empty()) } else { Ok(found) }
-}
-
-fn passage(item: &Value) -> Option<Passage> {
-    match item {
-        Value::String(text) => Some(Passage::Text(text.clone())),
-        Value::Array(items) => ids(items).map(Passage::Tokens),
-        _ => None,
-    }
-}
-
-fn ids(items: &[Value]) -> Option<Vec<u32>> {
-    items.iter().map(|item| u32::try_from(item.as_u64()?).ok()).collect()
 }
 
 #[derive(Serialize)]
@@ -200,6 +167,8 @@ pub fn answer(model: &str, vectors: &[Vec<f32>], encoding: Encoding, tokens: u64
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
     fn parse(text: &str) -> Result<EmbeddingRequest, RequestError> {
@@ -226,6 +195,8 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named_and_not_quoted() {
         let many = format!(r#"{{"model":"m","input":[{}"a"]}}"#, r#""a","#.repeat(MOST_INPUTS));
+        // What stands beyond is counted, whatever it is, and not built.
+        let lists = format!(r#"{{"model":"m","input":[{}{{}}]}}"#, "[1],".repeat(2 * MOST_INPUTS));
         for (body, code, param) in [
             ("[]", "invalid_json", None),
             (r#"{"input":"a"}"#, "missing_required_parameter", Some("model")),
@@ -251,7 +222,11 @@ mod tests {
             (r#"{"model":"canary","model":"m","input":"a"}"#, "invalid_value", Some("model")),
             (r#"{"model":"m","input":"canary","input":["a"]}"#, "invalid_value", Some("input")),
             (r#"{"model":"m","input":"a","user":null,"user":"u"}"#, "invalid_value", Some("user")),
+            (r#"{"model":"m","input":["canary",1]}"#, "invalid_type", Some("input")),
+            (r#"{"model":"m","input":[4294967296]}"#, "invalid_type", Some("input")),
+            (r#"{"model":"m","input":["canary\ud800"]}"#, "invalid_value", Some("input")),
             (many.as_str(), "invalid_value", Some("input")),
+            (lists.as_str(), "invalid_value", Some("input")),
         ] {
             let error = parse(body).unwrap_err();
             assert_eq!((error.code, error.param.as_deref()), (code, param), "{body:.60}");

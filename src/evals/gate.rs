@@ -64,6 +64,17 @@ pub enum GateError {
     /// The baseline is of other rows.
     #[error("the baseline is of another version of the suite: run it again with --out and keep that report")]
     OtherSuite,
+    /// Another remote tier stands behind the policies.
+    #[error(
+        "the remote tier was `{then}` in the baseline and is `{now}` now: run with the same one (`crossover eval record \
+         --tier remote` records `always-remote`), or make the baseline anew"
+    )]
+    OtherRemote {
+        /// The baseline's.
+        then: String,
+        /// This run's.
+        now: String,
+    },
     /// A gate names a subject that was not run, or there is none to judge.
     #[error("nothing to judge: {0}")]
     NoSubject(String),
@@ -91,7 +102,7 @@ impl GateError {
     /// Whether what is missing is something to judge, and not a run or a file.
     pub fn is_no_data(&self) -> bool {
         match self {
-            Self::OtherSuite | Self::NoSubject(_) | Self::Unscored { .. } => true,
+            Self::OtherSuite | Self::OtherRemote { .. } | Self::NoSubject(_) | Self::Unscored { .. } => true,
             Self::Baseline { .. } | Self::Stopped { .. } => false,
         }
     }

@@ -192,7 +192,8 @@ impl Otherwise<'_> {
     }
 }
 
-/// What an answer of each backend costs and takes on average, for requests that it did not answer.
+/// What an answer of each backend costs and takes on average, for requests that it did not answer. Answers after a fallback
+/// do not count: such requests found another backend down or unsure, and are no usual ones.
 struct Means(BTreeMap<BackendId, Mean>);
 
 #[derive(Default)]
@@ -204,11 +205,11 @@ struct Mean {
 impl Means {
     fn of(rows: &[Logged]) -> Self {
         let mut means = BTreeMap::<BackendId, Mean>::new();
-        for answer in rows.iter().flat_map(|row| row.answered.iter().chain(&row.shadow)) {
+        for answer in rows.iter().flat_map(usual) {
             let mean = means.entry(answer.by.clone()).or_default();
-            mean.seconds.0 += answer.total.as_secs_f64();
+            mean.seconds.0 += answer.own_time.as_secs_f64();
             mean.seconds.1 += 1;
-            if let Some(cost) = answer.cost {
+            if let Some(cost) = answer.own_cost {
                 mean.cost.0 += cost.as_dollars();
                 mean.cost.1 += 1;
             }
@@ -222,7 +223,7 @@ impl Means {
         let was = pair.row.answered.as_ref()?.cost?.as_dollars();
         let Some(is) = pair.is.as_ref().filter(|_| pair.moved()) else { return Some((was, was)) };
         if let Some(seen) = other_answer(pair, is) {
-            return Some((was, seen.cost?.as_dollars()));
+            return Some((was, seen.own_cost?.as_dollars()));
         }
         let estimate = pair.row.if_remote.filter(|_| is.as_str() == REMOTE).map(|cost| cost.as_dollars());
         Some((was, estimate.or_else(|| average(self.0.get(is)?.cost))?))
@@ -232,9 +233,15 @@ impl Means {
     fn seconds(&self, pair: &Pair<'_>) -> Option<(f64, f64)> {
         let was = pair.row.answered.as_ref()?.total.as_secs_f64();
         let Some(is) = pair.is.as_ref().filter(|_| pair.moved()) else { return Some((was, was)) };
-        let seen = other_answer(pair, is).map(|answer| answer.total.as_secs_f64());
+        let seen = other_answer(pair, is).map(|answer| answer.own_time.as_secs_f64());
         Some((was, seen.or_else(|| average(self.0.get(is)?.seconds))?))
     }
+}
+
+/// The answers to a row that are usual ones of who gave them: by its first target, or in its shadow.
+fn usual(row: &Logged) -> impl Iterator<Item = &Answered> {
+    let by_first = move |answer: &&Answered| row.first_target.as_ref() == Some(&answer.by);
+    row.answered.iter().filter(by_first).chain(&row.shadow)
 }
 
 /// The answer that the target did give to this very request: live after a fallback, or in its shadow.

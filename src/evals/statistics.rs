@@ -35,13 +35,13 @@ pub struct Estimate {
     pub n: usize,
 }
 
-/// The mean of scores in `[0, 1]`: Wilson's interval where every score is 0 or 1, else that of [`any_mean`].
-/// `None` without values.
+/// The mean of scores in `[0, 1]`: Wilson's interval where every score is 0 or 1, else that of [`any_mean`], of which the
+/// normal one may reach beyond all scores and is cut there. `None` without values.
 pub fn mean_estimate(values: &[f64]) -> Option<Estimate> {
     if values.iter().all(|value| *value == 0.0 || *value == 1.0) {
         wilson(values.iter().filter(|value| **value == 1.0).count(), values.len())
     } else {
-        any_mean(values)
+        any_mean(values).map(|it| Estimate { lo: it.lo.max(0.0), hi: it.hi.min(1.0), ..it })
     }
 }
 

@@ -33,7 +33,7 @@ pub struct Entry {
     /// The repository's folder that is taken; empty: all of it.
     #[serde(default)]
     pub folder: String,
-    /// Patterns of files; the usual small files come along.
+    /// Patterns of graphs; the weights beside them and the usual small files come along.
     pub files: Vec<String>,
     /// `genai` or `hugging-face`.
     pub layout: String,
@@ -90,6 +90,9 @@ impl Entry {
 
 #[cfg(test)]
 mod tests {
+    use super::super::choice::choose;
+    use super::super::client::{Remote, Snapshot};
+    use super::super::digest::Digest;
     use super::super::name_of;
     use super::*;
 
@@ -110,6 +113,29 @@ mod tests {
                 "{}: int4 is half a byte each",
                 entry.name
             );
+        }
+    }
+
+    #[test]
+    fn no_entry_asks_for_weights_that_may_lie_in_the_graph_itself() {
+        for entry in Catalogue::shipped().unwrap().entries {
+            let path = |pattern: &String| {
+                let path = format!("{}/{}", entry.folder, pattern.replace('*', "model"));
+                path.trim_start_matches('/').to_owned()
+            };
+            let graphs: Vec<String> = entry.files.iter().map(path).collect();
+            assert!(graphs.iter().all(|graph| graph.ends_with(".onnx")), "{}", entry.name);
+            let taken = |paths: &[String]| {
+                let remote =
+                    |path: &String| Remote { path: path.clone(), size: Some(1), digest: Digest::Unknown };
+                let files = paths.iter().map(remote).collect();
+                let snapshot = Snapshot { commit: String::new(), files, licence: None, embeds: false };
+                choose(&entry.repository, &snapshot, &entry.folder, &entry.files).unwrap().files.len()
+            };
+            assert_eq!(taken(&graphs), graphs.len(), "{}: without weights beside them", entry.name);
+            let data = graphs.iter().map(|graph| format!("{graph}.data"));
+            let both: Vec<String> = graphs.iter().cloned().chain(data).collect();
+            assert_eq!(taken(&both), both.len(), "{}: with weights beside them", entry.name);
         }
     }
 }

@@ -4,7 +4,7 @@
 use regex::Regex;
 
 use super::HubError;
-use super::client::Remote;
+use super::client::{Remote, Snapshot};
 use super::reference::{is_confined, is_storable};
 
 /// Small files that belong to any model.
@@ -48,7 +48,9 @@ pub const EMBEDDING_GRAPHS: &[&str] = &[
     "model_q4.onnx",
 ];
 /// Mark an embedding model: they say how the vectors of a text's tokens become one.
-const POOLING: &[&str] = &["1_Pooling/config.json", "modules.json"];
+pub const EMBEDDING_MARKS: &[&str] = &["1_Pooling/config.json", "modules.json"];
+/// What hubs call the tasks of embedding models.
+pub(super) const EMBEDDING_TASKS: &[&str] = &["feature-extraction", "sentence-similarity"];
 /// Marks a folder in ONNX Runtime GenAI's layout.
 const GENAI: &str = "genai_config.json";
 
@@ -72,11 +74,12 @@ pub(super) struct Chosen {
 /// Chooses below `folder`: what `patterns` name, else the one graph that is the usual choice; companions always.
 pub(super) fn choose(
     repository: &str,
-    files: &[Remote],
+    snapshot: &Snapshot,
     folder: &str,
     patterns: &[String],
 ) -> Result<Choice, HubError> {
     let no = |why: String| HubError::Choice { repository: repository.to_owned(), why };
+    let files = snapshot.files.as_slice();
     if let Some(file) = files.iter().find(|file| !is_confined(&file.path)) {
         return Err(HubError::Escapes { file: file.path.clone() });
     }
@@ -88,17 +91,18 @@ pub(super) fn choose(
     if inside.is_empty() {
         return Err(no(format!("has no folder `{folder}`")));
     }
-    let patterns = match patterns.is_empty() {
-        true => vec![Regex::new(&usual_files(&inside).map_err(&no)?)],
+    let regexes = match patterns.is_empty() {
+        true => vec![Regex::new(&usual_files(&inside, snapshot.embeds).map_err(&no)?)],
         false => patterns.iter().map(|pattern| Regex::new(&expression(pattern))).collect(),
     };
-    let patterns: Vec<Regex> =
-        patterns.into_iter().collect::<Result<_, _>>().map_err(|error| no(error.to_string()))?;
-    if let Some(idle) = patterns.iter().position(|one| !inside.iter().any(|file| one.is_match(&file.path))) {
-        return Err(no(format!("no file fits the {}. pattern", idle + 1)));
+    let regexes: Vec<Regex> =
+        regexes.into_iter().collect::<Result<_, _>>().map_err(|error| no(error.to_string()))?;
+    if let Some(idle) = regexes.iter().position(|one| !inside.iter().any(|file| one.is_match(&file.path))) {
+        let pattern = patterns.get(idle).map_or("*.onnx", String::as_str);
+        return Err(no(format!("no file fits `{pattern}`")));
     }
     let wanted =
-        |file: &Chosen| is_companion(&file.path) || patterns.iter().any(|one| one.is_match(&file.path));
+        |file: &Chosen| is_companion(&file.path) || regexes.iter().any(|one| one.is_match(&file.path));
     let files: Vec<Chosen> = inside.into_iter().filter(wanted).collect();
     match files.iter().find_map(|file| Some(format!("`{}` {}", file.path, fault(&file.path)?))) {
         Some(why) => Err(no(why)),
@@ -129,13 +133,14 @@ fn usual_folder(files: &[Remote]) -> Result<String, String> {
     }
 }
 
-/// An expression for the files of the usual graph.
-fn usual_files(inside: &[Chosen]) -> Result<String, String> {
+/// An expression for the files of the usual graph; of an embedding model, by its files or the hub's word, a precise one.
+fn usual_files(inside: &[Chosen], embeds: bool) -> Result<String, String> {
     let has = |path: &str| inside.iter().any(|file| file.path == path);
     if has(GENAI) {
         return Ok(r"^[^/]+\.onnx[^/]*$".to_owned());
     }
-    let usual = if embeds(inside.iter().map(|file| file.path.as_str())) { EMBEDDING_GRAPHS } else { GRAPHS };
+    let embeds = embeds || EMBEDDING_MARKS.iter().any(|mark| has(mark));
+    let usual = if embeds { EMBEDDING_GRAPHS } else { GRAPHS };
     if let Some(graph) = usual.iter().find(|graph| has(graph)) {
         return Ok(expression(graph));
     }
@@ -158,11 +163,6 @@ fn expression(pattern: &str) -> String {
 /// Whether a pattern names this path below the model's folder.
 pub(super) fn names(pattern: &str, path: &str) -> bool {
     Regex::new(&expression(pattern)).is_ok_and(|pattern| pattern.is_match(path))
-}
-
-/// Whether files with these paths are an embedding model's.
-pub(super) fn embeds<'a>(mut paths: impl Iterator<Item = &'a str>) -> bool {
-    paths.any(|path| POOLING.contains(&path))
 }
 
 fn is_companion(path: &str) -> bool {
@@ -192,15 +192,16 @@ mod tests {
     use super::super::digest::Digest;
     use super::*;
 
-    fn files(paths: &[&str]) -> Vec<Remote> {
+    fn listed(paths: &[&str]) -> Snapshot {
         let remote =
             |path: &&str| Remote { path: (*path).to_owned(), size: Some(1), digest: Digest::Unknown };
-        paths.iter().map(remote).collect()
+        let files = paths.iter().map(remote).collect();
+        Snapshot { commit: String::new(), files, licence: None, embeds: false }
     }
 
     fn taken(paths: &[&str], folder: &str, patterns: &[&str]) -> Result<Vec<String>, String> {
         let patterns: Vec<String> = patterns.iter().map(|pattern| (*pattern).to_owned()).collect();
-        let choice = choose("o/r", &files(paths), folder, &patterns).map_err(|error| error.to_string())?;
+        let choice = choose("o/r", &listed(paths), folder, &patterns).map_err(|error| error.to_string())?;
         Ok(choice.files.into_iter().map(|file| file.path).collect())
     }
 
@@ -260,7 +261,7 @@ mod tests {
         assert!(taken(&["README.md"], "", &[]).unwrap_err().contains("no ONNX graph"));
         assert!(taken(&["a.onnx", "b.onnx"], "", &[]).unwrap_err().contains("--file: a.onnx, b.onnx"));
         assert!(taken(HF, "nowhere", &[]).unwrap_err().contains("nowhere"));
-        assert!(taken(HF, "", &["onnx/model_q5.onnx"]).unwrap_err().contains("1. pattern"));
+        assert!(taken(HF, "", &["onnx/model_q5.onnx"]).unwrap_err().contains("`onnx/model_q5.onnx`"));
     }
 
     #[test]

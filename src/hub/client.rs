@@ -11,9 +11,10 @@ use http::{Method, StatusCode};
 use reqwest::{Response, Url};
 use serde::Deserialize;
 
+use super::choice::EMBEDDING_TASKS;
 use super::digest::Digest;
-use super::reference::is_commit;
-use super::transport::{Arrived, Transport, cause, place};
+use super::reference::{is_commit, licence_name};
+use super::transport::{Arrived, Transport, cause, is_loopback, place};
 use super::{HubError, Reference};
 use crate::config::Secret;
 
@@ -73,6 +74,8 @@ pub(super) struct Snapshot {
     pub(super) commit: String,
     pub(super) files: Vec<Remote>,
     pub(super) licence: Option<String>,
+    /// Whether the hub calls it an embedding model.
+    pub(super) embeds: bool,
 }
 
 #[derive(Deserialize)]
@@ -82,6 +85,7 @@ struct Info {
     siblings: Vec<Sibling>,
     #[serde(default)]
     tags: Vec<String>,
+    pipeline_tag: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -151,7 +155,7 @@ impl Hub {
         let mut url =
             self.url(["api", "models", organisation, name, "revision", &wanted.revision].into_iter());
         url.set_query(Some("blobs=true"));
-        let arrived = self.ask(&Method::GET, &url, 0, &wanted.repository).await?;
+        let arrived = self.ask(&Method::GET, &url, 0, (wanted, wanted.repository.as_str())).await?;
         let body = read_whole(arrived.response, &url).await?;
         let odd = |why: &str| HubError::Answer { place: place(&url), why: why.to_owned() };
         let info: Info = serde_json::from_slice(&body).map_err(|error| {
@@ -161,9 +165,10 @@ impl Hub {
         if !is_commit(&info.sha) || pinned.is_some_and(|pinned| !pinned.eq_ignore_ascii_case(&info.sha)) {
             return Err(odd("names another commit than the one asked for, or none"));
         }
-        let licence = info.tags.iter().find_map(|tag| tag.strip_prefix("license:").map(str::to_owned));
+        let licence = info.tags.iter().find_map(|tag| tag.strip_prefix("license:").and_then(licence_name));
+        let embeds = info.pipeline_tag.is_some_and(|task| EMBEDDING_TASKS.contains(&task.as_str()));
         let files = info.siblings.into_iter().map(Remote::from).collect();
-        Ok(Snapshot { commit: info.sha.to_ascii_lowercase(), files, licence })
+        Ok(Snapshot { commit: info.sha.to_ascii_lowercase(), files, licence, embeds })
     }
 
     /// Fills in the size and digest that the list did not tell.
@@ -174,7 +179,7 @@ impl Hub {
         file: &mut Remote,
     ) -> Result<(), HubError> {
         let url = self.resolve(wanted, commit, &file.path);
-        let arrived = self.ask(&Method::HEAD, &url, 0, &file.path).await?;
+        let arrived = self.ask(&Method::HEAD, &url, 0, (wanted, file.path.as_str())).await?;
         // Of an answer that only sends us on, length and tag are its own, not the file's.
         let own = |name: &str| arrived.header(name).filter(|_| arrived.response.status().is_success());
         let size = arrived.header("x-linked-size").or_else(|| own(CONTENT_LENGTH.as_str()));
@@ -198,7 +203,7 @@ impl Hub {
         from: u64,
     ) -> Result<Response, HubError> {
         let url = self.resolve(wanted, commit, path);
-        let arrived = self.ask(&Method::GET, &url, from, path).await?;
+        let arrived = self.ask(&Method::GET, &url, from, (wanted, path)).await?;
         let served = arrived.header("x-repo-commit").filter(|served| !served.eq_ignore_ascii_case(commit));
         match served {
             Some(_) => {
@@ -222,41 +227,47 @@ impl Hub {
         url
     }
 
-    /// A request's answer, if it is one. `what` is named where it does not exist.
-    async fn ask(&self, method: &Method, url: &Url, from: u64, what: &str) -> Result<Arrived, HubError> {
+    /// A request's answer, if it is one. `what` of `wanted` is named where it does not exist.
+    async fn ask(
+        &self,
+        method: &Method,
+        url: &Url,
+        from: u64,
+        (wanted, what): (&Reference, &str),
+    ) -> Result<Arrived, HubError> {
         let arrived = self.transport.request(method, url, from).await?;
         let status = arrived.response.status();
         // A `HEAD` ends where it is sent away from the hub.
         let sent_on = *method == Method::HEAD && status.is_redirection();
         match status.is_success() || sent_on || status == StatusCode::RANGE_NOT_SATISFIABLE {
             true => Ok(arrived),
-            false => Err(self.refusal(&arrived, url, what)),
+            false => Err(self.refusal(&arrived, wanted, what)),
         }
     }
 
     /// What a final refusal means.
-    fn refusal(&self, arrived: &Arrived, url: &Url, what: &str) -> HubError {
+    fn refusal(&self, arrived: &Arrived, wanted: &Reference, what: &str) -> HubError {
         let code = arrived.header("x-error-code").unwrap_or_default();
-        let status = arrived.response.status();
-        let hub = self.origin();
-        let repository = || {
-            let parts =
-                url.path_segments().into_iter().flatten().filter(|part| !matches!(*part, "api" | "models"));
-            parts.take(2).collect::<Vec<_>>().join("/")
-        };
+        let (status, at) = (arrived.response.status(), arrived.response.url());
+        let answered = || HubError::Answer { place: place(at), why: format!("answered {status}") };
+        // A content server knows neither names nor the token: its refusals are about themselves.
+        if at.origin() != self.transport.endpoint().origin() {
+            return answered();
+        }
+        let (hub, repository) = (self.origin(), wanted.repository.clone());
         match (status.as_u16(), code) {
             (401 | 403, "GatedRepo") => {
-                let repository = repository();
-                HubError::Gated { page: format!("{hub}/{repository}"), repository }
+                let (organisation, name) = wanted.parts();
+                HubError::Gated { page: place(&self.url([organisation, name].into_iter())), repository }
             }
             (401 | 404, "RepoNotFound") | (404, "") => HubError::NotFound { what: what.to_owned(), hub },
             (404, "RevisionNotFound") => {
-                HubError::NotFound { what: format!("this revision of {}", repository()), hub }
+                HubError::NotFound { what: format!("this revision of {repository}"), hub }
             }
             (404, _) => HubError::NotFound { what: what.to_owned(), hub },
             (401 | 403, _) if self.transport.has_token() => HubError::Token { hub },
             (401 | 403, _) => HubError::NotFound { what: what.to_owned(), hub },
-            _ => HubError::Answer { place: place(url), why: format!("answered {status}") },
+            _ => answered(),
         }
     }
 }
@@ -285,9 +296,4 @@ async fn read_whole(response: Response, url: &Url) -> Result<Vec<u8>, HubError> 
         }
     }
     Ok(all)
-}
-
-fn is_loopback(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }

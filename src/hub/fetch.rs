@@ -74,9 +74,7 @@ impl Errand<'_> {
     }
 
     fn part(&self) -> PathBuf {
-        let mut name = self.to.as_os_str().to_owned();
-        name.push(PART);
-        PathBuf::from(name)
+        part_of(self.to)
     }
 
     /// The digests of the file under its own name, if it is right; otherwise it goes.
@@ -168,6 +166,13 @@ impl Part {
         }
         Ok(Ok(()))
     }
+}
+
+/// Where a file grows until it is whole.
+pub(super) fn part_of(file: &Path) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(PART);
+    PathBuf::from(name)
 }
 
 /// The offset from which on a response brings the file; `None` where it cannot be told.

@@ -16,11 +16,11 @@ mod store;
 mod transport;
 
 pub use catalogue::{Catalogue, Entry};
-pub use choice::EMBEDDING_GRAPHS;
+pub use choice::{EMBEDDING_GRAPHS, EMBEDDING_MARKS};
 pub use client::{Event, Hub, Watch};
 pub use pull::{Pulled, Wanted, pull};
 pub use record::{Record, RecordError, Recorded, Standing};
 pub use reference::{Reference, name_of};
 pub use refusal::HubError;
 pub use stamp::digests;
-pub use store::{Lock, Store};
+pub use store::{Lock, Store, files_below};

@@ -1,7 +1,9 @@
 //! Pulls a model: pins the revision, chooses the files, checks the room, fetches one after the other, records, swaps.
 //! Promises: until everything is here and right, the old folder stays as it is; an interrupted pull goes on where it was;
-//! files that are here already are not fetched again.
+//! files that are here already are not fetched again; a folder holds what its record lists and nothing that an earlier
+//! pull left; a name stands for one repository.
 
+use std::io;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -9,8 +11,9 @@ use serde::{Deserialize, Serialize};
 use super::choice::{Choice, Chosen, choose, names};
 use super::client::{Event, Snapshot};
 use super::digest::Digest;
-use super::fetch::Errand;
+use super::fetch::{Errand, part_of};
 use super::record::{Record, Recorded, Standing};
+use super::store::files_below;
 use super::{Hub, HubError, Lock, Reference, Store};
 
 /// What an unfinished pull is of; in its folder.
@@ -31,13 +34,15 @@ pub struct Wanted {
     pub licence: Option<String>,
 }
 
-/// How a pull ended.
+/// A model that is here, whole.
 #[derive(Debug)]
-pub enum Pulled {
-    /// It was here already, whole.
-    Already(Record),
-    /// It is here now.
-    New(Record),
+pub struct Pulled {
+    /// What it is.
+    pub record: Record,
+    /// Whether it was here before.
+    pub already: bool,
+    /// Whether the hub calls it an embedding model; it was not asked where nothing may be fetched.
+    pub embeds: bool,
 }
 
 #[derive(PartialEq, Eq, Deserialize, Serialize)]
@@ -45,6 +50,13 @@ struct Plan {
     repository: String,
     commit: String,
     folder: String,
+}
+
+impl Plan {
+    /// What the unfinished pull in this folder is of; `None` where there is none, or it cannot be told.
+    fn read(staging: &Path) -> Option<Self> {
+        serde_json::from_slice(&std::fs::read(staging.join(PLAN)).ok()?).ok()
+    }
 }
 
 /// Pulls a model, or finds that it is here already.
@@ -59,12 +71,15 @@ pub async fn pull(hub: &Hub, store: &Store, wanted: &Wanted) -> Result<Pulled, H
         let why = "is a folder of your own in the store of pulled models; choose another with --name";
         return Err(HubError::Name { name: wanted.name.clone(), why });
     }
+    check_name(store, wanted, current.as_ref())?;
     if hub.is_offline() {
         let here = current.filter(|record| record.is_of(wanted) && record.is_whole(&place));
-        return here.map(Pulled::Already).ok_or_else(|| HubError::Offline { what: wanted.name.clone() });
+        let pulled = here.map(|record| Pulled { record, already: true, embeds: false });
+        return pulled.ok_or_else(|| HubError::Offline { what: wanted.name.clone() });
     }
     let snapshot = hub.snapshot(&wanted.reference).await?;
-    let mut choice = choose(&wanted.reference.repository, &snapshot.files, &wanted.folder, &wanted.files)?;
+    let embeds = snapshot.embeds;
+    let mut choice = choose(&wanted.reference.repository, &snapshot, &wanted.folder, &wanted.files)?;
     for file in &mut choice.files {
         if file.remote.size.is_none() || file.remote.digest == Digest::Unknown {
             hub.look_up(&wanted.reference, &snapshot.commit, &mut file.remote).await?;
@@ -72,10 +87,10 @@ pub async fn pull(hub: &Hub, store: &Store, wanted: &Wanted) -> Result<Pulled, H
     }
     let fits = |record: &Record| record.commit == snapshot.commit && record.has(&choice);
     if let Some(record) = current.clone().filter(|record| fits(record) && record.is_whole(&place)) {
-        return Ok(Pulled::Already(record));
+        return Ok(Pulled { record, already: true, embeds });
     }
     let staging = store.staging(&wanted.name);
-    prepare(&staging, wanted, &snapshot.commit, &choice.folder)?;
+    prepare(&staging, wanted, &snapshot.commit, &choice)?;
     if let Some(current) = &current {
         reuse(current, &place, &staging, &choice.files);
     }
@@ -92,7 +107,24 @@ pub async fn pull(hub: &Hub, store: &Store, wanted: &Wanted) -> Result<Pulled, H
         files,
     };
     finish(store, wanted, &record, &lock)?;
-    Ok(Pulled::New(record))
+    Ok(Pulled { record, already: false, embeds })
+}
+
+/// Refuses a name under which another repository is kept, or has begun to arrive.
+fn check_name(store: &Store, wanted: &Wanted, current: Option<&Record>) -> Result<(), HubError> {
+    let name = &wanted.name;
+    let begun = Plan::read(&store.staging(name)).map(|plan| plan.repository);
+    let known = [current.map(|record| record.repository.clone()), begun];
+    match known.into_iter().flatten().find(|other| *other != wanted.reference.repository) {
+        None => Ok(()),
+        Some(other) => {
+            let why = format!(
+                "`{name}` is the name of {other} here: choose another with --name, or remove that one first with \
+                 `crossover models rm {name}`"
+            );
+            Err(HubError::Choice { repository: wanted.reference.repository.clone(), why })
+        }
+    }
 }
 
 impl Record {
@@ -118,25 +150,36 @@ impl Record {
     }
 }
 
-/// An empty folder for this pull, or what an earlier attempt at the same left in it.
-fn prepare(staging: &Path, wanted: &Wanted, commit: &str, folder: &str) -> Result<(), HubError> {
+/// An empty folder for this pull, or what an earlier attempt at the same left in it. Of an attempt at another commit stays
+/// what this one's digests will be held against.
+fn prepare(staging: &Path, wanted: &Wanted, commit: &str, choice: &Choice) -> Result<(), HubError> {
     let plan = Plan {
         repository: wanted.reference.repository.clone(),
         commit: commit.to_owned(),
-        folder: folder.to_owned(),
+        folder: choice.folder.clone(),
     };
-    let file = staging.join(PLAN);
-    let before = std::fs::read(&file).ok().and_then(|text| serde_json::from_slice::<Plan>(&text).ok());
-    if before.as_ref() == Some(&plan) {
-        return Ok(());
-    }
-    let disk = |error: std::io::Error| HubError::disk(staging, &error);
-    if staging.exists() {
-        std::fs::remove_dir_all(staging).map_err(disk)?;
+    let disk = |error: io::Error| HubError::disk(staging, &error);
+    match Plan::read(staging) {
+        Some(before) if before == plan => return Ok(()),
+        Some(before) if before.repository == plan.repository && before.folder == plan.folder => {
+            for file in choice.files.iter().filter(|file| file.remote.digest == Digest::Unknown) {
+                let to = staging.join(&file.path);
+                drop_file(&part_of(&to)).and_then(|()| drop_file(&to)).map_err(disk)?;
+            }
+        }
+        _ if staging.exists() => std::fs::remove_dir_all(staging).map_err(disk)?,
+        _ => {}
     }
     std::fs::create_dir_all(staging).map_err(disk)?;
     let text = serde_json::to_vec(&plan).map_err(|error| disk(error.into()))?;
-    std::fs::write(file, text).map_err(disk)
+    std::fs::write(staging.join(PLAN), text).map_err(disk)
+}
+
+fn drop_file(file: &Path) -> io::Result<()> {
+    match std::fs::remove_file(file) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Links files of the old folder that the new one has too; what cannot be linked is fetched.
@@ -190,12 +233,20 @@ async fn fetch(
     Ok(recorded)
 }
 
-/// Records and swaps. The marks are taken last: dropping the old folder changes those of files that both had.
+/// Records, drops what earlier attempts at other files left, and swaps. The marks are taken last: dropping the old folder
+/// changes those of files that both had.
 fn finish(store: &Store, wanted: &Wanted, record: &Record, lock: &Lock) -> Result<(), HubError> {
     let staging = store.staging(&wanted.name);
-    let disk = |error: std::io::Error| HubError::disk(&staging, &error);
+    let disk = |error: io::Error| HubError::disk(&staging, &error);
     record.write(&staging).map_err(disk)?;
-    std::fs::remove_file(staging.join(PLAN)).map_err(disk)?;
+    let kept: Vec<_> = record.files.iter().map(|file| staging.join(&file.path)).collect();
+    let [own, plan] = [Record::FILE, PLAN].map(|name| staging.join(name));
+    for file in files_below(&staging).iter().filter(|file| !kept.contains(file)) {
+        if *file != own && *file != plan {
+            std::fs::remove_file(file).map_err(disk)?;
+        }
+    }
+    std::fs::remove_file(plan).map_err(disk)?;
     let place = store.settle(&wanted.name, lock)?;
     record.stamp(&place);
     Ok(())

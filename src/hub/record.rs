@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::choice::embeds;
 use super::digest::sha256;
 use super::reference::is_confined;
 use super::stamp::Stamps;
@@ -134,11 +133,6 @@ impl Record {
         std::fs::write(folder.join(Self::FILE), format!("{head}{text}"))
     }
 
-    /// Whether it is an embedding model, by files that no other model has.
-    pub fn embeds(&self) -> bool {
-        embeds(self.files.iter().map(|file| file.path.as_str()))
-    }
-
     /// Bytes of all files.
     pub fn size(&self) -> u64 {
         self.files.iter().map(|file| file.size).sum()
@@ -151,29 +145,28 @@ impl Record {
     /// The first file that is missing or altered, or a malformed record.
     pub fn check(folder: &Path) -> Result<(), RecordError> {
         let Some(record) = Self::read(folder)? else { return Ok(()) };
-        let stamps = Stamps::read(folder);
+        let mut stamps = Stamps::read(folder);
         let touched: Vec<&Recorded> =
             record.files.iter().filter(|file| !stamps.holds(folder, &file.path, &file.sha256)).collect();
         for file in &touched {
-            file.check(folder)?;
+            file.hold(folder, &mut stamps)?;
         }
         if !touched.is_empty() {
-            record.stamp(folder);
+            stamps.write(folder);
         }
         Ok(())
     }
 
     /// Hashes every file anew.
     pub fn verify(&self, folder: &Path) -> Vec<(&Recorded, Standing)> {
-        let standing = |file: &Recorded| match file.check(folder) {
+        let mut stamps = Stamps::read(folder);
+        let mut standing = |file: &Recorded| match file.hold(folder, &mut stamps) {
             Ok(()) => Standing::Verified,
             Err(RecordError::Missing { .. }) => Standing::Missing,
             Err(_) => Standing::Altered,
         };
         let found: Vec<_> = self.files.iter().map(|file| (file, standing(file))).collect();
-        if found.iter().all(|(_, standing)| *standing == Standing::Verified) {
-            self.stamp(folder);
-        }
+        stamps.write(folder);
         found
     }
 
@@ -188,6 +181,11 @@ impl Record {
 }
 
 impl Recorded {
+    /// [`Self::check`], remembered.
+    fn hold(&self, folder: &Path, stamps: &mut Stamps) -> Result<(), RecordError> {
+        stamps.hold(folder, &self.path, &self.sha256, || self.check(folder))
+    }
+
     fn check(&self, folder: &Path) -> Result<(), RecordError> {
         let file = folder.join(&self.path);
         let name = folder.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());

@@ -1,5 +1,5 @@
-//! Names out of a command line or a hub's answer, before anything is made of them: repositories, revisions, model names
-//! and file paths. Promises: what passes here can neither leave a folder nor change a URL's meaning.
+//! Names out of a command line or a hub's answer, before anything is made of them: repositories, revisions, model names,
+//! licences and file paths. Promises: what passes here can neither leave a folder nor change a URL's meaning.
 
 use super::HubError;
 use super::fetch::PART;
@@ -59,6 +59,13 @@ pub(super) fn is_commit(text: &str) -> bool {
     matches!(text.len(), 40 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
+/// A licence's name without what no such name has; `None` where nothing is left.
+pub(super) fn licence_name(text: &str) -> Option<String> {
+    let known = |letter: &char| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '+' | '_' | '-');
+    let name: String = text.chars().filter(known).collect();
+    (!name.is_empty()).then_some(name)
+}
+
 /// A file's path inside a repository, if it stays inside any folder that it is put below.
 pub(super) fn is_confined(path: &str) -> bool {
     let stays = |part: &str| {
@@ -111,5 +118,12 @@ mod tests {
             assert!(is_confined(odd) && !is_storable(odd), "{odd}");
         }
         assert!(is_commit(&"a1".repeat(20)) && !is_commit("main"));
+    }
+
+    #[test]
+    fn a_licence_is_told_without_control_characters() {
+        assert_eq!(licence_name("apache-2.0").as_deref(), Some("apache-2.0"));
+        assert_eq!(licence_name("m\u{1b}[31mit\n").as_deref(), Some("m31mit"));
+        assert_eq!(licence_name("\u{202e} "), None);
     }
 }

@@ -88,7 +88,7 @@ pub enum HubError {
     },
     /// A file whose path leaves the folder.
     #[error(
-        "the repository lists `{file}`, which would lie outside of the model's folder; nothing was pulled"
+        "the repository lists {file:?}, which would lie outside of the model's folder; nothing was pulled"
     )]
     Escapes {
         /// As listed.

@@ -49,6 +49,24 @@ impl Stamps {
         self.holds(folder, file, digest).then(|| digest.clone())
     }
 
+    /// Remembers that this file has this digest where `hash` says so, unless the file was touched while it was hashed;
+    /// otherwise forgets what was known of it.
+    pub(super) fn hold<E>(
+        &mut self,
+        folder: &Path,
+        file: &str,
+        sha256: &str,
+        hash: impl FnOnce() -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.0.remove(file);
+        let before = mark(folder, file, sha256);
+        hash()?;
+        if let Some(mark) = before.filter(|before| mark(folder, file, sha256).as_ref() == Some(before)) {
+            self.0.insert(file.to_owned(), mark);
+        }
+        Ok(())
+    }
+
     /// Remembers that this file has this digest.
     pub(super) fn add(&mut self, folder: &Path, file: &str, sha256: &str) {
         match mark(folder, file, sha256) {
@@ -136,5 +154,21 @@ mod tests {
         touched.set_len(LARGE).unwrap();
         assert_eq!(digests(folder.path(), files).unwrap(), first, "read again");
         assert!(digests(folder.path(), ["missing"]).is_err());
+    }
+
+    #[test]
+    fn a_file_that_was_touched_while_it_was_hashed_is_not_remembered() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a");
+        fs::write(&file, "abc").unwrap();
+        let mut stamps = Stamps::default();
+        let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        stamps.hold(folder.path(), "a", abc, || Ok::<_, ()>(())).unwrap();
+        assert!(stamps.holds(folder.path(), "a", abc));
+        stamps.hold(folder.path(), "a", abc, || fs::write(&file, "abcd")).unwrap();
+        assert!(!stamps.holds(folder.path(), "a", abc), "hashed before it was written to");
+        stamps.add(folder.path(), "a", abc);
+        stamps.hold(folder.path(), "a", abc, || Err(())).unwrap_err();
+        assert!(!stamps.holds(folder.path(), "a", abc), "it has another digest");
     }
 }

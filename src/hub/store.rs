@@ -3,6 +3,7 @@
 //! without a record is somebody's own and is never touched.
 
 use std::fs::{File, TryLockError};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::reference::name_of;
@@ -31,13 +32,35 @@ impl Store {
 
     /// The folders that are there, by name.
     pub fn names(&self) -> Vec<String> {
+        self.folders("", "")
+    }
+
+    /// The names of which an unfinished pull has left something.
+    pub fn partial(&self) -> Vec<String> {
+        self.folders(".", ".part")
+    }
+
+    /// The names between these two in the folders' own.
+    fn folders(&self, start: &str, end: &str) -> Vec<String> {
         let entries = std::fs::read_dir(&self.folder).into_iter().flatten().filter_map(Result::ok);
         let mut names: Vec<String> = entries
             .filter(|entry| entry.path().is_dir())
-            .filter_map(|entry| name_of(entry.file_name().to_str()?).ok())
+            .filter_map(|entry| {
+                name_of(entry.file_name().to_str()?.strip_prefix(start)?.strip_suffix(end)?).ok()
+            })
             .collect();
         names.sort();
         names
+    }
+
+    /// Bytes of a model's files, and of those that an unfinished pull of that name has left.
+    pub fn bytes(&self, name: &str) -> u64 {
+        let data = |folder: PathBuf| files_below(&folder).into_iter().filter_map(|file| file.metadata().ok());
+        let whole: u64 = data(self.path(name)).map(|data| data.len()).sum();
+        // A file that a pull took over from the old folder is one file with two names.
+        let part: u64 =
+            data(self.staging(name)).filter(|data| data.nlink() == 1).map(|data| data.len()).sum();
+        whole + part
     }
 
     /// Waits for nobody.
@@ -90,23 +113,19 @@ impl Store {
         Ok(place)
     }
 
-    /// Removes a pulled model, and what an unfinished pull of that name has left. Bytes of the files that were recorded.
+    /// Removes a pulled model, and what an unfinished pull of that name has left. Bytes of the files that were there.
     ///
     /// # Errors
     /// When there is none, it is somebody's own folder, or the file system says no.
     pub fn remove(&self, name: &str, _lock: &Lock) -> Result<u64, HubError> {
         let (staging, place) = (self.staging(name), self.path(name));
-        let has_part = staging.exists();
-        let bytes = match Record::read(&place) {
-            Ok(Some(record)) => record.size(),
-            // A record that cannot be understood is still one.
-            Err(_) => 0,
-            Ok(None) if !place.exists() && has_part => 0,
-            Ok(None) => {
-                let why = "is no pulled model; `crossover models list` shows those that are";
-                return Err(HubError::Name { name: name.to_owned(), why });
-            }
-        };
+        // A record that cannot be understood is still one.
+        let has_record = !matches!(Record::read(&place), Ok(None));
+        if !has_record && (place.exists() || !staging.exists()) {
+            let why = "is no pulled model; `crossover models list` shows those that are";
+            return Err(HubError::Name { name: name.to_owned(), why });
+        }
+        let bytes = self.bytes(name);
         for folder in [staging, place].iter().filter(|folder| folder.exists()) {
             std::fs::remove_dir_all(folder).map_err(|error| HubError::disk(folder, &error))?;
         }
@@ -117,6 +136,22 @@ impl Store {
     pub fn is_partial(&self, name: &str) -> bool {
         self.staging(name).exists()
     }
+}
+
+/// Every file below a folder, sorted; links are files.
+pub fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let (mut found, mut open) = (vec![], vec![folder.to_path_buf()]);
+    while let Some(folder) = open.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok) {
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() => open.push(entry.path()),
+                Ok(_) => found.push(entry.path()),
+                Err(_) => {}
+            }
+        }
+    }
+    found.sort();
+    found
 }
 
 #[cfg(test)]
@@ -161,5 +196,22 @@ mod tests {
             assert_eq!(std::fs::read_to_string(place.join("a")).unwrap(), text);
             assert!(!store.is_partial("m"));
         }
+    }
+
+    #[test]
+    fn an_unfinished_pull_has_a_name_and_a_size() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::new(folder.path());
+        std::fs::create_dir_all(store.staging("m").join("onnx")).unwrap();
+        std::fs::write(store.staging("m").join("onnx/a"), "abc").unwrap();
+        assert_eq!((store.partial(), store.names(), store.bytes("m")), (vec!["m".to_owned()], vec![], 3));
+        std::fs::create_dir(store.path("m")).unwrap();
+        std::fs::write(store.path("m").join("b"), "de").unwrap();
+        std::fs::hard_link(store.path("m").join("b"), store.staging("m").join("b")).unwrap();
+        assert_eq!(store.bytes("m"), 5, "a file that both have is one");
+        std::fs::remove_dir_all(store.path("m")).unwrap();
+        let lock = store.lock("m").unwrap();
+        assert_eq!(store.remove("m", &lock).unwrap(), 5);
+        assert!(store.partial().is_empty());
     }
 }

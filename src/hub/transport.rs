@@ -1,6 +1,6 @@
 //! One request to the hub: attempts, pauses, redirects followed by hand.
-//! Promises: the token goes to the hub's own origin only, never over plain HTTP to another machine, and never after a
-//! redirect has left it; waits as long as the hub asks to, within reason; no total timeout. Reads no body.
+//! Promises: the token goes to the hub's own origin only, never over plain HTTP to another machine, be it a proxy, and
+//! never after a redirect has left it; waits as long as the hub asks to, within reason; no total timeout. Reads no body.
 
 use std::time::Duration;
 
@@ -26,6 +26,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 /// Makes requests to one hub.
 pub(super) struct Transport {
     client: Client,
+    /// Without the system's proxies, for a hub on this machine: a proxy would read what goes there over plain HTTP.
+    near: Option<Client>,
     endpoint: Url,
     token: Option<HeaderValue>,
     watch: Watch,
@@ -47,7 +49,14 @@ impl Arrived {
 impl Transport {
     pub(super) fn new(endpoint: Url, token: Option<&Secret>, watch: Watch) -> Result<Self, HubError> {
         let token = token.map(bearer).transpose()?;
-        Ok(Self { client: client(endpoint.scheme() == "https")?, endpoint, token, watch })
+        let tls = endpoint.scheme() == "https";
+        let near = is_loopback(&endpoint).then(|| client(tls, direct)).transpose()?;
+        Ok(Self { client: client(tls, builder)?, near, endpoint, token, watch })
+    }
+
+    /// What asks at this address.
+    fn via(&self, at: &Url) -> &Client {
+        self.near.as_ref().filter(|_| is_loopback(at)).unwrap_or(&self.client)
     }
 
     pub(super) fn has_token(&self) -> bool {
@@ -67,20 +76,21 @@ impl Transport {
     pub(super) async fn request(&self, method: &Method, url: &Url, from: u64) -> Result<Arrived, HubError> {
         let mut attempt = 1;
         loop {
-            let (why, asked) = match self.follow(method, url, from).await? {
+            let (at, why, asked) = match self.follow(method, url, from).await? {
                 Ok(arrived) if is_passing(arrived.response.status()) => {
-                    let headers = arrived.response.headers();
-                    (format!("answered {}", arrived.response.status()), retry_after(headers))
+                    let response = &arrived.response;
+                    let (status, headers) = (response.status(), response.headers());
+                    (place(response.url()), format!("answered {status}"), retry_after(status, headers))
                 }
                 Ok(arrived) => return Ok(arrived),
-                Err(why) => (why, None),
+                Err((at, why)) => (at, why, None),
             };
             let too_long = asked.filter(|pause| *pause > LONGEST_PAUSE);
             if attempt == ATTEMPTS || too_long.is_some() {
                 let wish = too_long.map_or_else(String::new, |pause| {
                     format!(" and asks us to wait for {} s", pause.as_secs())
                 });
-                return Err(HubError::Unreachable { place: place(url), why: format!("{why}{wish}") });
+                return Err(HubError::Unreachable { place: at, why: format!("{why}{wish}") });
             }
             self.pause(attempt, &why, asked).await;
             attempt += 1;
@@ -94,19 +104,20 @@ impl Transport {
         tokio::time::sleep(pause).await;
     }
 
-    /// One attempt: the first answer that is no redirect. Of a `HEAD`, the first that leaves the hub or has its size.
+    /// One attempt: the first answer that is no redirect. Of a `HEAD`, the first that leaves the hub or has its size. The
+    /// inner error says where it broke, and why.
     async fn follow(
         &self,
         method: &Method,
         url: &Url,
         from: u64,
-    ) -> Result<Result<Arrived, String>, HubError> {
+    ) -> Result<Result<Arrived, (String, String)>, HubError> {
         let mut at = url.clone();
         let mut linked = HeaderMap::new();
         let mut trusted = true;
         for _ in 0..=MOST_REDIRECTS {
             trusted &= at.origin() == self.endpoint.origin();
-            let mut request = self.client.request(method.clone(), at.clone());
+            let mut request = self.via(&at).request(method.clone(), at.clone());
             request = request.header(ACCEPT_ENCODING, "identity");
             if from > 0 {
                 request = request.header(RANGE, format!("bytes={from}-"));
@@ -116,7 +127,7 @@ impl Transport {
             }
             let response = match request.send().await {
                 Ok(response) => response,
-                Err(error) => return Ok(Err(cause(error))),
+                Err(error) => return Ok(Err((place(&at), cause(error)))),
             };
             if trusted {
                 for (name, value) in response.headers() {
@@ -156,9 +167,25 @@ fn is_passing(status: StatusCode) -> bool {
     matches!(status.as_u16(), 408 | 425 | 429 | 500 | 502 | 503 | 504)
 }
 
-/// Seconds only: the form with a date would need a clock that agrees with the hub's.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
+/// How long we are asked to wait: until a rate limit's window ends, or as `Retry-After` says. Seconds only: the form
+/// with a date would need a clock that agrees with the hub's.
+fn retry_after(status: StatusCode, headers: &HeaderMap) -> Option<Duration> {
+    let limit = headers.get("ratelimit").filter(|_| status == StatusCode::TOO_MANY_REQUESTS);
+    let limit = limit.and_then(|limit| window(limit.to_str().ok()?));
+    let seconds = limit.or_else(|| headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok());
+    seconds.map(Duration::from_secs)
+}
+
+/// The longest `t` of a `RateLimit` field such as `"api";r=0;t=55`: seconds until the window ends.
+fn window(limit: &str) -> Option<u64> {
+    let seconds = |part: &str| part.trim().strip_prefix("t=")?.parse::<u64>().ok();
+    limit.split([',', ';']).filter_map(seconds).filter(|seconds| *seconds > 0).max()
+}
+
+/// Whether this names the machine that we are on.
+pub(super) fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// Origin and path: a query may hold credentials.
@@ -189,7 +216,7 @@ fn bearer(token: &Secret) -> Result<HeaderValue, HubError> {
     Ok(value)
 }
 
-fn client(tls: bool) -> Result<Client, HubError> {
+fn client(tls: bool, builder: fn() -> ClientBuilder) -> Result<Client, HubError> {
     // An error only says that a provider is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let built = builder().build();
@@ -211,4 +238,36 @@ fn builder() -> ClientBuilder {
         .referer(false)
         .connect_timeout(CONNECT)
         .read_timeout(SILENCE)
+}
+
+fn direct() -> ClientBuilder {
+    builder().no_proxy()
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderName;
+
+    use super::*;
+
+    #[test]
+    fn a_rate_limit_and_then_retry_after_say_how_long_to_wait() {
+        let asked = |status, fields: &[(&'static str, &'static str)]| {
+            let field = |&(name, value): &(&'static str, &'static str)| {
+                (HeaderName::from_static(name), HeaderValue::from_static(value))
+            };
+            let headers: HeaderMap = fields.iter().map(field).collect();
+            retry_after(status, &headers).map(|pause| pause.as_secs())
+        };
+        let (full, busy) = (StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE);
+        let (limit, after) = (("ratelimit", "\"api\";r=0;t=1"), ("retry-after", "7"));
+        assert_eq!(asked(full, &[limit]), Some(1));
+        assert_eq!(asked(full, &[after, limit]), Some(1));
+        assert_eq!(asked(full, &[("ratelimit", "\"a\"; r=0; t=5, \"b\"; r=1; t=55")]), Some(55));
+        for odd in ["", "\"api\";r=0", "\"api\";r=0;t=soon", "\"api\";r=0;t=0"] {
+            assert_eq!(asked(full, &[("ratelimit", odd), after]), Some(7), "{odd}");
+        }
+        assert_eq!(asked(busy, &[limit, after]), Some(7), "no limit was met");
+        assert_eq!(asked(busy, &[limit]), None);
+    }
 }

@@ -3,9 +3,9 @@
 
 use super::machine::{EMBEDDINGS, Machine, Rate};
 use super::prices::Prices;
-use super::{Attempt, IfRemote, Outcome};
+use super::{Attempt, End, IfRemote, Outcome};
 use crate::backends::Kind;
-use crate::chat::Micros;
+use crate::chat::{Micros, Usage};
 
 /// Everything that pricing reads.
 pub(crate) struct Pricer {
@@ -28,25 +28,30 @@ impl Pricer {
 
     fn attempt(&self, attempt: &Attempt) -> Option<Micros> {
         match (attempt.busy, &attempt.usage) {
-            (Some(_), _) if attempt.failure.is_some_and(refused_at_the_door) => Some(Micros::ZERO),
+            (Some(_), None) if attempt.failure.is_some_and(refused_at_the_door) => Some(Micros::ZERO),
             (Some(busy), _) => Some(self.rate.cost(busy)),
             (None, Some(usage)) => self.prices.cost(&attempt.model, usage),
             (None, None) => Some(Micros::ZERO),
         }
     }
 
-    /// A remote answer cost what its own attempt cost; a local one is priced as the configured remote model.
+    /// A remote answer cost what its own attempt cost; a local one is priced as the configured remote model, which has not
+    /// cached what the local one has. A local answer that broke off saved nothing.
     fn if_remote(&self, outcome: &Outcome) -> Option<IfRemote> {
         // An embedding has no remote rival here.
         let served_by = outcome.served_by.as_ref().filter(|id| id.as_str() != EMBEDDINGS)?;
         let answer = outcome.attempts.iter().rfind(|attempt| attempt.backend == *served_by)?;
-        let model = if answer.busy.is_some() { &self.remote_model } else { &answer.model };
-        let cost = self.prices.cost(model, &outcome.usage)?;
+        let (model, usage) = match answer.busy {
+            Some(_) if matches!(outcome.end, End::Failed(_)) => return None,
+            Some(_) => (&self.remote_model, Usage { cached_prompt: 0, ..outcome.usage }),
+            None => (&answer.model, outcome.usage),
+        };
+        let cost = self.prices.cost(model, &usage)?;
         Some(IfRemote { model: model.clone(), cost })
     }
 }
 
-/// Failures before the local engine did any work.
+/// Failures before the local engine did any work, where nothing of an answer came.
 fn refused_at_the_door(kind: Kind) -> bool {
     matches!(kind, Kind::Busy | Kind::Down | Kind::ContextLengthExceeded | Kind::Unsupported | Kind::Rejected)
 }

@@ -6,18 +6,22 @@ use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::{Connection, Row};
+use serde_json::Value;
 
 use super::{LedgerError, schema};
 use crate::chat::{BackendId, Micros};
 use crate::routing::{DecisionRecord, PolicyVersion, Verdict};
 
+/// Embeddings have a reason and no policy that gave it: nobody decides them, now or again.
 const ROWS: &str = "
 SELECT outcomes.*, feedback.score AS score,
-       shadow.served_by AS shadow_by, shadow.cost_micros AS shadow_micros, shadow.total_us AS shadow_us
+       shadow.served_by AS shadow_by, shadow.cost_micros AS shadow_micros, shadow.total_us AS shadow_us,
+       shadow.attempts AS shadow_attempts
 FROM outcomes
 LEFT JOIN feedback ON feedback.request_id = outcomes.id
 LEFT JOIN outcomes AS shadow ON shadow.shadow_of = outcomes.id AND shadow.error = 'none'
 WHERE outcomes.origin = 'live' AND outcomes.at_ms >= ?1
+  AND (outcomes.policy IS NOT NULL OR outcomes.reason IS NULL)
 ORDER BY outcomes.at_ms, outcomes.rowid";
 
 /// One live request.
@@ -54,10 +58,14 @@ pub struct Logged {
 pub struct Answered {
     /// By whom.
     pub by: BackendId,
-    /// What it cost, where known.
+    /// What it cost, attempts before it included, where known.
     pub cost: Option<Micros>,
     /// Time to its end.
     pub total: Duration,
+    /// What the answering attempt alone cost, where known.
+    pub own_cost: Option<Micros>,
+    /// Time to its end without the attempts before it.
+    pub own_time: Duration,
 }
 
 /// Reads the live requests since then, in order of arrival; none where there is no file yet. Blocks.
@@ -89,11 +97,14 @@ fn read(row: &Row<'_>, grades: &mut Grades) -> rusqlite::Result<Logged> {
     let backend = |column: &str| {
         Ok::<_, rusqlite::Error>(row.get::<_, Option<String>>(column)?.map(|name| BackendId::new(&name)))
     };
-    let answered = |by: &str, cost: &str, total: &str| {
+    let answered = |by: &str, cost: &str, total: &str, attempts: &str| {
         let Some(by) = backend(by)? else { return Ok::<_, rusqlite::Error>(None) };
         let cost = row.get::<_, Option<i64>>(cost)?.map(Micros);
         let total = Duration::from_micros(row.get::<_, i64>(total)?.unsigned_abs());
-        Ok(Some(Answered { by, cost, total }))
+        let attempts: Option<String> = row.get(attempts)?;
+        let own = attempts.and_then(|attempts| own(&attempts, &by, total));
+        let (own_cost, own_time) = own.unwrap_or((cost, total));
+        Ok(Some(Answered { by, cost, total, own_cost, own_time }))
     };
     let name: Option<String> = row.get("policy")?;
     let hash: Option<String> = row.get("policy_hash")?;
@@ -104,16 +115,26 @@ fn read(row: &Row<'_>, grades: &mut Grades) -> rusqlite::Result<Logged> {
         policy: name.zip(hash).map(|(name, hash)| PolicyVersion { name, hash }),
         rule: row.get("rule")?,
         first_target: backend("first_target")?,
-        answered: if whole { answered("served_by", "cost_micros", "total_us")? } else { None },
+        answered: if whole { answered("served_by", "cost_micros", "total_us", "attempts")? } else { None },
         if_remote: row.get::<_, Option<i64>>("if_remote_micros")?.map(Micros),
         verdict: verdict(row)?,
         record: facts.and_then(|facts| serde_json::from_str(&facts).ok()),
         propensity: row.get::<_, Option<f64>>("propensity")?.unwrap_or(1.0),
         shadow_probability: row.get("shadow_probability")?,
-        shadow: answered("shadow_by", "shadow_micros", "shadow_us")?,
+        shadow: answered("shadow_by", "shadow_micros", "shadow_us", "shadow_attempts")?,
         feedback: row.get("score")?,
         grades: grades.remove(&id).unwrap_or_default(),
     })
+}
+
+/// What the answering attempt, the last one, alone cost, and the time without those before it; `None` where the row does
+/// not tell its attempts.
+fn own(attempts: &str, by: &BackendId, total: Duration) -> Option<(Option<Micros>, Duration)> {
+    let attempts: Vec<Value> = serde_json::from_str(attempts).ok()?;
+    let (answering, before) = attempts.split_last().filter(|(last, _)| last["backend"] == by.as_str())?;
+    let took = |attempt: &Value| Duration::from_micros(attempt["took_us"].as_u64().unwrap_or_default());
+    let lost: Duration = before.iter().map(took).sum();
+    Some((answering["cost_micros"].as_i64().map(Micros), total.saturating_sub(lost)))
 }
 
 fn verdict(row: &Row<'_>) -> rusqlite::Result<Option<Verdict>> {

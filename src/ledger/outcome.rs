@@ -85,8 +85,8 @@ pub struct Attempt {
     pub cost: Option<Micros>,
 }
 
-/// What a remote answer would have cost. An estimate: the same token counts at the prices of the configured remote
-/// model, or of the model that answered where the answer came from a remote.
+/// What a remote answer would have cost. An estimate: the same token counts, none of them cached, at the prices of the
+/// configured remote model; or what the model that answered charges where the answer came from a remote.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IfRemote {
     /// The model whose prices were used.
@@ -128,7 +128,8 @@ pub struct Outcome {
     pub usage: Usage,
     /// What it cost, all billed attempts together; `None` when the price of one of them is not known.
     pub cost: Option<Micros>,
-    /// What a remote answer would have cost; `None` when nobody answered or the price is not known.
+    /// What a remote answer would have cost; `None` when nobody answered, a local answer broke off, or the price is not
+    /// known.
     pub cost_if_remote: Option<IfRemote>,
     /// Time to decide.
     pub decided_in: Duration,

@@ -162,6 +162,11 @@ impl Recorder {
         }
     }
 
+    /// The call has ended well: what its answer may still wait for is the client.
+    pub fn answered(&mut self) {
+        self.close_call(None);
+    }
+
     /// Reads usage and content size off a chunk of the answer.
     pub fn chunk(&mut self, chunk: &Chunk) {
         let Some(call) = &mut self.call else { return };
@@ -217,10 +222,12 @@ impl Recorder {
         let (Some(outcome), Some(call)) = (&mut self.outcome, self.call.take()) else { return };
         let now = Instant::now();
         let billed = call.text_bytes > 0 || may_be_billed(failure);
+        let unseen = call.mark.is_none() && !call.has_content && call.text_bytes == 0;
+        let foretold = if unseen { foretold(outcome) } else { 0 };
         let usage = call.usage.or_else(|| {
             billed.then(|| Usage {
                 prompt: u64::from(outcome.prompt_tokens_estimate),
-                completion: estimate_tokens(call.text_bytes).max(call.pieces),
+                completion: estimate_tokens(call.text_bytes).max(call.pieces).max(foretold),
                 estimated: true,
                 ..Usage::default()
             })
@@ -262,7 +269,8 @@ impl Drop for Recorder {
 }
 
 /// Whether a backend that reported no usage may still charge for the call: it answered, or it had the request and broke
-/// off or was given up. The estimate is an upper one, so that a spent dollar is never missed.
+/// off or was given up. What it generates then without our seeing it is not known: [`foretold`] stands for it where
+/// nothing was seen.
 fn may_be_billed(failure: Option<Kind>) -> bool {
     match failure {
         None => true,
@@ -270,6 +278,14 @@ fn may_be_billed(failure: Option<Kind>) -> bool {
             matches!(kind, Kind::FirstTokenTimeout | Kind::IdleTimeout | Kind::Truncated | Kind::StreamError)
         }
     }
+}
+
+/// Tokens that the answer was foretold to have, no more than the request allows; 0 where nobody foretold any: then the
+/// prompt alone is counted, and the estimate may be too low.
+fn foretold(outcome: &Outcome) -> u64 {
+    let tokens = outcome.verdict.as_ref().and_then(|verdict| verdict.expected_output_tokens);
+    let most = outcome.record.as_ref().and_then(|record| record.max_tokens());
+    u64::from(tokens.unwrap_or_default().min(most.unwrap_or(u32::MAX)))
 }
 
 /// About four bytes a token, for an answer that came in few pieces: what is left when a backend reports no usage.

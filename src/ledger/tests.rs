@@ -246,6 +246,33 @@ fn the_report_sums_exactly_and_defaults_can_leave_evals_out() {
 }
 
 #[test]
+fn what_is_read_again_tells_the_answering_attempt_apart_and_leaves_embeddings_out() {
+    let house = House::new(100, 1_000);
+    let open = || Recorder::open(Arc::clone(&house.ledger), RequestId::fresh(), Origin::Live);
+    let mut fallen = open();
+    fallen.call(&BackendId::new("remote"), "gpt-4o-mini");
+    fallen.chunk(&Chunk::of(Event::Usage(Usage { prompt: 1_000_000, ..Usage::default() })));
+    fallen.failed(Kind::Truncated);
+    fallen.call(&BackendId::new("other"), "gpt-4o-mini");
+    fallen.committed();
+    fallen.chunk(&Chunk::of(Event::Usage(Usage { prompt: 1_000, ..Usage::default() })));
+    fallen.finish(End::Completed);
+    let mut embedding = open();
+    embedding.reason(Reason::Requested);
+    embedding.call(&BackendId::new("embeddings"), "embedder");
+    embedding.committed();
+    embedding.finish(End::Completed);
+    open().finish(End::Invalid("invalid_json"));
+    house.ledger.flush();
+    let rows = logged(&house.path(), 0).unwrap();
+    assert_eq!(rows.len(), 2, "an embedding is no request that anybody decides");
+    let answer = rows[0].answered.as_ref().unwrap();
+    assert_eq!((answer.cost, answer.own_cost), (Some(Micros(150_150)), Some(Micros(150))));
+    assert!(answer.own_time <= answer.total, "{answer:?}");
+    assert!(rows[1].answered.is_none() && rows[1].policy.is_none());
+}
+
+#[test]
 fn g6_an_unpriced_answer_that_no_client_asked_for_is_flagged_too() {
     let house = House::new(100, 1_000);
     for origin in [Origin::Shadow, Origin::Golden] {

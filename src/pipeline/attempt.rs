@@ -139,7 +139,9 @@ fn failed(recorder: &mut Recorder, error: BackendError) -> BackendError {
     error
 }
 
+/// Why a backend inside the boundary is down may name files there: its own people read that in the log and in `/health/ready`.
 fn down(profile: &Profile, why: &str, retry_after: Option<Duration>) -> BackendError {
+    let why = if profile.within_boundary { "The model inside the boundary is not ready." } else { why };
     BackendError {
         retry_after,
         ..BackendError::new(&profile.id, Kind::Down, Fault::Upstream, Retry::Elsewhere, why)

@@ -44,8 +44,7 @@ impl Pipeline {
         decision: &mut Decision,
         recorder: &mut Recorder,
     ) -> Option<Pending> {
-        let live = recorder.outcome().is_some_and(|outcome| outcome.origin == Origin::Live);
-        let policy = self.router.policy(&decision.policy.name).filter(|_| live)?;
+        let policy = self.router.policy(&decision.policy.name).filter(|_| is_live(recorder))?;
         if policy.explore() > 0.0 && decision.record.free_choice(&decision.plan) {
             let explores = rand::rng().random::<f64>() < policy.explore();
             decision.propensity = if explores { policy.explore() } else { 1.0 - policy.explore() };
@@ -130,6 +129,11 @@ impl Pipeline {
     pub fn count_sample(&self, policy: &str, outcome: &str) {
         count(&self.ledger, policy, outcome);
     }
+}
+
+/// Whether a client asks.
+pub(super) fn is_live(recorder: &Recorder) -> bool {
+    recorder.outcome().is_some_and(|outcome| outcome.origin == Origin::Live)
 }
 
 fn count(ledger: &Ledger, policy: &str, outcome: &str) {

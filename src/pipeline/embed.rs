@@ -1,6 +1,10 @@
 //! One embedding request between the wire and the model: no policy decides, for it may go to the model in this process
 //! and nowhere else.
 
+use std::sync::Arc;
+
+use tokio::sync::OwnedSemaphorePermit;
+
 use super::{Pipeline, UnknownModel, Why};
 use crate::backends::local::embed::{Embedded, Embedder};
 use crate::chat::{Chunk, Control, Event, Passage, Usage};
@@ -19,18 +23,28 @@ pub struct Embed {
     pub route: Control,
 }
 
+/// Vectors for a caller who does not have them yet.
+pub struct Vectors<'a> {
+    /// The vectors, and what they took.
+    pub embedded: Embedded,
+    /// The name of the model that made them.
+    pub model: &'a str,
+    /// The request's place among those in flight, to be kept until the caller has them.
+    pub permit: OwnedSemaphorePermit,
+}
+
 impl Pipeline {
     /// Lets requests be embedded.
     pub fn with_embedder(self, embedder: Option<Embedder>) -> Self {
         Self { embedder, ..self }
     }
 
-    /// Embeds texts, and tells the name of the model that did. The record stays open: whoever answers closes it.
+    /// Embeds texts. The record stays open: whoever answers closes it.
     ///
     /// # Errors
     /// When there is no such model, it may not be asked, or it fails.
-    pub async fn embed(&self, asked: Embed, recorder: &mut Recorder) -> Result<(Embedded, &str), Why> {
-        let Ok(_permit) = self.in_flight.try_acquire() else { return Err(Why::Overloaded) };
+    pub async fn embed(&self, asked: Embed, recorder: &mut Recorder) -> Result<Vectors<'_>, Why> {
+        let Ok(permit) = Arc::clone(&self.in_flight).try_acquire_owned() else { return Err(Why::Overloaded) };
         let embedder = self.embedder.as_ref().filter(|_| self.names.is_embedder(&asked.model));
         let embedder = embedder.ok_or(Why::UnknownModel(UnknownModel))?;
         if asked.route == Control::OnlyRemote {
@@ -43,7 +57,8 @@ impl Pipeline {
                 let usage = Usage { prompt: embedded.tokens, ..Usage::default() };
                 recorder.chunk(&Chunk::of(Event::Usage(usage)));
                 recorder.committed();
-                Ok((embedded, embedder.name()))
+                recorder.answered();
+                Ok(Vectors { embedded, model: embedder.name(), permit })
             }
             Err(error) => {
                 recorder.failed(error.kind);

@@ -19,7 +19,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub use answer::Answer;
 pub use early::Gate;
-pub use embed::Embed;
+pub use embed::{Embed, Vectors};
 pub use names::{Destination, Names, UnknownModel};
 pub use view::view_of;
 
@@ -162,6 +162,9 @@ impl Pipeline {
             Err(unknown) => return Err(refuse(Why::UnknownModel(unknown), None, recorder)),
         };
         let mut decision = self.decide(&request, &destination).await;
+        if chance::is_live(&recorder) {
+            self.router.watch(&decision);
+        }
         let pending = self.draw(&request, &mut decision, &mut recorder);
         recorder.decided(&decision);
         if decision.plan == Plan::Refuse {

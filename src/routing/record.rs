@@ -184,6 +184,11 @@ impl DecisionRecord {
         self.reason == Some(ruling.reason) && ruling.plan.targets().into_iter().eq(&self.targets)
     }
 
+    /// Most tokens that the request allows its answer, where it says.
+    pub fn max_tokens(&self) -> Option<u32> {
+        self.max_tokens
+    }
+
     /// The calibrated threshold that was in force.
     pub fn threshold(&self) -> Option<f32> {
         self.threshold

@@ -127,15 +127,14 @@ impl Router {
         let started = Instant::now();
         let signals = Arc::new(Signals::read(question.request));
         let heard = self.ask(&signals).await;
-        if let (Some(drift), Ok(verdict)) = (&self.drift, &heard) {
-            self.watch(drift, verdict);
-        }
         self.settle(&question, &signals, heard.ok(), started).0
     }
 
-    /// Explanations are no requests, so only decisions come here.
-    fn watch(&self, drift: &Drift, verdict: &Verdict) {
-        if let Some(index) = drift.observe(verdict.steering()) {
+    /// Counts a decision in drift. For clients' requests alone: what golden sets and judges are asked drifts nowhere.
+    pub fn watch(&self, decision: &Decision) {
+        if let (Some(drift), Some(verdict)) = (&self.drift, &decision.verdict)
+            && let Some(index) = drift.observe(verdict.steering())
+        {
             self.metrics.classifier_score_psi.with_label_values(&[] as &[&str]).set(index);
         }
     }

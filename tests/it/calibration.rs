@@ -92,6 +92,10 @@ async fn a_promise_steers_until_the_golden_set_changes() {
     assert_eq!(written["threshold"], json!(0.0), "no local answer is ever worse, so everything may stay");
     assert_eq!(written["rows"], json!({"fit": 70, "calibrate": 80, "test": 50}));
 
+    let (suite, answers) = (golden.suite.as_str(), golden.answers.as_str());
+    let run = golden.setup.run(&["eval", "run", suite, "--recorded", answers, "--policy", "balanced"]).await;
+    assert!(run.stdout.contains("150 of the 200 rows that the calibration in force was made of"), "{run:?}");
+
     let checked = golden.setup.run(&["check"]).await;
     assert_eq!(checked.status.code(), Some(0), "{checked:?}");
     assert!(checked.stdout.contains("threshold 0.000"), "{}", checked.stdout);

@@ -14,6 +14,9 @@ use crate::support::remote_house::until;
 use crate::support::scripted_upstream::ScriptedUpstream;
 use crate::support::small_model::endless;
 
+/// Less than anything here would go on for by itself: 5 s until a timeout, and longer streams.
+const AT_ONCE: Duration = Duration::from_secs(3);
+
 /// The row of a client that left, once it is there.
 async fn row_of_one_who_left(gateway: &Gateway) -> Value {
     gateway.until("requests_in_flight", &[], 0.0).await;
@@ -37,7 +40,7 @@ async fn c12_leaving_a_remote_stream_cancels_it_and_is_billed() {
     assert_eq!((upstream.answers_live(), gateway.sum("requests_in_flight", &[]).await), (1, 1.0));
     drop(reads);
     let took = until(|| upstream.answers_live() == 0 && upstream.connections_live() == 0).await;
-    assert!(took < Duration::from_secs(1), "{took:?}");
+    assert!(took < AT_ONCE, "{took:?}");
     let row = row_of_one_who_left(&gateway).await;
     assert_eq!((&row["served_by"], &row["model"]), (&json!("remote"), &json!("slowstream")));
     assert!(
@@ -59,7 +62,7 @@ async fn c12_leaving_before_the_first_byte_cancels_too() {
             _ = live => {}
         }
         let took = until(|| upstream.answers_live() == 0).await;
-        assert!(took < Duration::from_secs(1), "{took:?}");
+        assert!(took < AT_ONCE, "{took:?}");
     }
     gateway.until("requests_in_flight", &[], 0.0).await;
     for row in gateway.rows() {
@@ -93,7 +96,7 @@ async fn c12_leaving_a_local_stream_stops_the_engine_and_is_billed() {
     let start = Instant::now();
     drop(reads);
     gateway.until("local_active", &[], 0.0).await;
-    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+    assert!(start.elapsed() < AT_ONCE, "{:?}", start.elapsed());
     let row = row_of_one_who_left(&gateway).await;
     assert_eq!((&row["served_by"], &row["model"]), (&json!("local"), &json!("starter")));
     assert!(
@@ -108,7 +111,7 @@ async fn c12_leaving_a_local_stream_stops_the_engine_and_is_billed() {
         _ = gateway.until("local_active", &[], 8.0) => {}
     }
     let took = gateway.until("local_active", &[], 0.0).await;
-    assert!(took < Duration::from_secs(1), "{took:?}");
+    assert!(took < AT_ONCE, "{took:?}");
     assert_eq!(upstream.bytes_received(), 0);
     let next =
         json!({ "model": "local", "max_tokens": 3, "messages": [{ "role": "user", "content": "hi" }] });

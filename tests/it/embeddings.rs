@@ -2,7 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use axum::body::Body;
+use crossover::config::Config;
+use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
+use tower::ServiceExt as _;
 
 use crate::support::gateway::Gateway;
 use crate::support::reply::Reply;
@@ -14,7 +18,12 @@ fn model() -> PathBuf {
 }
 
 async fn house(upstream: &ScriptedUpstream) -> Gateway {
+    house_with(upstream, |_| {}).await
+}
+
+async fn house_with(upstream: &ScriptedUpstream, change: impl FnOnce(&mut Config)) -> Gateway {
     Gateway::with(&upstream.base_url(), |config| {
+        change(config);
         config.embeddings.enabled = true;
         config.embeddings.threads = 1;
         config.embeddings.model = model().display().to_string();
@@ -122,13 +131,36 @@ async fn mistakes_are_refused_in_openai_s_envelope() {
         assert_eq!((&error["code"], &error["param"]), (&json!(code), &json!(param)), "{error}");
     }
     let body = json!({ "model": "embedder", "input": "a" });
-    let only = embed(&gateway, &[("x-crossover-route", "only-remote")], &body).await;
-    assert_eq!(only.code(400), "unsupported");
+    let only = embed(&gateway, &[("x-crossover-route", "only-remote")], &body).await.error(400);
+    assert_eq!((&only["code"], &only["param"]), (&json!("unsupported"), &json!("x-crossover-route")));
+    assert!(only["message"].as_str().unwrap().contains("Embeddings"), "{only}");
     assert_eq!(embed(&gateway, &[("x-crossover-nonsense", "1")], &body).await.code(400), "invalid_header");
     let chat = gateway.ask("embedder").await;
     assert_eq!(chat.code(404), "model_not_found", "it does not chat");
     assert_eq!(gateway.rows().len(), 10);
     assert_eq!(upstream.bytes_received(), 0);
+}
+
+#[tokio::test]
+async fn d19_an_answer_keeps_its_place_until_all_of_it_is_taken() {
+    let upstream = ScriptedUpstream::start().await;
+    let gateway = house_with(&upstream, |config| config.server.max_in_flight = 1).await;
+    let body = json!({ "model": "embedder", "input": vec!["a"; 2048] }).to_string();
+    let routes = gateway.routes();
+    let ask = async || {
+        let request = http::Request::post("/v1/embeddings").header("content-type", "application/json");
+        routes.clone().oneshot(request.body(Body::from(body.clone())).unwrap()).await.unwrap()
+    };
+    let mut slow = ask().await;
+    assert_eq!(slow.status(), 200);
+    let first = slow.body_mut().frame().await.unwrap().unwrap().into_data().unwrap();
+    assert_eq!((first[0], ask().await.status().as_u16()), (b'{', 503), "the rest is still to be taken");
+    drop(slow);
+    let whole = ask().await.into_body().collect().await.unwrap().to_bytes();
+    let vectors = serde_json::from_slice::<Value>(&whole).unwrap()["data"].as_array().unwrap().len();
+    assert_eq!((vectors, ask().await.status().as_u16()), (2048, 200));
+    let statuses: Vec<Value> = gateway.rows().iter().map(|row| row["status"].clone()).collect();
+    assert_eq!(json!(statuses), json!([499, 503, 200, 499]));
 }
 
 #[tokio::test]

@@ -82,6 +82,33 @@ async fn the_gate_tells_a_regression_from_a_run_that_was_none() {
 }
 
 #[tokio::test]
+async fn a_recorded_remote_stands_behind_a_new_baseline_s_policies() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path();
+    let suite = suite(state, 12);
+    let (file, named) = (state.join("answers/classification.jsonl"), suite.to_str().unwrap());
+    answers(&suite, &file, true);
+    let remote = std::fs::read_to_string(&file).unwrap();
+    let remote = remote.replace("always-local", "always-remote").replace("\"local\"", "\"remote\"");
+    answers(&suite, &file, false);
+    let local = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, format!("{local}\n{remote}")).unwrap();
+    let output = gate(state, &[named, "--update", "--policy", "remote-first"]).await;
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let made = std::fs::read(state.join("baselines/classification.json")).unwrap();
+    let made: Value = serde_json::from_slice(&made).unwrap();
+    assert_eq!(made["remote"], "always-remote");
+    let quality = made["subjects"]["remote-first"]["quality"].as_f64().unwrap();
+    assert!(quality < 0.5, "the recorded remote knows nothing: {quality}");
+    let output = gate(state, &[]).await;
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    std::fs::write(&file, local).unwrap();
+    let output = gate(state, &[]).await;
+    assert_eq!(output.status.code(), Some(3), "the expected answer is another remote: {}", said(&output));
+    assert!(said(&output).contains("the remote tier was `always-remote`"), "{}", said(&output));
+}
+
+#[tokio::test]
 async fn a_recording_is_taken_up_and_judged_offline() {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path();

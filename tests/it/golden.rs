@@ -1,9 +1,18 @@
 //! The promise that scheduled golden runs show the quality of a backend, cost nothing unasked and let clients go first.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 use crossover::app::{House, Store};
+use crossover::chat::RequestId;
 use crossover::config::Config;
+use crossover::ledger::{Ledger, Origin, Prices};
+use crossover::metrics::Metrics;
+use crossover::pipeline::{Names, Parts, Pipeline};
+use crossover::routing::{
+    Calibration, Classifier, ClassifierError, LEAST, Policy, Router, Signals, Standing, Verdict,
+};
 use serde_json::{Value, json};
 
 use crate::support::gateway::{Gateway, config, paths};
@@ -76,6 +85,29 @@ async fn the_remote_is_run_only_where_the_settings_say_so() {
 }
 
 #[tokio::test]
+async fn a_remote_that_thinks_is_asked_as_it_wants_and_from_then_on() {
+    let upstream = ScriptedUpstream::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let suite = suite(folder.path());
+    let gateway = Gateway::with(&upstream.base_url(), |config| {
+        config.golden.suites = vec![suite];
+        config.golden.tiers = vec!["remote".to_owned()];
+        config.golden.ask_remote = true;
+        config.remote.model = "reasoner".to_owned();
+    })
+    .await;
+    gateway.until("golden_runs_total", &[("outcome", "done")], 1.0).await;
+    let bodies: Vec<Value> =
+        upstream.seen().iter().map(|seen| serde_json::from_slice(&seen.body).unwrap()).collect();
+    let bounds: Vec<(bool, bool)> = bodies
+        .iter()
+        .map(|body| (body.get("temperature").is_some(), body["max_completion_tokens"] == 4))
+        .collect();
+    assert_eq!(bounds[..3], [(true, false), (true, true), (false, true)], "two refusals taught it");
+    assert_eq!(bounds[2..], [(false, true); ROWS]);
+}
+
+#[tokio::test]
 async fn d12_clients_go_first() {
     let upstream = ScriptedUpstream::start().await;
     let folder = tempfile::tempdir().unwrap();
@@ -87,25 +119,67 @@ async fn d12_clients_go_first() {
     let body =
         json!({ "model": "remote", "stream": true, "messages": [{ "role": "user", "content": "hi" }] });
     let request = crossover::dialects::openai_chat::parse_request(body.to_string().into()).unwrap();
-    let request = std::sync::Arc::new(request);
-    let open = || house.pipeline.open(crossover::chat::RequestId::fresh(), crossover::ledger::Origin::Live);
-    let held = house.pipeline.answer(std::sync::Arc::clone(&request), open()).await.ok().unwrap();
+    let request = Arc::new(request);
+    let open = || house.pipeline.open(RequestId::fresh(), Origin::Live);
+    let held = house.pipeline.answer(Arc::clone(&request), open()).await.ok().unwrap();
     let _background = house.start_background();
     for _ in 0..5 {
-        drop(house.pipeline.answer(std::sync::Arc::clone(&request), open()).await.ok().unwrap());
+        drop(house.pipeline.answer(Arc::clone(&request), open()).await.ok().unwrap());
     }
+    // A run that did not wait would have asked its first row by then.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(house.ledger.metrics().local_prefill_tokens_total.get(), 0);
     house.ledger.flush();
     let file = house.ledger_file.clone().unwrap();
     assert_eq!(of(&rows(&file), "golden"), 0, "a client is being answered");
     drop(held);
     let done = house.ledger.metrics().golden_runs_total.with_label_values(&["done"]);
-    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(20);
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
     while done.get() == 0 {
         assert!(tokio::time::Instant::now() < deadline, "it never ran");
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
     house.ledger.flush();
     assert_eq!(of(&rows(&file), "golden"), ROWS);
+}
+
+/// Says the same of everything.
+struct Fixed;
+
+impl Classifier for Fixed {
+    fn classify(&mut self, _: &Signals) -> Result<Verdict, ClassifierError> {
+        Ok(Verdict { local_ok: 0.5, ..Verdict::default() })
+    }
+}
+
+#[tokio::test]
+async fn drift_is_of_clients_requests_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = config("http://127.0.0.1:1/v1", folder.path());
+    let paths = paths(folder.path());
+    let metrics = Arc::new(Metrics::new().unwrap());
+    let shipped = Calibration::read(&paths.models.join("calibration.json")).unwrap();
+    let policies = Policy::load_folder(&paths.policies).unwrap();
+    let wait = Duration::from_secs(20);
+    let router = Router::new(policies, Some(Box::new(Fixed)), wait, Arc::clone(&metrics))
+        .with_standing(Standing::Valid(Arc::new(shipped)));
+    // Nobody answers: what counts is decided before.
+    let names = Names::new(&settings.policy, router.policies(), &[], &settings.aliases).unwrap();
+    let prices = Prices::load(settings.ledger.prices.as_deref()).unwrap();
+    let ledger = Ledger::in_memory(prices, &settings.local, &settings.remote.model, Arc::clone(&metrics));
+    let (ledger, config) = (Arc::new(ledger), settings);
+    let pipeline = Pipeline::new(Parts { router, backends: vec![], names, ledger, early_gate: None, config });
+    let body = json!({ "model": "auto", "messages": [{ "role": "user", "content": "hi" }] });
+    let request = crossover::dialects::openai_chat::parse_request(body.to_string().into()).unwrap();
+    let request = Arc::new(request);
+    for (origin, counts) in [(Origin::Golden, false), (Origin::Shadow, false), (Origin::Live, true)] {
+        for _ in 0..LEAST + 100 {
+            let recorder = pipeline.open(RequestId::fresh(), origin);
+            assert!(pipeline.answer(Arc::clone(&request), recorder).await.is_err());
+        }
+        let shown = String::from_utf8(metrics.render().unwrap()).unwrap();
+        assert_eq!(shown.contains("crossover_classifier_score_psi"), counts, "{origin:?}");
+    }
 }
 
 #[test]

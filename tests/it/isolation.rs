@@ -2,13 +2,21 @@
 //! never silently. The children here are real worker processes, killed and stopped by signals.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use crossover::backends::local::Residents;
+use crossover::backends::{Backend, Call, ChunkStream};
+use crossover::chat::Event;
+use crossover::config::{Isolation, LocalConfig, WorkerConfig};
+use crossover::metrics::Metrics;
+use futures_util::StreamExt;
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
 use crate::support::gateway::Gateway;
 use crate::support::process::{Process, Setup};
+use crate::support::remote_house::request;
 use crate::support::reply::{Reply, text};
 use crate::support::scripted_upstream::ScriptedUpstream;
 use crate::support::small_model::endless;
@@ -272,11 +280,7 @@ async fn what_keeps_the_first_worker_from_loading_is_said_at_start() {
 }
 
 /// A gateway in this process, its engine on a thread or in a process.
-async fn gateway(
-    upstream: &ScriptedUpstream,
-    model: &Path,
-    isolation: crossover::config::Isolation,
-) -> Gateway {
+async fn gateway(upstream: &ScriptedUpstream, model: &Path, isolation: Isolation) -> Gateway {
     Gateway::with(&upstream.base_url(), |config| {
         config.local.enabled = true;
         config.local.model = model.display().to_string();
@@ -291,8 +295,8 @@ async fn answers_are_the_same_wherever_the_engine_runs() {
     let upstream = ScriptedUpstream::start().await;
     let models = tempfile::tempdir().unwrap();
     let model = endless(models.path());
-    let thread = gateway(&upstream, &model, crossover::config::Isolation::Thread).await;
-    let process = gateway(&upstream, &model, crossover::config::Isolation::Process).await;
+    let thread = gateway(&upstream, &model, Isolation::Thread).await;
+    let process = gateway(&upstream, &model, Isolation::Process).await;
     let mut several = ask("local", 90, false);
     several["n"] = json!(3);
     let whole = thread.post(&several).await.json();
@@ -310,7 +314,7 @@ async fn answers_are_the_same_wherever_the_engine_runs() {
 async fn a_reader_that_leaves_or_lags_holds_up_nobody_else() {
     let upstream = ScriptedUpstream::start().await;
     let models = tempfile::tempdir().unwrap();
-    let process = gateway(&upstream, &endless(models.path()), crossover::config::Isolation::Process).await;
+    let process = gateway(&upstream, &endless(models.path()), Isolation::Process).await;
     let body = ask("local", 900, true).to_string();
     let mut lags = process.open(&[], body.clone()).await;
     lags.chunk().await.unwrap();
@@ -323,4 +327,65 @@ async fn a_reader_that_leaves_or_lags_holds_up_nobody_else() {
     let rest = timeout(PATIENCE, lags.bytes()).await.expect("it goes on").unwrap();
     assert!(String::from_utf8(rest.to_vec()).unwrap().ends_with("[DONE]\n\n"));
     process.until("local_active", &[], 0.0).await;
+}
+
+#[tokio::test]
+async fn many_answers_to_one_request_take_no_place_in_the_queue() {
+    let upstream = ScriptedUpstream::start().await;
+    let models = tempfile::tempdir().unwrap();
+    let model = endless(models.path());
+    let process = Gateway::with(&upstream.base_url(), |config| {
+        config.local.enabled = true;
+        config.local.model = model.display().to_string();
+        config.local.isolation = Isolation::Process;
+        config.local.worker.program = Some(env!("CARGO_BIN_EXE_crossover").into());
+        (config.local.max_streams, config.local.queue) = (1, 2);
+    })
+    .await;
+    let mut several = ask("local", 900, true);
+    several["n"] = json!(4);
+    let mut first = process.open(&[], several.to_string()).await;
+    first.chunk().await.unwrap();
+    assert_eq!(process.sum("local_active", &[]).await, 1.0);
+    let body = ask("local", 4, false);
+    let (second, ()) = tokio::join!(process.post(&body), async {
+        process.until("local_queue_depth", &[], 1.0).await;
+        drop(first);
+    });
+    assert_eq!((second.status, second.header("x-crossover-route")), (200, "local"), "{second:?}");
+    process.until("local_active", &[], 0.0).await;
+}
+
+/// How many tokens an answer had, once it has ended.
+async fn tokens_of(chunks: ChunkStream) -> u64 {
+    let events = chunks.map(|chunk| chunk.unwrap().events).collect::<Vec<_>>();
+    let events = timeout(PATIENCE, events).await.expect("it goes on").concat();
+    let usage = |event: &Event| if let Event::Usage(usage) = event { Some(usage.completion) } else { None };
+    events.iter().find_map(usage).expect("a report")
+}
+
+#[tokio::test]
+async fn a_reader_that_looks_no_more_is_sent_what_it_has_room_for_and_then_the_rest() {
+    let models = tempfile::tempdir().unwrap();
+    let program = Some(env!("CARGO_BIN_EXE_crossover").into());
+    let config = LocalConfig {
+        threads: 1,
+        isolation: Isolation::Process,
+        worker: WorkerConfig { program, ..WorkerConfig::default() },
+        ..LocalConfig::default()
+    };
+    let metrics = Arc::new(Metrics::new().unwrap());
+    let local = Residents::open(&[endless(models.path())], &config, &metrics).ok().unwrap();
+    let open = |tokens| {
+        let request = Arc::new(request(ask("starter", tokens, true), true));
+        local.answer(Call::new(request, "starter", PATIENCE))
+    };
+    let mut lags = open(900);
+    lags.next().await.unwrap().unwrap();
+    // Nobody between: what the worker sends beyond the room there is would end it.
+    for _ in 0..3 {
+        assert_eq!(tokens_of(open(12)).await, 12);
+    }
+    assert_eq!(tokens_of(lags).await, 900);
+    assert_eq!(metrics.local_faults_total.with_label_values(&["died"]).get(), 0);
 }

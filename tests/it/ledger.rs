@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crossover::config::LocalConfig;
 use serde_json::{Value, json};
 
 use crate::support::gateway::{Gateway, ONE_ANSWER, chat};
@@ -206,7 +207,21 @@ async fn explaining_a_decision_calls_nobody() {
         (&json!("remote-first"), &json!("default")),
         "{told}"
     );
-    assert!(told["cost_estimates"].as_array().is_some_and(|estimates| estimates.len() == 2), "{told}");
+    let predicted = told["verdict"]["expected_output_tokens"].as_i64().unwrap();
+    assert!(predicted > 1, "{told}");
+    for (most, answer) in [(None, predicted), (Some(1), 1)] {
+        let mut body = chat("auto", false);
+        body["max_tokens"] = json!(most);
+        let told = explain(&gateway, body).await.json();
+        let [remote, local] = told["cost_estimates"].as_array().unwrap().as_slice() else { panic!("{told}") };
+        let prompt = told["signals"]["prompt_tokens"].as_i64().unwrap();
+        assert_eq!(remote["cost_micros"], json!(prompt + 2 * answer), "{told}");
+        let assumed = local["assumes"].as_str().unwrap();
+        assert!(assumed.starts_with(&format!("{answer} answer tokens")), "{told}");
+        // A hundred tokens a second of a machine that has its price by the hour.
+        let cost = LocalConfig::default().hourly_usd() / 3600.0 * (answer as f64 / 100.0) * 1e6;
+        assert_eq!(local["cost_micros"], json!(cost.ceil().max(1.0) as i64), "{told}");
+    }
     assert_eq!(explain(&gateway, chat("nobody", false)).await.code(404), "model_not_found");
     assert_eq!(explain(&gateway, json!({ "model": "auto", "messages": [] })).await.code(400), "empty_array");
     assert_eq!((upstream.bytes_received(), gateway.sum("attempts_total", &[]).await), (0, 0.0));

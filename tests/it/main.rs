@@ -44,6 +44,8 @@ mod patience;
 #[cfg(test)]
 mod privacy;
 #[cfg(test)]
+mod pulls;
+#[cfg(test)]
 mod replay;
 #[cfg(test)]
 mod retry;

@@ -8,32 +8,32 @@ use crate::support::model_hub::{COMMIT, Fault, Held, ModelHub, REPOSITORY, Serve
 use crate::support::process::{Ended, Setup};
 use crate::support::small_model::copies;
 
-const NOBODY: &str = "http://nobody.invalid/v1";
-const LEN: usize = 300_000;
+pub(super) const NOBODY: &str = "http://nobody.invalid/v1";
+pub(super) const LEN: usize = 300_000;
 
-fn setup(hub: &ModelHub) -> Setup {
+pub(super) fn setup(hub: &ModelHub) -> Setup {
     Setup::remote_only(NOBODY, "").env("HF_ENDPOINT", &hub.endpoint())
 }
 
-fn place(setup: &Setup) -> PathBuf {
+pub(super) fn place(setup: &Setup) -> PathBuf {
     setup.state().join("models/tiny")
 }
 
-fn part(setup: &Setup) -> PathBuf {
+pub(super) fn part(setup: &Setup) -> PathBuf {
     setup.state().join("models/.tiny.part/onnx/model_q4.onnx.crossover-part")
 }
 
-async fn pull(setup: &Setup) -> Ended {
+pub(super) async fn pull(setup: &Setup) -> Ended {
     setup.run(&["models", "pull", REPOSITORY]).await
 }
 
 #[track_caller]
-fn assert_done(ended: &Ended) {
+pub(super) fn assert_done(ended: &Ended) {
     assert_eq!(ended.status.code(), Some(0), "{ended:?}");
 }
 
 #[track_caller]
-fn assert_refused(ended: &Ended, words: &[&str]) {
+pub(super) fn assert_refused(ended: &Ended, words: &[&str]) {
     assert_eq!(ended.status.code(), Some(1), "{ended:?}");
     let messages = ended.stderr.matches("error:").count() + ended.stderr.matches("problem(s):").count();
     assert!(messages >= 1, "no message: {}", ended.stderr);
@@ -44,7 +44,7 @@ fn assert_refused(ended: &Ended, words: &[&str]) {
 }
 
 #[track_caller]
-fn assert_whole(setup: &Setup) {
+pub(super) fn assert_whole(setup: &Setup) {
     assert_eq!(std::fs::read(place(setup).join("onnx/model_q4.onnx")).unwrap(), weights(LEN));
     assert!(!setup.state().join("models/.tiny.part").exists(), "nothing is left over");
 }
@@ -310,6 +310,9 @@ async fn of_an_embedding_model_the_graph_that_is_opened_is_taken() {
     assert!(ended.stdout.contains(advice), "{}", ended.stdout);
     let here = |file: &str| place(&setup).join(file).exists();
     assert!(here("onnx/model.onnx") && !here("onnx/model_q4.onnx"));
+    let list = setup.run(&["models", "list", "--installed"]).await;
+    let line = list.stdout.lines().find(|line| line.starts_with("tiny ")).unwrap();
+    assert!(line.contains("embedding"), "{line}");
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use crossover::config::Config;
 use crossover::dialects::openai_chat::parse_request;
 use crossover::ledger::{Ledger, Origin, Prices};
 use crossover::metrics::Metrics;
-use crossover::pipeline::{Names, Parts, Pipeline};
+use crossover::pipeline::{Names, Parts, Pipeline, Why};
 use crossover::routing::{Policy, Router};
 use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
@@ -156,7 +156,7 @@ impl Backend for Failing {
     /// Ready when routing asks, and never after.
     fn readiness(&self) -> Readiness {
         match self.2.fetch_add(1, Ordering::Relaxed) {
-            1.. if self.1.is_zero() => Readiness::Down { why: "gone".to_owned(), retry_after: None },
+            1.. if self.1.is_zero() => Readiness::Down { why: "no /srv/model".to_owned(), retry_after: None },
             _ => Readiness::Ready,
         }
     }
@@ -200,4 +200,20 @@ async fn d8_a_backend_that_went_down_after_the_decision_counts_as_a_fallback() {
     let text = String::from_utf8(both.metrics().render().unwrap()).unwrap();
     let line = r#"crossover_fallback_total{from="remote",reason="backend_down",to="local"} 1"#;
     assert!(text.contains(line), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn callers_are_not_told_of_files_why_a_backend_inside_the_boundary_went_down() {
+    for (id, within_boundary, policy) in [("local", true, "local-first"), ("remote", false, "remote-first")] {
+        let profile = Thinker::backend(id, within_boundary, 0).profile().clone();
+        let gone = pipeline(vec![Arc::new(Failing(profile, Duration::ZERO, Arc::default()))], policy);
+        let recorder = gone.open(crossover::chat::RequestId::fresh(), Origin::Live);
+        let refused = gone.answer(Arc::new(parse(&chat("auto", false))), recorder).await.err().unwrap();
+        let error = match refused.why {
+            Why::Backend(error) => error,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(error.kind, Kind::Down);
+        assert_eq!(error.message.contains("/srv"), !within_boundary, "{error}");
+    }
 }

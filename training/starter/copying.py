@@ -103,7 +103,7 @@ class Choices:
     def __init__(self, tokenizer, twins, embedding, seed):
         self.rng, self.bare = np.random.default_rng(seed), np.arange(VOCABULARY)
         self.bare[list(twins)] = list(twins.values())
-        words = [number for number, twin in twins.items() if len(name := tokenizer.id_to_token(twin)) > 3 and name.isalpha() and name.islower()]
+        words = [number for number, twin in twins.items() if len(name := tokenizer.id_to_token(twin)) > 3 and name.isalpha() and name[1:].islower()]
         meaning = embedding[words] - embedding[words].mean(0)
         meaning = meaning / meaning.norm(dim=1, keepdim=True)
         self.words, self.near = np.array(words), (meaning @ meaning.T).topk(self.NEAR, dim=1).indices.numpy()
@@ -111,6 +111,7 @@ class Choices:
         def pieces(text):
             return tokenizer.encode(text, add_special_tokens=False).ids
 
+        self.hyphens = pieces("_"), pieces("-")
         self.parts = [pieces(text) for text in (",", "\n-", " or", "\n")]
         self.ask, self.reply = pieces("<|im_end|>\n<|im_start|>user\n"), pieces("<|im_end|>\n<|im_start|>assistant\n")
         self.start, self.end = pieces("<|im_start|>system\n"), pieces("<|im_end|>")
@@ -125,12 +126,15 @@ class Choices:
                 if len(label) > 1 and rng.random() < 0.3:
                     label[0] = labels[rng.integers(len(labels))][0]
             part, bare = self.parts[rng.integers(len(self.parts))], rng.random() < 0.3
+            between = [None, None, [], self.hyphens[0], self.hyphens[1]][rng.integers(5)]  # words of a label: with a space, in one, joined
             names = []
             for label in labels:
                 name = self.words[label].copy()
                 if bare or part == self.parts[3]:
                     name[0] = self.bare[name[0]]
-                names.append(list(name))
+                if between is not None:
+                    name[1:] = self.bare[name[1:]]
+                names.append([name[0], *(piece for word in name[1:] for piece in [*(between or []), word])])
             tokens, starts = list(self.start), []
             for name in names:
                 starts.append(len(tokens))

@@ -23,7 +23,7 @@ from dialogue import SEED, render, unmarked
 from model import POINTERS, VOCABULARY
 from pointing import CHOICE, Pointing, chosen
 from tasks import chat, commands, fields, jobs, labels, near, numbers, passages, rewriting, strangers
-from tasks.text import held_out_text, read, recase, style_name
+from tasks.text import fragments, held_out_text, read, recase, style_name
 
 PIECES = 16_000
 MAX_TOKENS = 600
@@ -45,7 +45,7 @@ SHARES = {
 FOCUSED = {**{task: share / 6 for task, share in SHARES.items()}, "labels": 28, "labels_turns": 28, "fields": 15, "fields_turns": 9, "decline": 1.5,
            "passage_qa": 6, "passage_told": 3, "command_tldr": 2}
 # The last mixture: the same, with labels that are near a text only by their meaning, and more of what was learnt least and of small jobs in a few words.
-CLOSING = {**{task: share / 6 for task, share in SHARES.items()}, "labels": 20, "labels_turns": 24, "near": 8, "near_turns": 12, "fields": 18, "fields_turns": 13,
+CLOSING = {**{task: share / 6 for task, share in SHARES.items()}, "labels": 20, "labels_turns": 24, "near": 18, "near_turns": 22, "fields": 18, "fields_turns": 13,
            "decline": 1.5, "passage_qa": 9, "passage_told": 3.5, "passage_main": 4, "passage_written": 6, "passage_public": 0.6, "choice_category": 1, "choice_passage": 0.8,
            "dates": 4.8, "times": 1.5, "number_words": 1.5, "units": 0.8, "arithmetic": 1.6, "word_problem": 2.3, "compare": 0.8, "sort_items": 0.8,
            "spelling": 4.3, "marks": 2.1, "change_case": 2.8, "replace_word": 2.1, "json_list": 1.4, "list_edit": 1.4, "extraction": 2.8, "shorten": 0.8,
@@ -171,24 +171,12 @@ def write(args, name, seed, chunks, known):
 
 
 def sentences(folder, rng):
-    """Sentences of the readable sets, for the meaning of more words than are asked about."""
+    """Sentences of the readable sets, for the meaning of more words than are asked about: of passages, and of commands' pages."""
     held_out = {meaning(task) for task, _ in commands.load(folder)[1]}
-    rows = [row["task"] for row in read(folder, "tldr_commands") if not held_out_text(row["page"]) and meaning(row["task"]) not in held_out]
-    rows += [part for prompt, _ in passages.load(folder)[0] for part in re.split(r"(?<=[.!?])\s+|\n", prompt)]
-    found = sorted({meaning(row) for row in rows if 8 < len(row) < 160})
-    return rng.sample(found, min(SENTENCES, len(found)))
-
-
-def fragments(texts, rng):
-    """A few words that stand together in one of `texts`, as a label may be worded: no little word at either end."""
-    found = {}
-    for _ in range(5 * FRAGMENTS):
-        words, length = rng.choice(texts).split(), rng.choice([1, 2, 2, 2, 3, 3, 4, 5, 7])
-        start = rng.randrange(max(1, len(words) - length + 1))
-        part = words[start: start + length]
-        if part and all(len(word) > 3 and word.isalpha() for word in (part[0], part[-1])):
-            found[" ".join(part)] = None
-    return list(found)[:FRAGMENTS]
+    pages = [row["task"] for row in read(folder, "tldr_commands") if not held_out_text(row["page"]) and meaning(row["task"]) not in held_out]
+    parts = [part for prompt, _ in passages.load(folder)[0] for part in re.split(r"(?<=[.!?])\s+|\n", prompt)]
+    found = [sorted({meaning(row) for row in rows if 8 < len(row) < 160}) for rows in (parts, pages)]
+    return [rng.sample(rows, min(SENTENCES // 2, len(rows))) for rows in found]
 
 
 def written(rng, text):
@@ -241,17 +229,17 @@ def main():
 
     tokenizer = Tokenizer.from_file(str(path))
     vocabulary = tokenizer.get_vocab()
-    rows, names = near.table(source.labels, warm.words(args.encoder), random.Random(SEED + 2))
+    of_passages, of_pages = sentences(args.data, random.Random(SEED + 3))
+    read_too = of_passages + of_pages
+    rows, names = near.table(source.labels, warm.words(args.encoder), of_passages + of_pages[: len(of_passages) // 4], random.Random(SEED + 2))
     near.save(args.work, rows, names, taught_vectors(warm.vectors(args.encoder, [meaning(text) for text, _ in rows]), [group for _, group in rows]))
 
     known = {}
     for number, name in enumerate(MIXTURES, 1):
         write(args, name, SEED + 1000 * number, args.chunks * LENGTHS.get(name, 1), known)
     torch.save(warm.embeddings(args.encoder, vocabulary, bpe.twins(vocabulary), SEED), args.work / "embeddings.pt")
-    rng = random.Random(SEED + 3)
-    read_too = sentences(args.data, rng)
     grouped, held_out = {text for text, _ in known}, near.held_out_words(source.labels) | {meaning(name) for name in near.held_out_names(source.labels)}
-    for text in read_too + fragments(read_too + sorted(grouped), rng) + warm.words(args.encoder):
+    for text in read_too + fragments(read_too + sorted(grouped), FRAGMENTS, random.Random(SEED + 5)) + warm.words(args.encoder):
         if text not in grouped and text not in held_out:
             known.setdefault((text, ""), len(known))
     vectors = taught_vectors(warm.vectors(args.encoder, [text for text, _ in known]), [group for _, group in known])

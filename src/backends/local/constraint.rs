@@ -1,12 +1,14 @@
 //! Grammars over tokens: which tokens may come next so that an answer obeys a JSON schema, a regular expression or a
 //! context-free grammar. The `llguidance` crate does the work; here are its limits and what is shared.
-//! Promises: compile time, grammar size and work per token are bounded, and so is how many compile at once; nothing is
-//! fetched; errors quote no schema.
+//! Promises: compile time, grammar size and work per token are bounded, and so is how many compile at once; what a
+//! request waits with is not forgotten meanwhile; nothing is fetched; errors quote no schema.
 
 mod schema;
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+#[cfg(test)]
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use llguidance::api::{ParserLimits, TopLevelGrammar};
 use llguidance::earley::SlicedBiasComputer;
@@ -14,14 +16,15 @@ use llguidance::toktrie::{
     ApproximateTokEnv, INVALID_TOKEN, InferenceCapabilities, SimpleVob, TokEnv, TokRxInfo, TokTrie,
 };
 use llguidance::{Matcher, ParserFactory};
+use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-pub(super) use self::schema::{is_too_large, json_schema, with_options};
+pub(super) use self::schema::{drop_inexact, is_too_large, json_schema, with_options, without_patterns};
 
 use super::detokenize::Vocabulary;
 use crate::chat::ResponseFormat;
 
-/// Compiled grammars that are kept for the next request with the same one.
+/// Grammars that are kept for the next request with the same one, beside those that requests wait with.
 const KEPT: usize = 64;
 /// Grammars that requests compile at the same time; more wait, so that slow ones leave the engine its cores.
 const AT_ONCE: usize = 2;
@@ -50,15 +53,23 @@ pub(super) enum ConstraintError {
     Step,
 }
 
+/// What became of a grammar: refused ones are remembered too.
+type Compiled = Result<Matcher, ConstraintError>;
+
+/// Grammars and what became of them, used last first.
+type Kept = VecDeque<(Arc<str>, Compiled)>;
+
 /// Compiles grammars for one vocabulary. The table over the vocabulary is built at the first use and shared.
 pub(super) struct Grammars {
     vocabulary: Arc<Vocabulary>,
     eos: Vec<u32>,
     factory: OnceLock<Option<ParserFactory>>,
-    compiled: Mutex<VecDeque<(Arc<str>, Matcher)>>,
+    compiled: Mutex<Kept>,
     /// Digests of wishes that were planned not long ago: what they need is compiled, as long as it is kept.
     planned: Mutex<VecDeque<u64>>,
     places: Arc<Semaphore>,
+    #[cfg(test)]
+    compiles: AtomicUsize,
 }
 
 impl std::fmt::Debug for Grammars {
@@ -71,8 +82,22 @@ impl Grammars {
     /// For answers in `vocabulary` that end with any of `eos`.
     pub(super) fn new(vocabulary: Arc<Vocabulary>, eos: &[u32]) -> Self {
         let places = Arc::new(Semaphore::new(AT_ONCE));
-        let (factory, compiled, planned) = (OnceLock::new(), Mutex::default(), Mutex::default());
-        Self { vocabulary, eos: eos.to_vec(), factory, compiled, planned, places }
+        Self {
+            vocabulary,
+            eos: eos.to_vec(),
+            factory: OnceLock::new(),
+            compiled: Mutex::default(),
+            planned: Mutex::default(),
+            places,
+            #[cfg(test)]
+            compiles: AtomicUsize::new(0),
+        }
+    }
+
+    /// How many grammars were compiled so far.
+    #[cfg(test)]
+    pub(super) fn compiles(&self) -> usize {
+        self.compiles.load(Relaxed)
     }
 
     /// A place among those who may compile, for as long as it is kept; whoever leaves meanwhile waits no more. To be
@@ -101,67 +126,100 @@ impl Grammars {
         }
     }
 
-    /// Compiles `grammar` (`llguidance`'s JSON form) where that is not done yet. May take tens of milliseconds, the
-    /// first time more: not for an async thread.
-    pub(super) fn prepare(&self, grammar: &Arc<str>) -> Result<(), ConstraintError> {
-        self.compiled(grammar).map(drop)
+    /// Compiles `grammar` (`llguidance`'s JSON form) where that is not done yet. Gives the name under which it is kept: it
+    /// is not forgotten while somebody has that. May take tens of milliseconds, the first time more: not for an async
+    /// thread.
+    pub(super) fn prepare(&self, grammar: &Arc<str>) -> Result<Arc<str>, ConstraintError> {
+        self.ask(grammar, |name, _| Arc::clone(name))
     }
 
-    /// The compiled grammar of a response format; none for free text. Takes as long as [`Self::prepare`].
-    ///
-    /// A strict schema is enforced or refused. Of another one, what can be enforced is; where nothing of it can, the
-    /// answer is still JSON.
+    /// The compiled grammar of a response format; none for free text. Takes as long as [`Self::of_schema`].
     pub(super) fn of_format(&self, format: &ResponseFormat) -> Result<Option<Arc<str>>, ConstraintError> {
-        let grammar = match format {
-            ResponseFormat::Text => return Ok(None),
-            ResponseFormat::JsonObject => schema::any_object(),
+        match format {
+            ResponseFormat::Text => Ok(None),
+            ResponseFormat::JsonObject => self.prepare(&schema::any_object()).map(Some),
             ResponseFormat::JsonSchema { schema, strict } => {
-                let grammar = json_schema(schema, *strict)?;
-                match self.prepare(&grammar) {
-                    Err(ConstraintError::Unsupported(_)) if !strict => schema::any_json(),
-                    other => return other.map(|()| Some(grammar)),
-                }
+                self.of_schema(schema, *strict).map(|(_, grammar)| Some(grammar))
             }
+        }
+    }
+
+    /// The compiled grammar of a JSON schema, and the schema that it is of. Takes as long as [`Self::prepare`], thrice.
+    ///
+    /// A strict schema is enforced or refused. Of another one, what can be enforced is: where all of it cannot, all but its
+    /// patterns, or else that it is an object, or JSON.
+    pub(super) fn of_schema(
+        &self,
+        schema: &Value,
+        strict: bool,
+    ) -> Result<(Value, Arc<str>), ConstraintError> {
+        let prepared = |schema: Value| -> Result<(Value, Arc<str>), ConstraintError> {
+            let grammar = self.prepare(&json_schema(&schema, strict)?)?;
+            Ok((schema, grammar))
         };
-        self.prepare(&grammar).map(|()| Some(grammar))
+        match prepared(schema.clone()) {
+            Err(ConstraintError::Unsupported(_)) if !strict => {
+                prepared(without_patterns(schema)).or_else(|_| prepared(schema::outline(schema)))
+            }
+            done => done,
+        }
     }
 
     /// Begins an answer under `grammar`; quick after [`Self::prepare`].
     pub(super) fn start(&self, grammar: &Arc<str>) -> Result<Constraint, ConstraintError> {
-        Ok(Constraint { matcher: self.compiled(grammar)? })
+        self.ask(grammar, |_, matcher| Constraint { matcher: matcher.deep_clone() })
     }
 
-    /// Whether it is compiled.
+    /// Whether it was compiled, or refused, and is kept.
     pub(super) fn knows(&self, grammar: &Arc<str>) -> bool {
-        let kept = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.iter().any(|(known, _)| known == grammar)
+        self.kept().iter().any(|(known, _)| known == grammar)
     }
 
-    fn compiled(&self, grammar: &Arc<str>) -> Result<Matcher, ConstraintError> {
-        let mut kept = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = kept.iter().position(|(known, _)| known == grammar);
-        if let Some((grammar, matcher)) = known.and_then(|at| kept.remove(at)) {
-            let own = matcher.deep_clone();
-            kept.push_front((grammar, matcher));
-            return Ok(own);
+    /// Asks about a compiled grammar and the name under which it is kept; compiles it first where that is not done yet.
+    fn ask<T>(
+        &self,
+        grammar: &Arc<str>,
+        about: impl FnOnce(&Arc<str>, &Matcher) -> T,
+    ) -> Result<T, ConstraintError> {
+        let lost = ConstraintError::Unsupported(NO_GRAMMAR);
+        let kept = match self.find(grammar) {
+            Some(kept) => kept,
+            None => self.keep(grammar, self.compile(grammar).ok_or_else(|| lost.clone())?),
+        };
+        let (name, compiled) = kept.front().ok_or(lost)?;
+        compiled.as_ref().map(|matcher| about(name, matcher)).map_err(Clone::clone)
+    }
+
+    /// What is kept, with this grammar first, if it is among it.
+    fn find(&self, grammar: &str) -> Option<MutexGuard<'_, Kept>> {
+        let mut kept = self.kept();
+        bring(&mut kept, grammar).then_some(kept)
+    }
+
+    /// Keeps what became of a grammar, once and first, in place of the one that was not used for longest and that no
+    /// request waits with.
+    fn keep(&self, grammar: &Arc<str>, compiled: Compiled) -> MutexGuard<'_, Kept> {
+        let mut kept = self.kept();
+        // Two requests may have compiled it at the same time, and the first may wait with its name.
+        if !bring(&mut kept, grammar) {
+            kept.push_front((Arc::clone(grammar), compiled));
         }
-        drop(kept);
-        let matcher = self.compile(grammar)?;
-        let own = matcher.deep_clone();
-        self.keep(grammar, matcher);
-        Ok(own)
+        while kept.len() > KEPT {
+            let idle = kept.iter().rposition(|(name, _)| Arc::strong_count(name) == 1);
+            let Some(at) = idle else { break };
+            kept.remove(at);
+        }
+        kept
     }
 
-    /// Keeps a compiled grammar, once, in place of the one that was not used for longest.
-    fn keep(&self, grammar: &Arc<str>, matcher: Matcher) {
-        let mut kept = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
-        // Two requests may have compiled it at the same time.
-        kept.retain(|(known, _)| known != grammar);
-        kept.truncate(KEPT - 1);
-        kept.push_front((Arc::clone(grammar), matcher));
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.compiled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn compile(&self, grammar: &str) -> Result<Matcher, ConstraintError> {
+    /// Compiles a grammar; none where the system gives no thread for it.
+    fn compile(&self, grammar: &str) -> Option<Compiled> {
+        #[cfg(test)]
+        self.compiles.fetch_add(1, Relaxed);
         let compile = || {
             let factory = self.factory.get_or_init(|| factory(&self.vocabulary, &self.eos));
             let factory = factory.as_ref().ok_or(ConstraintError::Vocabulary)?;
@@ -178,11 +236,18 @@ impl Grammars {
             }
         };
         std::thread::scope(|scope| {
-            let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, compile);
-            let compiled = thread.ok().and_then(|thread| thread.join().ok());
-            compiled.unwrap_or(Err(ConstraintError::Unsupported(NO_GRAMMAR)))
+            let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, compile).ok()?;
+            Some(thread.join().unwrap_or(Err(ConstraintError::Unsupported(NO_GRAMMAR))))
         })
     }
+}
+
+/// Puts a grammar first, if it is among those that are kept.
+fn bring(kept: &mut Kept, grammar: &str) -> bool {
+    let at = kept.iter().position(|(known, _)| known.as_ref() == grammar);
+    let Some(found) = at.and_then(|at| kept.remove(at)) else { return false };
+    kept.push_front(found);
+    true
 }
 
 const NO_GRAMMAR: &str = "it cannot be compiled";

@@ -137,6 +137,11 @@ impl Graph {
         self.kv.decode((&mut self.session, &self.options), &self.layout, ids, alike)
     }
 
+    /// Whether a step over several rows is one run.
+    pub(super) fn runs_together(&self) -> bool {
+        self.kv.runs_together(&self.layout)
+    }
+
     /// The logits after a row's last token.
     pub(super) fn logits(&self, row: usize) -> &[f32] {
         self.kv.logits(&self.layout, row)

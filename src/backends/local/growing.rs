@@ -17,6 +17,9 @@ pub(super) struct Growing {
     heads: usize,
     head_size: usize,
     rows: Vec<Row>,
+    /// Numbers that [`Self::append`] has put together.
+    #[cfg(test)]
+    pub(super) copied: usize,
 }
 
 /// One sequence.
@@ -54,6 +57,8 @@ impl Growing {
             heads: layout.kv_heads,
             head_size: layout.head_size,
             rows: std::iter::repeat_with(Row::default).take(rows).collect(),
+            #[cfg(test)]
+            copied: 0,
         }
     }
 
@@ -142,25 +147,32 @@ impl Growing {
         }
     }
 
-    /// Appends `tokens` tokens as [`Self::read`] gave them; leaves no logits.
-    pub(super) fn write(&mut self, row: usize, tokens: usize, from: &[f32]) {
-        if tokens == 0 {
+    /// Appends blocks, each of `tokens` tokens as [`Self::read`] gave them, and copies what the row holds once; leaves no
+    /// logits.
+    pub(super) fn append(&mut self, row: usize, tokens: usize, blocks: &[&[f32]]) {
+        if tokens == 0 || blocks.is_empty() {
             return;
         }
         let (old, more) = (self.rows[row].len * self.head_size, tokens * self.head_size);
-        let mut made = from.chunks_exact(more);
         let past = (0..self.pairs.len()).map(|tensor| {
-            let mut joined = Vec::with_capacity(self.heads * (old + more));
+            let mut joined = Vec::with_capacity(self.heads * (old + more * blocks.len()));
             for head in 0..self.heads {
                 if let Some(past) = self.rows[row].past.get(tensor) {
                     joined.extend_from_slice(&past.numbers()[head * old..(head + 1) * old]);
                 }
-                joined.extend_from_slice(made.next().unwrap_or_default());
+                let from = (tensor * self.heads + head) * more;
+                for block in blocks {
+                    joined.extend_from_slice(block.get(from..from + more).unwrap_or_default());
+                }
             }
             Past::Made(joined)
         });
-        let past = past.collect();
-        self.rows[row] = Row { len: self.rows[row].len + tokens, past, logits: vec![] };
+        let past: Vec<Past> = past.collect();
+        #[cfg(test)]
+        {
+            self.copied += past.iter().map(|past| past.numbers().len()).sum::<usize>();
+        }
+        self.rows[row] = Row { len: self.rows[row].len + tokens * blocks.len(), past, logits: vec![] };
     }
 
     /// Makes the row `to` hold the first `len` tokens of the row `from`, and its logits.

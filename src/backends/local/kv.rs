@@ -148,9 +148,15 @@ impl Kv {
 
     /// Appends `tokens` tokens to the row as [`Self::read`] gave them. Leaves no logits.
     pub(super) fn write(&mut self, row: usize, tokens: usize, from: &[f32]) {
+        self.append(row, tokens, &[from]);
+    }
+
+    /// Appends blocks to the row, each of `tokens` tokens as [`Self::read`] gave them: what the row holds is copied once at
+    /// most. Leaves no logits.
+    pub(super) fn append(&mut self, row: usize, tokens: usize, blocks: &[&[f32]]) {
         match self {
-            Self::Shared(rows) => rows.write(row, tokens, from),
-            Self::Growing(rows) => rows.write(row, tokens, from),
+            Self::Shared(rows) => blocks.iter().for_each(|block| rows.write(row, tokens, block)),
+            Self::Growing(rows) => rows.append(row, tokens, blocks),
         }
     }
 
@@ -175,6 +181,15 @@ impl Kv {
     pub(super) fn shrink(&mut self, row: usize, tokens: usize) {
         if let Self::Shared(rows) = self {
             rows.shrink(row, tokens);
+        }
+    }
+
+    /// Numbers that were copied to append to rows that are not written in place.
+    #[cfg(test)]
+    pub(super) fn copied(&self) -> usize {
+        match self {
+            Self::Shared(_) => 0,
+            Self::Growing(rows) => rows.copied,
         }
     }
 

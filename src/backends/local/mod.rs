@@ -34,7 +34,8 @@ mod tool_calls;
 mod watchdog;
 mod worker;
 
-use std::hash::{Hash as _, Hasher as _};
+use std::fmt::{self, Write as _};
+use std::hash::{DefaultHasher, Hasher as _};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -95,6 +96,34 @@ enum Running {
     Process(Worker),
 }
 
+impl Running {
+    fn thread(
+        files: &mut Folder,
+        config: &LocalConfig,
+        longest: Duration,
+        watched: Watched,
+    ) -> Result<(Self, Texts), LocalError> {
+        let Started { thread, brake, texts, .. } = start_engine(files, config, longest, watched.clone())?;
+        let dog = Watchdog::start(watched, config.step_deadline(), Some(Arc::clone(&brake)));
+        let _watchdog = dog.map_err(LocalError::Thread)?;
+        Ok((Self::Thread { engine: Some(thread), brake, _watchdog }, texts))
+    }
+
+    fn process(
+        files: &mut Folder,
+        folder: &Path,
+        config: &LocalConfig,
+        longest: Duration,
+        watched: Watched,
+    ) -> Result<(Self, Texts), LocalError> {
+        let (worker, facts) = Worker::start(folder, config, longest, watched)?;
+        files.context = facts.context;
+        let tokenizer = Prompter::read_tokenizer(files)?;
+        let texts = Texts::load(files, tokenizer, facts.vocabulary)?;
+        Ok((Self::Process(worker), texts))
+    }
+}
+
 /// What turns a call into a ticket; shared by all answers.
 struct Desk {
     id: BackendId,
@@ -133,23 +162,12 @@ impl Local {
         let queue = Arc::new(Queue::new(config.queue, config.max_streams, Arc::clone(&metrics)));
         let health = Arc::new(Health::new());
         let watched = Watched { queue: Arc::clone(&queue), health: Arc::clone(&health), metrics };
-        let (engine, texts) = match config.isolation {
-            Isolation::Thread => {
-                let started = start_engine(&mut files, config, longest, watched.clone())?;
-                let Started { thread, brake, texts, .. } = started;
-                let dog = Watchdog::start(watched, config.step_deadline(), Some(Arc::clone(&brake)));
-                let _watchdog = dog.map_err(LocalError::Thread)?;
-                (Running::Thread { engine: Some(thread), brake, _watchdog }, texts)
-            }
-            Isolation::Process => {
-                let (worker, facts) = Worker::start(folder, config, longest, watched)?;
-                files.context = facts.context;
-                let tokenizer = Prompter::read_tokenizer(&files)?;
-                let texts = Texts::load(&files, tokenizer, facts.vocabulary)?;
-                slab::give_back_freed();
-                (Running::Process(worker), texts)
-            }
+        let running = match config.isolation {
+            Isolation::Thread => Running::thread(&mut files, config, longest, watched),
+            Isolation::Process => Running::process(&mut files, folder, config, longest, watched),
         };
+        // What was started before a fault ends with its queue.
+        let (engine, texts) = running.inspect_err(|_| queue.close())?;
         let Texts { prompter, vocabulary, grammars } = texts;
         let can = abilities(prompter.form().is_some());
         let profile = profile(&files, can, longest);
@@ -313,7 +331,7 @@ impl Desk {
         if !request.needs.tools && request.response_format == ResponseFormat::Text {
             return Ok((prompt, Plan { reading: None, grammar: None }));
         }
-        let wish = wish(request);
+        let wish = self.aside(request, |_: &Self, request: &ChatRequest| Ok(wish(request))).await?;
         let place = if self.grammars.is_planned(wish) { None } else { self.grammars.place().await };
         if self.queue.is_full() {
             return Err(refusal::busy(&self.id));
@@ -437,9 +455,21 @@ impl Desk {
 
 /// A digest of what a request's answers must obey.
 fn wish(request: &ChatRequest) -> u64 {
-    let mut hasher = std::hash::DefaultHasher::new();
-    format!("{:?} {:?}", request.response_format, request.tools).hash(&mut hasher);
-    hasher.finish()
+    let mut digest = Digest::default();
+    // Hashing cannot fail.
+    let _ = write!(digest, "{:?} {:?}", request.response_format, request.tools);
+    digest.0.finish()
+}
+
+/// Hashes text as it is written: schemas may be large, and nobody needs a copy.
+#[derive(Default)]
+struct Digest(DefaultHasher);
+
+impl fmt::Write for Digest {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.write(text.as_bytes());
+        Ok(())
+    }
 }
 
 /// Who shares cached prefixes: the same key and salt; nobody where the caller is anonymous. Or all, where that is set.

@@ -64,13 +64,22 @@ impl Prefixes {
         self.room == 0
     }
 
-    /// The block of `tokens` after `link`, and the link to what follows it.
-    pub(super) fn find(&mut self, link: &Link, tokens: &[u32]) -> Option<(Link, &[f32])> {
-        self.clock += 1;
-        let block = self.blocks.get_mut(&Key { after: link.clone(), tokens: tokens.into() })?;
-        block.used = self.clock;
-        self.metrics.local_prefix_hit_tokens_total.inc_by(tokens.len() as u64);
-        Some((Link::Block(block.id), &block.numbers))
+    /// The blocks of `tokens` after `link`, `chunk` tokens in each, as many as stand one after another; and the link to what
+    /// follows them.
+    pub(super) fn find(&mut self, link: &Link, tokens: &[u32], chunk: usize) -> (Link, Vec<&[f32]>) {
+        let (mut after, mut keys) = (link.clone(), vec![]);
+        for tokens in tokens.chunks_exact(chunk) {
+            self.clock += 1;
+            let key = Key { after: after.clone(), tokens: tokens.into() };
+            let Some(block) = self.blocks.get_mut(&key) else { break };
+            block.used = self.clock;
+            self.metrics.local_prefix_hit_tokens_total.inc_by(tokens.len() as u64);
+            after = Link::Block(block.id);
+            keys.push(key);
+        }
+        let blocks = &self.blocks;
+        let numbers = keys.iter().filter_map(|key| blocks.get(key)).map(|block| &*block.numbers);
+        (after, numbers.collect())
     }
 
     /// Keeps the block of `tokens` after `link`, whose numbers `fill` writes. `None` where there is no room, or the
@@ -158,14 +167,8 @@ mod tests {
 
     /// How many blocks of the chain are found, and the last one's number.
     fn found(prefixes: &mut Prefixes, root: &str, tokens: &[u32]) -> (usize, f32) {
-        let (mut link, mut last) = (scope(root), 0.0);
-        for (at, token) in tokens.iter().enumerate() {
-            match prefixes.find(&link, &[*token]) {
-                Some((next, numbers)) => (link, last) = (next, numbers[0]),
-                None => return (at, last),
-            }
-        }
-        (tokens.len(), last)
+        let (_, blocks) = prefixes.find(&scope(root), tokens, 1);
+        (blocks.len(), blocks.last().map_or(0.0, |numbers| numbers[0]))
     }
 
     #[test]

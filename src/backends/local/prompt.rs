@@ -149,11 +149,10 @@ impl Prompter {
         bytes / (self.longest_token * shrink)
     }
 
-    /// Whether encoding is long enough work to leave the async thread.
+    /// Whether encoding is long enough work to leave the async thread. A body is at least as long as what it says, be it in
+    /// texts, names or earlier calls.
     pub(super) fn is_long(request: &ChatRequest) -> bool {
-        request.texts().map(str::len).sum::<usize>() > 4096
-            || request.messages.len() > 32
-            || !request.tools.offered.is_empty()
+        request.original.body.len() > 4096 || request.messages.len() > 32 || !request.tools.offered.is_empty()
     }
 
     /// The prompt's tokens; at least one, and always fewer than the context.

@@ -34,9 +34,10 @@ pub(super) enum End {
 /// What the engine tells a reply.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) enum Step {
-    /// One more token.
-    Token { index: u32, token: Token },
-    /// The answer ended after so many tokens, the end token included; so many of its prompt were not computed anew.
+    /// One more token; so many of its prompt were not computed anew.
+    Token { index: u32, token: Token, cached: u64 },
+    /// The answer ended after so many tokens, the end token included; so many of its prompt were not computed anew, as
+    /// its tokens have said.
     End { index: u32, end: End, tokens: u64, cached: u64 },
 }
 
@@ -49,7 +50,7 @@ pub(super) struct Job {
     pub(super) max_tokens: usize,
     /// How many answers; at least 1.
     pub(super) answers: usize,
-    /// What the answer's text must obey: a grammar in `llguidance`'s JSON form.
+    /// What the answer's text must obey: a grammar in `llguidance`'s JSON form, under the name by which it is kept.
     pub(super) grammar: Option<Arc<str>>,
     /// Name of the API key that asks, for fairness between keys; `None` is anonymous.
     pub(super) owner: Option<Arc<str>>,

@@ -111,7 +111,8 @@ impl Reply {
 
     fn take(&mut self, step: Option<Step>) {
         match step {
-            Some(Step::Token { index, token }) => {
+            Some(Step::Token { index, token, cached }) => {
+                self.take_cached(index, cached);
                 self.confidence.extend(token.confidence.filter(|_| index == 0));
                 self.take_token(index, &token);
             }
@@ -153,10 +154,10 @@ impl Reply {
         self.give(index, events);
     }
 
-    /// The prompt is counted once, however many answers there are.
+    /// The prompt is counted once, however many answers there are. The end of an answer that was cut may say nothing of it.
     fn take_cached(&mut self, index: u32, tokens: u64) {
         if index == 0 {
-            self.cached_tokens = tokens;
+            self.cached_tokens = self.cached_tokens.max(tokens);
         }
     }
 

@@ -207,7 +207,8 @@ impl Sequence {
             return Turn::Runs;
         }
         let late = Instant::now() >= self.ends_at;
-        match self.steps.try_send(Step::Token { index: self.index, token: self.last.clone() }) {
+        let (token, cached) = (self.last.clone(), self.cached as u64);
+        match self.steps.try_send(Step::Token { index: self.index, token, cached }) {
             Ok(()) => {
                 self.told = true;
                 if !self.last.last && !late && self.generated < self.max_tokens {

@@ -103,6 +103,12 @@ pub(super) fn forget_unchanged(_: &Mapping, _: &[Option<&Session>]) -> io::Resul
     Err(io::ErrorKind::InvalidInput.into())
 }
 
+#[cfg(test)]
+thread_local! {
+    /// How often this thread has called [`give_back_freed`].
+    pub(super) static GIVEN_BACK: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
 /// Gives the system back what the C library's heap holds of freed memory: after a large tokenizer was read, nearly as much as it
 /// takes. Elsewhere than under glibc, nothing.
 #[cfg_attr(
@@ -110,6 +116,8 @@ pub(super) fn forget_unchanged(_: &Mapping, _: &[Option<&Session>]) -> io::Resul
     expect(unsafe_code, reason = "a call of the C library")
 )]
 pub(super) fn give_back_freed() {
+    #[cfg(test)]
+    GIVEN_BACK.set(GIVEN_BACK.get() + 1);
     // SAFETY: it moves nothing that is in use, and may be called from any thread.
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     unsafe {

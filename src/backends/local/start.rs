@@ -46,11 +46,12 @@ pub(super) struct Texts {
 }
 
 impl Texts {
-    /// Loads the folder's template and table of tokens for a graph of so many logits.
+    /// Loads the folder's template and table of tokens for a graph of so many logits. What reading took of memory goes back.
     pub(super) fn load(files: &Folder, tokenizer: Tokenizer, vocabulary: usize) -> Result<Self, LocalError> {
         let (prompter, vocabulary) = Prompter::load(files, tokenizer, vocabulary)?;
         let vocabulary = Arc::new(vocabulary);
         let grammars = Arc::new(Grammars::new(Arc::clone(&vocabulary), &files.eos));
+        give_back_freed();
         Ok(Self { prompter, vocabulary, grammars })
     }
 }
@@ -95,7 +96,6 @@ pub(super) fn start_engine(
     };
     let facts = Facts { vocabulary: graph.layout.vocabulary, context: graph.layout.context };
     let brake = graph.brake();
-    give_back_freed();
     if config.huge_pages {
         // Without it the weights lie as they lay.
         let _ = std::thread::Builder::new().name("huge-pages".to_owned()).spawn(huge_pages::gather_all);
@@ -126,5 +126,22 @@ fn warn_of_cap(files: &Folder, graph: &Graph, config: &LocalConfig) {
             "local.kv-cache-mib = {} holds less than the model's context; {whole} would hold all of it",
             config.kv_cache_mib
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Local;
+    use super::super::slab::GIVEN_BACK;
+    use super::super::tests::{config, starter};
+    use super::*;
+    use crate::metrics::Metrics;
+
+    #[test]
+    fn a_load_gives_back_what_reading_took_of_memory() {
+        let before = GIVEN_BACK.get();
+        let local = Local::open(&starter(), &config(), Arc::new(Metrics::new().unwrap())).unwrap();
+        assert_eq!(GIVEN_BACK.get(), before + 1);
+        drop(local);
     }
 }

@@ -10,7 +10,6 @@ mod tools;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt};
 
 use super::*;
@@ -25,8 +24,9 @@ pub(super) fn starter() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("models/starter")
 }
 
-/// A request of these messages.
+/// A request of these messages, in a body that is as long as they are.
 pub(super) fn request(messages: Vec<Message>) -> ChatRequest {
+    let body = messages.iter().flat_map(Message::texts).collect::<String>().into();
     ChatRequest {
         model: "local".to_owned(),
         messages,
@@ -38,12 +38,7 @@ pub(super) fn request(messages: Vec<Message>) -> ChatRequest {
         needs: Needs::default(),
         stream: true,
         include_usage: true,
-        original: Original {
-            dialect: Dialect::OpenAiChat,
-            body: Bytes::new(),
-            model: 0..0,
-            stream_options: None,
-        },
+        original: Original { dialect: Dialect::OpenAiChat, body, model: 0..0, stream_options: None },
         controls: Controls::default(),
     }
 }
@@ -186,16 +181,18 @@ async fn a_greedy_answer_is_whole_and_the_same_twice() {
 #[tokio::test]
 async fn an_end_token_ends_with_stop_and_is_counted() {
     let (_models, folder) = damaged("generation_config.json", Some(b"{\"max_new_tokens\": 4}"));
-    let metrics = Arc::new(Metrics::new().unwrap());
-    let local = Local::open(&folder, &config(), Arc::clone(&metrics)).unwrap();
-    let free = answer(&local, "Hi", Sampling::default()).await;
-    assert!(free.usage.unwrap().completion <= 4, "the model's own default limits the answer");
-    // Every token is an end token, so that the first one is, whatever it is.
     let file = folder.join("genai_config.json");
     let mut genai: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
-    genai["model"]["eos_token_id"] = (0..4096).collect::<Vec<u32>>().into();
-    std::fs::write(&file, genai.to_string()).unwrap();
-    let folded = answer(&Local::open(&folder, &config(), metrics).unwrap(), "Hi", at_most(9)).await;
+    let vocabulary = genai["model"]["vocab_size"].as_u64().unwrap();
+    let mut open = |end_tokens: Vec<u64>| {
+        genai["model"]["eos_token_id"] = end_tokens.into();
+        std::fs::write(&file, genai.to_string()).unwrap();
+        Local::open(&folder, &config(), Arc::new(Metrics::new().unwrap())).unwrap()
+    };
+    let free = answer(&open(vec![]), "Hi", Sampling::default()).await;
+    assert_eq!(free.usage.unwrap().completion, 4, "the model's own default limits the answer");
+    // Every token is an end token, so that the first one is, whatever it is.
+    let folded = answer(&open((0..vocabulary).collect()), "Hi", at_most(9)).await;
     assert_eq!((folded.texts, folded.ends), (vec![String::new()], vec![Some(FinishReason::Stop)]));
     assert_eq!((folded.roles, folded.usage.unwrap().completion), (1, 1));
 }

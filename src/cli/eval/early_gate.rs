@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 
+use super::house::patient;
 use super::progress::Meter;
 use crate::app::{EvalHouse, House, Store};
 use crate::cli::Context;
@@ -38,7 +39,7 @@ pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     config.local.watched_tokens = usize::from(args.tokens);
     let out = args.out.clone().unwrap_or_else(|| paths.state.join("early-gate.json"));
     let present = Present::look(&config, &paths);
-    let house = House::open(config, &paths, Store::Memory)?;
+    let house = House::open(patient(config), &paths, Store::Memory)?;
     let gateway: Arc<dyn Gateway> = Arc::new(EvalHouse::new(house, &paths));
     let subject = GatewaySubject::always_local(gateway, suite.max_tokens);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;

@@ -111,6 +111,9 @@ fn suites(args: &GateArgs) -> anyhow::Result<Vec<PathBuf>> {
     files.iter().map(|file| Ok(Baseline::read(file)?.folder.into())).collect()
 }
 
+/// What was recorded of the local and of the remote tier.
+type Tiers = (Option<Recorded>, Option<Recorded>);
+
 /// One golden set and its baseline.
 struct Gate<'a> {
     args: &'a GateArgs,
@@ -215,18 +218,19 @@ impl Gate<'_> {
         if let Some(gone) = policies.iter().find(|name| !facts.policies.contains_key(*name)) {
             return Ok(Err(format!("there is no policy `{gone}` any more")));
         }
-        let mut remote: Option<Arc<dyn Subject>> = None;
-        let local: Arc<dyn Subject> = if self.args.ask {
-            Arc::new(GatewaySubject::always_local(self.gateway.clone(), suite.max_tokens))
-        } else {
-            let (local, recorded_remote) = match self.recorded(suite, facts)? {
-                Ok(tiers) => tiers,
+        let asked = || GatewaySubject::always_local(self.gateway.clone(), suite.max_tokens);
+        let recorded = self.recorded(suite)?;
+        let (local, remote): (Arc<dyn Subject>, Option<Recorded>) = match (self.args.ask, recorded) {
+            (true, recorded) => (Arc::new(asked()), recorded.ok().and_then(|(_, remote)| remote)),
+            (false, Err(why)) => return Ok(Err(why)),
+            (false, Ok((local, remote))) => match self.installed(local, suite, facts) {
+                Ok(local) => (Arc::new(local), remote),
                 Err(why) => return Ok(Err(why)),
-            };
-            let wanted = before.and_then(|before| before.remote.as_deref());
-            remote = recorded_remote.filter(|_| wanted == Some(ALWAYS_REMOTE)).map(|it| Arc::new(it) as _);
-            Arc::new(local)
+            },
         };
+        // A new baseline takes the real model's answers where they were recorded; an old one the tier that it was made with.
+        let wanted = before.is_none_or(|before| before.remote.as_deref() == Some(ALWAYS_REMOTE));
+        let remote = remote.filter(|_| wanted).map(|it| Arc::new(it) as Arc<dyn Subject>);
         let oracle = || Arc::new(GoldOracle::new(facts.price.clone())) as Arc<dyn Subject>;
         let judged = policies.iter().map(|name| {
             Arc::new(GatewaySubject::policy(self.gateway.clone(), name, suite.max_tokens)) as Arc<dyn Subject>
@@ -242,14 +246,15 @@ impl Gate<'_> {
         }))
     }
 
-    /// Both tiers' recorded answers, if they are of this suite and of the model that is installed.
-    fn recorded(
-        &self,
-        suite: &Suite,
-        facts: &GatewayFacts,
-    ) -> anyhow::Result<Result<(Recorded, Option<Recorded>), String>> {
+    fn answers(&self, suite: &Suite) -> (PathBuf, String) {
         let file = self.args.answers.join(format!("{}.jsonl", suite.name));
         let command = format!("crossover eval record {} --out {}", self.folder.display(), file.display());
+        (file, command)
+    }
+
+    /// Both tiers' recorded answers, if they are of this suite.
+    fn recorded(&self, suite: &Suite) -> anyhow::Result<Result<Tiers, String>> {
+        let (file, command) = self.answers(suite);
         if !file.exists() {
             return Ok(Err(format!("no recorded answers; `{command}` makes them")));
         }
@@ -270,21 +275,32 @@ impl Gate<'_> {
                 _ => {}
             }
         }
+        Ok(Ok((local, remote)))
+    }
+
+    /// The recorded local answers, if they are of the model that is installed.
+    fn installed(
+        &self,
+        local: Option<Recorded>,
+        suite: &Suite,
+        facts: &GatewayFacts,
+    ) -> Result<Recorded, String> {
+        let (file, command) = self.answers(suite);
         let Some(local) = local else {
-            return Ok(Err(format!(
+            return Err(format!(
                 "{} has no answers of {ALWAYS_LOCAL}; `{command}` adds them",
                 file.display()
-            )));
+            ));
         };
         match (local.model_hash(), facts.local_model.as_deref()) {
             (Some(then), Some(now)) if then != now => {
                 let file = file.display();
-                return Ok(Err(format!("{file} is of another local model: move it away, then `{command}`")));
+                return Err(format!("{file} is of another local model: move it away, then `{command}`"));
             }
             (None, Some(_)) => warn_of_unnamed_model(&file),
             _ => {}
         }
-        Ok(Ok((local, remote)))
+        Ok(local)
     }
 
     fn update(&self, file: &Path, report: &Report) -> anyhow::Result<Outcome> {

@@ -4,14 +4,24 @@ use anyhow::Context as _;
 
 use crate::app::{EvalHouse, House, Store};
 use crate::cli::Context;
+use crate::config::Config;
 use crate::evals::{Gateway, Price};
 use crate::ledger::{self, EvalRun, Prices};
+
+/// How long a row waits for its verdict, in milliseconds: an eval is of policy and score, not of how busy this machine is.
+const PATIENCE_MS: u64 = 60_000;
 
 /// The gateway in this process, built from the configuration.
 pub(in crate::cli) fn open_gateway(context: &Context) -> anyhow::Result<Box<dyn Gateway>> {
     let (config, paths) = context.load()?;
-    let house = House::open(config, &paths, Store::Memory)?;
+    let house = House::open(patient(config), &paths, Store::Memory)?;
     Ok(Box::new(EvalHouse::new(house, &paths)))
+}
+
+/// The same settings where no client waits: no verdict is late.
+pub(super) fn patient(mut config: Config) -> Config {
+    config.classifier.deadline_ms = PATIENCE_MS;
+    config
 }
 
 /// The remote model's prices, for runs without a gateway in this process.
@@ -30,4 +40,16 @@ pub(super) fn keep_runs(context: &Context, runs: &[EvalRun]) -> anyhow::Result<(
     let file = ledger::file(&config.ledger, &paths.state);
     ledger::insert_eval_runs(&file, runs)
         .with_context(|| format!("{}: the run was not recorded", file.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_row_waits_for_its_verdict_longer_than_any_client() {
+        assert_eq!(patient(Config::default()).classifier.deadline(), Duration::from_secs(60));
+    }
 }

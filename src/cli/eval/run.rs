@@ -186,6 +186,7 @@ async fn over_http(
     }
     for model in models {
         let subject = Http::new(endpoint.clone(), model, model, suite.max_tokens).priced(price.clone());
+        let subject = subject.of_both_tiers(crossover);
         contest.judged.push(Arc::new(subject));
     }
     if crossover {

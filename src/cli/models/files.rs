@@ -4,10 +4,10 @@ use std::fmt;
 
 use anyhow::Context as _;
 
-use super::inventory::{Model, Origin, files};
+use super::inventory::{Model, Origin};
 use super::size;
 use crate::cli::table::Table;
-use crate::hub::{Record, Standing};
+use crate::hub::{Record, Standing, files_below};
 use crate::onnx::sha256;
 
 /// How a file stands to what vouches for it.
@@ -48,7 +48,7 @@ pub(super) struct Row {
 /// Hashes every file of a model.
 pub(super) fn rows(model: &Model) -> anyhow::Result<Vec<Row>> {
     match &model.origin {
-        Origin::Pulled(record) => Ok(pulled(model, record)),
+        Origin::Pulled(record) => pulled(model, record),
         Origin::Shipped(listed) => {
             let listed = listed.files.iter().map(|(file, digest)| (file.as_str(), digest.as_str()));
             against(model, &listed.collect::<Vec<_>>())
@@ -57,7 +57,8 @@ pub(super) fn rows(model: &Model) -> anyhow::Result<Vec<Row>> {
     }
 }
 
-fn pulled(model: &Model, record: &Record) -> Vec<Row> {
+/// What the record lists, then what lies beside it.
+fn pulled(model: &Model, record: &Record) -> anyhow::Result<Vec<Row>> {
     let state = |standing| match standing {
         Standing::Verified => State::Verified,
         Standing::Altered => State::Altered,
@@ -69,34 +70,51 @@ fn pulled(model: &Model, record: &Record) -> Vec<Row> {
         sha256: file.sha256.clone(),
         state: state(standing),
     };
-    record.verify(&model.folder).into_iter().map(row).collect()
+    let mut rows: Vec<Row> = record.verify(&model.folder).into_iter().map(row).collect();
+    let is_ours = |file: &str| file == Record::FILE || file.starts_with(".crossover-");
+    for file in names(model).into_iter().filter(|file| !is_ours(file)) {
+        if !rows.iter().any(|row| row.file == file) {
+            rows.push(found(model, file, None)?);
+        }
+    }
+    Ok(rows)
 }
 
 fn against(model: &Model, listed: &[(&str, &str)]) -> anyhow::Result<Vec<Row>> {
-    let below = |path: &std::path::PathBuf| {
-        path.strip_prefix(&model.folder).map(|path| path.to_string_lossy().into_owned()).ok()
-    };
-    let mut names: Vec<String> = files(&model.folder).iter().filter_map(below).collect();
+    let mut names = names(model);
     names.extend(listed.iter().map(|(file, _)| (*file).to_owned()));
     names.sort();
     names.dedup();
-    let row = |file: String| -> anyhow::Result<Row> {
-        let path = model.folder.join(&file);
+    let row = |file: String| {
         let wanted = listed.iter().find(|(name, _)| *name == file).map(|(_, digest)| *digest);
-        let bytes = std::fs::metadata(&path).ok().map(|data| data.len());
-        let digest = match bytes {
-            Some(_) => sha256(&path).with_context(|| format!("{}: cannot be read", path.display()))?,
-            None => String::new(),
-        };
-        let state = match wanted {
-            _ if bytes.is_none() => State::Missing,
-            None => State::Unlisted,
-            Some(wanted) if wanted.eq_ignore_ascii_case(&digest) => State::Verified,
-            Some(_) => State::Altered,
-        };
-        Ok(Row { file, bytes, sha256: digest, state })
+        found(model, file, wanted)
     };
     names.into_iter().map(row).collect()
+}
+
+/// A file as it is, against the digest that is wanted of it.
+fn found(model: &Model, file: String, wanted: Option<&str>) -> anyhow::Result<Row> {
+    let path = model.folder.join(&file);
+    let bytes = std::fs::metadata(&path).ok().map(|data| data.len());
+    let digest = match bytes {
+        Some(_) => sha256(&path).with_context(|| format!("{}: cannot be read", path.display()))?,
+        None => String::new(),
+    };
+    let state = match wanted {
+        _ if bytes.is_none() => State::Missing,
+        None => State::Unlisted,
+        Some(wanted) if wanted.eq_ignore_ascii_case(&digest) => State::Verified,
+        Some(_) => State::Altered,
+    };
+    Ok(Row { file, bytes, sha256: digest, state })
+}
+
+/// The paths of all files of a model's folder, below it.
+fn names(model: &Model) -> Vec<String> {
+    let below = |path: &std::path::PathBuf| {
+        path.strip_prefix(&model.folder).map(|path| path.to_string_lossy().into_owned()).ok()
+    };
+    files_below(&model.folder).iter().filter_map(below).collect()
 }
 
 /// The files of several models; a model's name stands on its first line only.

@@ -5,8 +5,11 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 
 use crate::config::{Config, Paths, model_root};
-use crate::hub::{Record, Store};
+use crate::hub::{EMBEDDING_MARKS, Record, Store, files_below};
 use crate::onnx::{Listed, Manifest};
+
+/// What [`kind_of`] calls an embedding model.
+pub(super) const EMBEDDING: &str = "embedding";
 
 /// One model that is here, or that the manifest misses.
 pub(super) struct Model {
@@ -44,7 +47,7 @@ impl Model {
     pub(super) fn kind(&self) -> String {
         match &self.origin {
             Origin::Shipped(listed) => listed.kind.clone(),
-            _ => guess_kind(&self.folder).to_owned(),
+            _ => kind_of(&self.folder).to_owned(),
         }
     }
 
@@ -52,7 +55,7 @@ impl Model {
     pub(super) fn bytes(&self) -> u64 {
         match &self.origin {
             Origin::Pulled(record) => record.size(),
-            _ => files(&self.folder)
+            _ => files_below(&self.folder)
                 .iter()
                 .filter_map(|file| std::fs::metadata(file).ok())
                 .map(|it| it.len())
@@ -117,30 +120,54 @@ pub(super) fn used(folder: &Path, config: &Config, paths: &Paths) -> String {
     uses.map(|(key, _)| key).collect::<Vec<_>>().join(", ")
 }
 
-/// Every file below a folder.
-pub(super) fn files(folder: &Path) -> Vec<PathBuf> {
-    let (mut found, mut open) = (vec![], vec![folder.to_path_buf()]);
-    while let Some(folder) = open.pop() {
-        for entry in std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok) {
-            match entry.file_type() {
-                Ok(kind) if kind.is_dir() => open.push(entry.path()),
-                Ok(_) => found.push(entry.path()),
-                Err(_) => {}
-            }
-        }
-    }
-    found.sort();
-    found
-}
-
 /// What a folder that nobody describes looks like.
-fn guess_kind(folder: &Path) -> &'static str {
+pub(super) fn kind_of(folder: &Path) -> &'static str {
     let has = |file: &str| folder.join(file).exists();
-    if has("genai_config.json") || has("generation_config.json") || has("onnx") {
+    let genai = has("genai_config.json");
+    if EMBEDDING_MARKS.iter().any(|mark| has(mark)) || (!genai && gives_vectors(folder)) {
+        EMBEDDING
+    } else if genai || has("generation_config.json") || has("onnx") {
         "language"
     } else if has("model.onnx") {
         "classifier"
     } else {
         "unknown"
+    }
+}
+
+/// Whether `config.json` names a network that gives vectors rather than the next token, by the endings that the
+/// transformers library gives its classes.
+fn gives_vectors(folder: &Path) -> bool {
+    let text = std::fs::read(folder.join("config.json")).unwrap_or_default();
+    let config: serde_json::Value = serde_json::from_slice(&text).unwrap_or_default();
+    let class = config["architectures"][0].as_str().unwrap_or_default();
+    class.ends_with("ForMaskedLM") || (class.ends_with("Model") && !class.ends_with("LMHeadModel"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_of_ones_own_is_of_the_kind_that_its_files_tell() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |file: &str, text: &str| std::fs::write(folder.path().join(file), text).unwrap();
+        let class = |class: &str| write("config.json", &format!("{{\"architectures\": [\"{class}\"]}}"));
+        std::fs::create_dir(folder.path().join("onnx")).unwrap();
+        for (name, kind) in [
+            ("BertModel", EMBEDDING),
+            ("XLMRobertaForMaskedLM", EMBEDDING),
+            ("LlamaForCausalLM", "language"),
+            ("GPT2LMHeadModel", "language"),
+        ] {
+            class(name);
+            assert_eq!(kind_of(folder.path()), kind, "{name}");
+        }
+        write("modules.json", "[]");
+        assert_eq!(kind_of(folder.path()), EMBEDDING, "by the mark");
+        std::fs::remove_file(folder.path().join("modules.json")).unwrap();
+        class("LlamaModel");
+        write("genai_config.json", "{}");
+        assert_eq!(kind_of(folder.path()), "language", "its own runtime's configuration goes first");
     }
 }

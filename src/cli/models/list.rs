@@ -87,11 +87,18 @@ fn state(model: &Model) -> anyhow::Result<State> {
     })
 }
 
-/// What the catalogue knows and is not here.
+/// What the catalogue knows and is not here, and what has begun to arrive from elsewhere.
 fn catalogue(mut table: Table, found: &[Model], paths: &Paths) -> anyhow::Result<Table> {
     let store = Store::new(&paths.pulled());
-    for entry in Catalogue::shipped()?.entries {
-        if found.iter().any(|model| model.name == entry.name) {
+    let catalogue = Catalogue::shipped()?;
+    let is_here = |name: &str| found.iter().any(|model| model.name == name);
+    for name in store.partial().into_iter().filter(|name| !is_here(name) && catalogue.get(name).is_none()) {
+        let bytes = size(store.bytes(&name));
+        let [from, kind, licence, memory, state] = ["pulled", "-", "unknown", "-", "partly pulled"];
+        table = table.row([name.as_str(), from, kind, licence, bytes.as_str(), memory, state]);
+    }
+    for entry in catalogue.entries {
+        if is_here(&entry.name) {
             continue;
         }
         let state = match store.is_partial(&entry.name) {

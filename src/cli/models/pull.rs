@@ -8,10 +8,11 @@ use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::inventory::{EMBEDDING, kind_of};
 use super::size;
 use crate::cli::say::say;
 use crate::config::Paths;
-use crate::hub::{Catalogue, Event, Hub, Pulled, Record, Reference, Store, Wanted, Watch, name_of, pull};
+use crate::hub::{Catalogue, Event, Hub, Record, Reference, Store, Wanted, Watch, name_of, pull};
 use crate::onnx::Manifest;
 
 /// What `--help` says of the environment.
@@ -65,17 +66,18 @@ pub(super) fn run(args: &Args, paths: &Paths) -> anyhow::Result<ExitCode> {
         }
     });
     meter.end();
-    let (record, standing) = match ended {
+    let pulled = match ended {
         None => {
             eprintln!("Interrupted. What has arrived is kept: run the same command again to go on.");
             return Ok(ExitCode::from(INTERRUPTED));
         }
-        Some(Ok(Pulled::Already(record))) => (record, "is here already"),
-        Some(Ok(Pulled::New(record))) => (record, "is here"),
+        Some(Ok(pulled)) => pulled,
         Some(Err(error)) => return Err(error.into()),
     };
-    say(&format!("{} {standing}: {}\n", wanted.name, words(&record)))?;
-    let section = if record.embeds() { "[embeddings]\n  enabled = true" } else { "[local]" };
+    let standing = if pulled.already { "is here already" } else { "is here" };
+    say(&format!("{} {standing}: {}\n", wanted.name, words(&pulled.record)))?;
+    let embeds = pulled.embeds || kind_of(&store.path(&wanted.name)) == EMBEDDING;
+    let section = if embeds { "[embeddings]\n  enabled = true" } else { "[local]" };
     say(&format!("Use it with\n\n  {section}\n  model = \"{}\"\n", wanted.name))?;
     Ok(ExitCode::SUCCESS)
 }

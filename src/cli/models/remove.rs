@@ -7,7 +7,7 @@ use super::inventory::used;
 use super::size;
 use crate::cli::say::say;
 use crate::config::{Config, Paths};
-use crate::hub::{Record, Store, name_of};
+use crate::hub::{Store, name_of};
 use crate::onnx::Manifest;
 
 /// Arguments of `crossover models rm`.
@@ -33,7 +33,7 @@ pub(super) fn run(args: &Args, config: &Config, paths: &Paths) -> anyhow::Result
     }
     for name in &args.names {
         let folder = store.path(name);
-        let bytes = Record::read(&folder).ok().flatten().map_or(0, |record| record.size());
+        let bytes = store.bytes(name);
         let used = used(&folder, config, paths);
         let used = if used.is_empty() { used } else { format!(", used by {used}") };
         if !args.yes && !agreed(&format!("Remove {name} ({}{used})?", size(bytes)))? {

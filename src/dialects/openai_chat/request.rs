@@ -17,7 +17,7 @@ use crate::chat::{ChatRequest, Controls, Dialect, Needs, Original, ResponseForma
 use crate::dialects::doubled;
 use bounds::Field;
 
-/// Longest `prompt_cache_key` or `user`, in bytes; ours.
+/// Longest `prompt_cache_key`, `user` or `safety_identifier`, in bytes; ours.
 const LONGEST_SALT: usize = 1024;
 
 /// Why a body is no chat request, in OpenAI's words.
@@ -127,6 +127,8 @@ struct Fields<'a> {
     user: Field<'a>,
     #[serde(borrow)]
     prompt_cache_key: Field<'a>,
+    #[serde(borrow)]
+    safety_identifier: Field<'a>,
     // Fields that some gateways let a caller steer the upstream with. Here nobody but the configuration may.
     #[serde(borrow)]
     api_base: Field<'a>,
@@ -263,11 +265,18 @@ fn logprobs(fields: &Fields<'_>) -> Result<Option<u32>, RequestError> {
     Ok(None)
 }
 
-/// Who shares cached prefixes within a key: `prompt_cache_key`, else `user`.
+/// Who shares cached prefixes within an API key: whoever names the same `prompt_cache_key`, the same `user` and the same
+/// `safety_identifier`, which is OpenAI's newer name for a user.
 fn cache_salt(fields: &Fields<'_>) -> Result<Option<Arc<str>>, RequestError> {
     let key = fields.prompt_cache_key.short_text("prompt_cache_key", LONGEST_SALT)?;
     let user = fields.user.short_text("user", LONGEST_SALT)?;
-    Ok(key.or(user).map(Arc::from))
+    let person = fields.safety_identifier.short_text("safety_identifier", LONGEST_SALT)?;
+    if key.is_none() && user.is_none() && person.is_none() {
+        return Ok(None);
+    }
+    let [key, user, person] = [key, user, person].map(Option::unwrap_or_default);
+    // Lengths first, so that no names can be taken for others.
+    Ok(Some(format!("{}:{key}{}:{user}{person}", key.len(), user.len()).into()))
 }
 
 fn asks_for_audio(fields: &Fields<'_>) -> Result<bool, RequestError> {
@@ -286,7 +295,7 @@ fn stream_options(fields: &Fields<'_>, stream: bool) -> Result<bool, RequestErro
         let message = "'stream_options' is only allowed when 'stream' is true.";
         return Err(RequestError::value("stream_options", message));
     }
-    let options: Options = serde_json::from_str(raw.get()).map_err(|_| {
+    let options: Options = bounds::object(raw).map_err(|_| {
         RequestError::kind(
             "stream_options",
             "'stream_options' must be an object with a boolean 'include_usage'.",

@@ -118,6 +118,15 @@ fn what_the_rows_do_not_carry_is_not_promised_and_said() {
 }
 
 #[test]
+fn a_threshold_that_no_row_reaches_is_named_and_no_size_of_a_set() {
+    let promise = Promise { of: RiskOf::Local, alpha: 0.05, delta: 0.05 };
+    let trials = [Trial { score: 0.2, worse: false }];
+    let why = text::why_none(&promise, &promise.choose(&[0.9], &trials), trials.len());
+    assert!(why.contains("no row of the calibrate part scores so high") && why.contains("0.900"), "{why}");
+    assert!(!why.contains("golden set"), "{why}");
+}
+
+#[test]
 fn epsilon_forgives_small_differences() {
     let mut rows = drawn(800, 5, |score| 0.4 * (1.0 - score));
     rows.iter_mut().for_each(|row| row.local = (row.local + 9.0) / 10.0);

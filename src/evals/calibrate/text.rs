@@ -24,6 +24,12 @@ pub(super) fn why_none(promise: &Promise, chosen: &Chosen, calibrate: usize) -> 
     let Some(at) = at else {
         return format!("{wanted}: there was no row to test with");
     };
+    if at.n == 0 {
+        return format!(
+            "{wanted}: no row of the calibrate part scores so high as the strictest threshold, {:.3}, so nothing that it would keep was tested",
+            at.threshold
+        );
+    }
     let whose = match of {
         RiskOf::All => "rows",
         RiskOf::Local => "rows kept local",

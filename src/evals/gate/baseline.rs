@@ -222,10 +222,16 @@ impl Baseline {
     /// subjects that were not run this time.
     ///
     /// # Errors
-    /// When the report is of other rows, lacks a subject, or has too many rows that could not be judged.
+    /// When the report is of other rows or has another remote tier, lacks a subject, or has too many rows that could not
+    /// be judged.
     pub fn compare(&self, report: &Report, judged_only: bool) -> Result<Vec<Compared>, GateError> {
         if self.suite_hash != report.hashes.suite {
             return Err(GateError::OtherSuite);
+        }
+        if let (Some(then), Some(now)) = (&self.remote, &report.remote)
+            && *then != now.name
+        {
+            return Err(GateError::OtherRemote { then: then.clone(), now: now.name.clone() });
         }
         let mut compared = vec![];
         for (name, then) in &self.subjects {

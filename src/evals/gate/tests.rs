@@ -1,6 +1,7 @@
 //! Gates over made-up runs.
 
 use super::*;
+use crate::evals::report::RemoteTier;
 use crate::evals::report::tests::report_of;
 
 /// An earlier report, read back from its file.
@@ -109,6 +110,32 @@ fn a_kept_baseline_fails_beyond_its_margin_and_asks_for_proof_when_strict() {
     let many = kept(&flags(600, 600));
     let now = report_of(&flags(588, 600), 600);
     assert_eq!(many.compare(&now, false).unwrap()[0].failing(false).len(), 1);
+}
+
+#[test]
+fn the_same_answers_need_no_proof_without_a_margin_either() {
+    let mut before = kept(&flags(30, 40));
+    before.margin = Some(0.0);
+    let judge = |right: usize| {
+        before.compare(&report_of(&flags(right, 40), 40), false).unwrap()[0].failing(true).len()
+    };
+    assert_eq!((judge(30), judge(29)), (0, 1));
+}
+
+#[test]
+fn another_remote_tier_than_the_baseline_s_is_no_data() {
+    let mut before = kept(&flags(20, 20));
+    before.remote = Some("always-remote".into());
+    let mut now = report_of(&flags(20, 20), 20);
+    assert!(before.compare(&now, false).is_ok(), "this run has none");
+    let tier =
+        |name: &str| Some(RemoteTier { name: name.into(), upper_bound: false, model: None, prices_of: None });
+    now.remote = tier("always-remote");
+    assert!(before.compare(&now, false).is_ok());
+    now.remote = tier("gold-oracle");
+    let error = before.compare(&now, false).unwrap_err();
+    assert!(error.is_no_data(), "{error}");
+    assert!(error.to_string().contains("was `always-remote` in the baseline and is `gold-"), "{error}");
 }
 
 #[test]

@@ -32,7 +32,8 @@ fn record() -> DecisionRecord {
 }
 
 fn answer(by: &str, micros: i64, ms: u64) -> Answered {
-    Answered { by: BackendId::new(by), cost: Some(Micros(micros)), total: Duration::from_millis(ms) }
+    let (cost, time) = (Some(Micros(micros)), Duration::from_millis(ms));
+    Answered { by: BackendId::new(by), cost, total: time, own_cost: cost, own_time: time }
 }
 
 /// A request that went where its score says at a bar of 0.5.
@@ -77,6 +78,22 @@ fn a_move_costs_what_the_other_answer_costs_or_is_estimated_to() {
     assert!((cost.replayed - (3.0 * 10e-6 + 200e-6)).abs() < 1e-12, "{cost:?}");
     rows[0].answered.as_mut().unwrap().cost = None;
     assert_eq!(under(&rows, &threshold(0.8)).cost.unwrap().n, 3, "an unknown cost is not 0");
+}
+
+#[test]
+fn a_fallback_counts_for_its_own_request_and_for_no_other() {
+    let mut rows: Vec<Logged> = [0.9, 0.7, 0.3].map(row).to_vec();
+    // It went to the local model, which failed late.
+    let (own_cost, own_time) = (Some(Micros(400)), Duration::from_millis(1_900));
+    rows[1].answered = Some(Answered { own_cost, own_time, ..answer("remote", 2_000, 9_000) });
+    let told = under(&rows, &threshold(0.8));
+    let (cost, seconds) = (told.cost.unwrap(), told.seconds.unwrap());
+    assert!((cost.logged - 2_210e-6).abs() < 1e-12 && (cost.replayed - 610e-6).abs() < 1e-12, "{cost:?}");
+    assert!((seconds.logged - 9.95 / 3.0).abs() < 1e-9, "{seconds:?}");
+    assert!((seconds.replayed - 2.85 / 3.0).abs() < 1e-9, "{seconds:?}");
+    // Another one that goes out takes as long as the remote's answers usually do.
+    let seconds = under(&rows, &threshold(1.0)).seconds.unwrap();
+    assert!((seconds.replayed - (0.9 + 1.9 + 0.9) / 3.0).abs() < 1e-9, "{seconds:?}");
 }
 
 #[test]

@@ -56,6 +56,21 @@ pub(super) struct Rival<'a> {
     pub(super) note: Option<&'static str>,
 }
 
+/// A ranking by a score, on the rows that have one.
+struct Ranked<'a> {
+    field: Field<'a>,
+    ranking: Ranking,
+    /// Rows that both tiers have and the score has not.
+    without: usize,
+}
+
+impl Ranked<'_> {
+    fn is_like(&self, other: &Self) -> bool {
+        let rows = |of: &Self| -> Vec<usize> { of.field.both.iter().map(|pair| pair.sample).collect() };
+        self.ranking == other.ranking && rows(self) == rows(other)
+    }
+}
+
 pub(super) struct Field<'a> {
     frame: &'a Frame,
     pub(super) both: Vec<Pair<'a>>,
@@ -69,6 +84,10 @@ impl<'a> Field<'a> {
             (Some(local), Some(remote)) => rivals::pairs(local, remote),
             _ => vec![],
         };
+        Self::over(frame, both)
+    }
+
+    fn over(frame: &'a Frame, both: Vec<Pair<'a>>) -> Self {
         let tiers = rivals::tiers(&both);
         let rivals = [
             (LENGTH, rivals::by_length(&both, &frame.lengths)),
@@ -134,19 +153,24 @@ impl<'a> Field<'a> {
         Rival { name: name.to_owned(), mix, note: None }
     }
 
-    /// The ranking by the classifier's scores over the rows that both tiers have; `None` where one has no score.
-    fn ranking_of(&self, run: &SubjectRun) -> Option<Ranking> {
+    /// The ranking by the classifier's scores over the rows that both tiers have and that have one; `None` without any. A
+    /// verdict may have been late, and a row refused.
+    fn ranking_of(&self, run: &SubjectRun) -> Option<Ranked<'a>> {
         let scores: BTreeMap<usize, f64> = run
             .rows
             .iter()
             .filter_map(|row| Some((row.sample, f64::from(row.answer.as_ref()?.local_ok?))))
             .collect();
-        let ranks = self.both.iter().map(|pair| scores.get(&pair.sample).copied());
-        Ranking::by(&ranks.collect::<Option<Vec<f64>>>()?)
+        let scored = self.both.iter().filter_map(|pair| Some((*pair, *scores.get(&pair.sample)?)));
+        let (both, ranks): (Vec<Pair<'a>>, Vec<f64>) = scored.unzip();
+        let ranking = Ranking::by(&ranks).filter(|_| !both.is_empty())?;
+        let without = self.both.len() - both.len();
+        Some(Ranked { field: Self::over(self.frame, both), ranking, without })
     }
 
     fn curve_of(&self, run: &SubjectRun) -> Option<Curve> {
-        Curve::new(&self.ranking_of(run)?, &self.tiers)
+        let ranked = self.ranking_of(run)?;
+        Curve::new(&ranked.ranking, &ranked.field.tiers)
     }
 
     /// The trivial rival that ranks best, and a ranking's lead over it.
@@ -161,18 +185,18 @@ impl<'a> Field<'a> {
 
     /// Every curve to draw: the judged subjects' scores, policies that read the same ones together, then the rivals.
     pub(super) fn curves<'r>(&self, judged: impl Iterator<Item = &'r SubjectRun>) -> Vec<CurveReport> {
-        let mut own: Vec<(String, Ranking)> = vec![];
+        let mut own: Vec<(String, Ranked<'a>)> = vec![];
         for run in judged {
-            let Some(ranking) = self.ranking_of(run).filter(|_| !self.both.is_empty()) else { continue };
-            match own.iter_mut().find(|(_, known)| *known == ranking) {
+            let Some(ranked) = self.ranking_of(run) else { continue };
+            match own.iter_mut().find(|(_, known)| known.is_like(&ranked)) {
                 Some((names, _)) => *names = format!("{names}, {}", run.name),
-                None => own.push((run.name.clone(), ranking)),
+                None => own.push((run.name.clone(), ranked)),
             }
         }
-        let own = own.iter().filter_map(|(name, ranking)| {
-            let curve = Curve::new(ranking, &self.tiers)?;
-            let best_rival = self.best_rival(ranking);
-            Some(CurveReport { best_rival, ..CurveReport::of(name, true, &curve) })
+        let own = own.iter().filter_map(|(name, Ranked { field, ranking, without })| {
+            let curve = Curve::new(ranking, &field.tiers)?;
+            let best_rival = field.best_rival(ranking);
+            Some(CurveReport { best_rival, without: *without, ..CurveReport::of(name, true, &curve) })
         });
         let rivals = self.rivals.iter().filter_map(|(name, _, curve)| Some((name, curve.as_ref()?)));
         own.chain(rivals.map(|(name, curve)| CurveReport::of(name, false, curve))).collect()

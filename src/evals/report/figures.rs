@@ -31,8 +31,10 @@ pub struct CurveReport {
     pub cpt80: Option<f64>,
     /// Mean quality over all spends.
     pub area: f64,
-    /// For a judged ranking: the best of those that cost nothing.
+    /// For a judged ranking: the best of those that cost nothing, on the same rows.
     pub best_rival: Option<BestRival>,
+    /// Rows that have no score and are left out of a judged ranking.
+    pub without: usize,
     /// Straight lines between.
     pub points: Vec<Point>,
 }
@@ -61,6 +63,7 @@ impl CurveReport {
             cpt80: curve.cpt(0.8),
             area: curve.area(),
             best_rival: None,
+            without: 0,
             points: curve.thinned(DRAWN),
         }
     }

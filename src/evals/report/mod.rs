@@ -91,7 +91,7 @@ impl Report {
             latency: latencies(&finished.runs),
             rows: finished.runs.iter().flat_map(|run| rows(frame, run)).collect(),
         };
-        report.findings = words::findings(&report);
+        report.findings = words::findings(&report, header.facts.chosen_on.as_ref());
         report
     }
 

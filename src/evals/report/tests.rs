@@ -6,7 +6,7 @@ use super::*;
 use crate::evals::runner::{Row, tests::suite};
 use crate::evals::scorer::Score;
 use crate::evals::subject::ServedBy;
-use crate::evals::subject::{Price, Transcript};
+use crate::evals::subject::{ChosenOn, Price, Transcript};
 
 fn row(sample: usize, score: Option<f64>, served_by: ServedBy) -> Row {
     let (cost, total) = match served_by {
@@ -143,6 +143,45 @@ fn findings_say_what_the_tests_say() {
 
 fn said(report: &Report) -> String {
     report.findings.iter().map(|finding| finding.text.as_str()).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn a_row_without_a_score_leaves_the_ranking_and_is_said() {
+    let run = |name: &str, part, scores: [f64; 4], by| SubjectRun {
+        name: name.into(),
+        part,
+        rows: scores.iter().enumerate().map(|(at, score)| row(at, Some(*score), by)).collect(),
+    };
+    let mut judged = run("judged", Part::Judged, [1.0, 1.0, 0.0, 0.0], ServedBy::Local);
+    judged.rows[3].answer.as_mut().unwrap().local_ok = None;
+    let runs = vec![
+        run("always-local", Part::LocalTier, [1.0, 1.0, 0.0, 0.0], ServedBy::Local),
+        run("gold-oracle", Part::RemoteTier, [1.0; 4], ServedBy::Remote),
+        judged,
+    ];
+    let report = Report::new(&suite(4), &Finished { runs, done: 4, of: 4, ..Finished::default() }, &header());
+    let curve = report.curves.iter().find(|curve| curve.judged).unwrap();
+    // Row 2 of the three that have a score gains all and goes out first: 0 to 1 over a third, then 1.
+    assert!((curve.apgr.unwrap() - 5.0 / 6.0).abs() < 1e-12, "{curve:?}");
+    assert_eq!((subject(&report, "judged").apgr, curve.without), (curve.apgr, 1));
+    assert_eq!(curve.best_rival.as_ref().map(|rival| rival.name.as_str()), Some("length-rule"));
+    assert!(said(&report).contains("1 row(s) have no score of judged and are left out"), "{}", said(&report));
+    assert!(!said(&contest()).contains("no score"));
+}
+
+#[test]
+fn a_set_that_chose_the_threshold_is_said_to_be_no_proof() {
+    let report = |set: &str| {
+        let mut header = header();
+        header.facts.chosen_on = Some(ChosenOn { suite: set.into(), rows: 3, of: 4 });
+        let rows = vec![row(0, Some(1.0), ServedBy::Local)];
+        let runs = vec![SubjectRun { name: "judged".into(), part: Part::Judged, rows }];
+        Report::new(&suite(1), &Finished { runs, done: 1, of: 1, ..Finished::default() }, &header)
+    };
+    let own = report("abc");
+    assert!(own.findings[0].text.starts_with("3 of the 4 rows"), "{}", said(&own));
+    assert!(own.to_string().contains("no proof of how they do on other requests"), "{own}");
+    assert!(!said(&report("another")).contains("no proof"));
 }
 
 #[test]

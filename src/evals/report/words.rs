@@ -3,6 +3,7 @@
 use super::figures::CurveReport;
 use super::form::{Kind, Report};
 use super::versus::Versus;
+use crate::evals::subject::ChosenOn;
 
 /// Below it a difference is called clear.
 const CLEAR: f64 = 0.05;
@@ -28,9 +29,12 @@ pub struct Finding {
     pub text: String,
 }
 
-/// First what rankings are worth, then every judged subject against tiers and rivals.
-pub(super) fn findings(report: &Report) -> Vec<Finding> {
-    let mut said: Vec<Finding> = report.curves.iter().filter_map(ranking).collect();
+/// First what the rows are worth as proof, then what rankings are worth, then every judged subject against tiers and rivals.
+pub(super) fn findings(report: &Report, chosen_on: Option<&ChosenOn>) -> Vec<Finding> {
+    let in_sample = chosen_on.and_then(|chosen_on| in_sample(report, chosen_on));
+    let mut said: Vec<Finding> = in_sample.into_iter().collect();
+    said.extend(report.curves.iter().filter_map(ranking));
+    said.extend(report.curves.iter().filter_map(without_score));
     for subject in report.subjects.iter().filter(|subject| subject.kind == Kind::Judged) {
         let versus: Vec<&Versus> = report.versus.iter().filter(|it| it.subject == subject.name).collect();
         said.extend(versus.iter().filter_map(|versus| non_inferior(versus)));
@@ -40,6 +44,25 @@ pub(super) fn findings(report: &Report) -> Vec<Finding> {
         said.extend(versus.iter().filter(tier).filter_map(|versus| tasks(versus)));
     }
     said
+}
+
+/// Whether the score that steers comes of these very rows: then it does better on them than on others.
+fn in_sample(report: &Report, ChosenOn { suite, rows, of }: &ChosenOn) -> Option<Finding> {
+    let text = format!(
+        "{rows} of the {of} rows that the calibration in force was made of, this very set, fitted the score or chose its \
+         threshold: what is said here of policies and of the score is no proof of how they do on other requests. The \
+         report of `crossover calibrate` is of the rows that chose nothing."
+    );
+    (*suite == report.hashes.suite).then_some(Finding { tone: Tone::Open, text })
+}
+
+/// How many rows a ranking is not of.
+fn without_score(curve: &CurveReport) -> Option<Finding> {
+    let text = format!(
+        "{} row(s) have no score of {} and are left out of its ranking: their verdict was late, or they were refused.",
+        curve.without, curve.name
+    );
+    (curve.without > 0).then_some(Finding { tone: Tone::Open, text })
 }
 
 /// Whether the score ranks rows better than what costs nothing.

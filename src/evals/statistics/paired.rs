@@ -160,9 +160,11 @@ impl NonInferiority {
     }
 
     /// Shown: all of the interval lies above `-margin` (the confidence-interval form of the test; a two-sided 95 %
-    /// interval tests one-sidedly at 2.5 %).
+    /// interval tests one-sidedly at 2.5 %). Rows that are all alike are so under a margin of 0 too.
     pub fn shown(&self) -> bool {
-        self.difference.lo > -self.margin
+        let Estimate { lo, hi, .. } = self.difference;
+        let alike = lo == 0.0 && hi == 0.0 && self.margin >= 0.0;
+        lo > -self.margin || alike
     }
 
     /// Clearly worse: all of the interval lies below 0, or the observed difference is beyond the margin.

@@ -44,6 +44,16 @@ fn the_bootstrap_is_near_the_normal_interval_and_repeatable() {
 }
 
 #[test]
+fn the_interval_of_mean_scores_stays_among_the_scores() {
+    let mut values = vec![1.0; NORMAL_FROM];
+    values[0] = 0.5;
+    assert!(any_mean(&values).unwrap().hi > 1.0, "of any values it may reach further");
+    assert_eq!(mean_estimate(&values).unwrap().hi, 1.0);
+    values.iter_mut().for_each(|value| *value = 1.0 - *value);
+    assert_eq!(mean_estimate(&values).unwrap().lo, 0.0);
+}
+
+#[test]
 fn a_paired_difference_is_narrower_than_two_means() {
     let a: Vec<f64> = (0..80).map(|row| f64::from(u8::from(row % 2 == 0))).collect();
     let mut b = a.clone();

@@ -78,7 +78,7 @@ impl Endpoint {
             }
         }
         if !status.is_success() {
-            return Err(SubjectError::Refused(refusal(status.as_u16(), &raw)));
+            return Err(refusal(status.as_u16(), &raw));
         }
         serde_json::from_slice(&raw).map_err(|_| SubjectError::Broken("the body is not JSON".to_owned()))
     }
@@ -118,13 +118,9 @@ pub(super) fn unreachable_by(error: &reqwest::Error) -> SubjectError {
     SubjectError::Unreachable(what.to_owned())
 }
 
-/// Status and stable code of a refusal; its message may repeat the prompt and stays out.
-pub(super) fn refusal(status: u16, body: &[u8]) -> String {
+/// A refusal's status, code and parameter; its message may repeat the prompt and stays out.
+pub(super) fn refusal(status: u16, body: &[u8]) -> SubjectError {
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
-    let plain =
-        |code: &&str| code.len() <= 64 && code.bytes().all(|it| it.is_ascii_lowercase() || it == b'_');
-    match body["error"]["code"].as_str().filter(plain) {
-        Some(code) => format!("{status} {code}"),
-        None => status.to_string(),
-    }
+    let error = &body["error"];
+    SubjectError::refused(&status.to_string(), error["code"].as_str(), error["param"].as_str())
 }

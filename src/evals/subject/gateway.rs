@@ -7,6 +7,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 
+use super::wording::{Manner, Wording};
 use super::{ALWAYS_LOCAL, ALWAYS_REMOTE, DecisionFacts, Price, Subject, SubjectError, Transcript};
 use crate::chat::Control;
 use crate::evals::dataset::Sample;
@@ -24,19 +25,24 @@ pub struct Question<'a> {
     pub control: Control,
     /// Most tokens that the answer may take.
     pub max_tokens: u32,
+    /// How it is put.
+    pub wording: Wording,
 }
 
 impl Question<'_> {
-    /// The body of the chat completion that asks it: greedy, streamed, with usage.
+    /// The body of the chat completion that asks it: greedy where that is asked, streamed, with usage.
     pub fn body(&self) -> Vec<u8> {
         let mut body = json!({
             "model": self.model,
             "messages": self.messages,
-            "temperature": 0,
-            "max_tokens": self.max_tokens,
             "stream": true,
             "stream_options": {"include_usage": true},
         });
+        let bound = if self.wording.newer { "max_completion_tokens" } else { "max_tokens" };
+        body[bound] = json!(self.max_tokens);
+        if self.wording.greedy {
+            body["temperature"] = json!(0);
+        }
         if !self.tools.is_empty() {
             body["tools"] = json!(self.tools);
         }
@@ -57,6 +63,19 @@ pub struct GatewayFacts {
     pub local_model: Option<String>,
     /// The remote model's prices.
     pub price: Option<Price>,
+    /// The rows that the calibration in force was made of.
+    pub chosen_on: Option<ChosenOn>,
+}
+
+/// The golden set that a steering score and its threshold come of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChosenOn {
+    /// SHA-256 of its rows.
+    pub suite: String,
+    /// Rows that fitted the score or chose the threshold.
+    pub rows: usize,
+    /// The same, with those that only measured what came of it.
+    pub of: usize,
 }
 
 /// A gateway in this process. Everything it is asked here is recorded with the origin `eval`.
@@ -79,33 +98,38 @@ pub struct GatewaySubject {
     model: String,
     control: Control,
     max_tokens: u32,
+    manner: Manner,
 }
 
 impl GatewaySubject {
     /// The policy `name`.
     pub fn policy(gateway: Arc<dyn Gateway>, name: &str, max_tokens: u32) -> Self {
-        Self { gateway, name: name.to_owned(), model: name.to_owned(), control: Control::Auto, max_tokens }
+        Self::new(gateway, [name, name], Control::Auto, max_tokens)
     }
 
     /// The local tier alone.
     pub fn always_local(gateway: Arc<dyn Gateway>, max_tokens: u32) -> Self {
-        let (name, model) = (ALWAYS_LOCAL.to_owned(), "local".to_owned());
-        Self { gateway, name, model, control: Control::OnlyLocal, max_tokens }
+        Self::new(gateway, [ALWAYS_LOCAL, "local"], Control::OnlyLocal, max_tokens)
     }
 
     /// The remote tier alone, really asked: this costs money.
     pub fn always_remote(gateway: Arc<dyn Gateway>, max_tokens: u32) -> Self {
-        let (name, model) = (ALWAYS_REMOTE.to_owned(), "remote".to_owned());
-        Self { gateway, name, model, control: Control::OnlyRemote, max_tokens }
+        Self::new(gateway, [ALWAYS_REMOTE, "remote"], Control::OnlyRemote, max_tokens)
     }
 
-    fn question<'a>(&'a self, sample: &'a Sample) -> Question<'a> {
+    fn new(gateway: Arc<dyn Gateway>, names: [&str; 2], control: Control, max_tokens: u32) -> Self {
+        let [name, model] = names.map(str::to_owned);
+        Self { gateway, name, model, control, max_tokens, manner: Manner::default() }
+    }
+
+    fn question<'a>(&'a self, sample: &'a Sample, wording: Wording) -> Question<'a> {
         Question {
             messages: &sample.messages,
             tools: &sample.tools,
             model: &self.model,
             control: self.control,
             max_tokens: self.max_tokens,
+            wording,
         }
     }
 }
@@ -116,13 +140,14 @@ impl Subject for GatewaySubject {
     }
 
     fn ask<'a>(&'a self, sample: &'a Sample) -> BoxFuture<'a, Result<Transcript, SubjectError>> {
-        self.gateway.ask(self.question(sample))
+        Box::pin(self.manner.ask(move |wording| self.gateway.ask(self.question(sample, wording))))
     }
 
     fn decide<'a>(
         &'a self,
         sample: &'a Sample,
     ) -> Option<BoxFuture<'a, Result<DecisionFacts, SubjectError>>> {
-        (self.control == Control::Auto).then(|| self.gateway.decide(self.question(sample)))
+        (self.control == Control::Auto)
+            .then(|| self.gateway.decide(self.question(sample, Wording::default())))
     }
 }

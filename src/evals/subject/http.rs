@@ -1,6 +1,6 @@
 //! A running gateway, or anything that speaks OpenAI's chat completions, asked over HTTP as a client would.
 //! Streams, so that the time to the first content is measured; a stream that breaks off is no answer.
-//! Never retries: a failed row is reported as unscored.
+//! Never retries what failed, which is reported as unscored: it only asks again without a parameter that is refused.
 
 use std::time::{Duration, Instant};
 
@@ -10,6 +10,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde_json::Value;
 
 use super::endpoint::{LONGEST_REPLY, refusal, unreachable_by};
+use super::wording::{Manner, Wording};
 use super::{
     ALWAYS_LOCAL, ALWAYS_REMOTE, Endpoint, Price, Question, ServedBy, Subject, SubjectError, ToolCallFold,
     Transcript,
@@ -26,6 +27,7 @@ pub struct Http {
     max_tokens: u32,
     price: Option<Price>,
     stands_for: ServedBy,
+    manner: Manner,
 }
 
 impl Http {
@@ -40,6 +42,7 @@ impl Http {
             max_tokens,
             price: None,
             stands_for: ServedBy::None,
+            manner: Manner::default(),
         }
     }
 
@@ -65,13 +68,20 @@ impl Http {
         Self { stands_for: tier, ..self }
     }
 
-    async fn asked(&self, sample: &Sample) -> Result<Transcript, SubjectError> {
+    /// Whether either tier may answer, as behind a gateway's policies.
+    #[must_use]
+    pub fn of_both_tiers(self, mixed: bool) -> Self {
+        Self { manner: Manner::new(mixed), ..self }
+    }
+
+    async fn asked(&self, sample: &Sample, wording: Wording) -> Result<Transcript, SubjectError> {
         let question = Question {
             messages: &sample.messages,
             tools: &sample.tools,
             model: &self.model,
             control: self.control,
             max_tokens: self.max_tokens,
+            wording,
         };
         let mut headers = self.endpoint.headers();
         let route = match self.control {
@@ -99,7 +109,7 @@ impl Http {
             )?;
         }
         if !status.is_success() {
-            return Err(SubjectError::Refused(refusal(status.as_u16(), &reading.raw)));
+            return Err(refusal(status.as_u16(), &reading.raw));
         }
         reading.end(streamed)?;
         if answer.served_by == ServedBy::None {
@@ -126,7 +136,7 @@ impl Subject for Http {
     }
 
     fn ask<'a>(&'a self, sample: &'a Sample) -> BoxFuture<'a, Result<Transcript, SubjectError>> {
-        self.asked(sample).boxed()
+        self.manner.ask(move |wording| self.asked(sample, wording).boxed()).boxed()
     }
 }
 
@@ -252,13 +262,14 @@ pub(super) fn usage(frame: &Value) -> Option<Usage> {
     let usage = frame["usage"].as_object()?;
     let count = |of: &Value| of.as_u64().unwrap_or_default();
     let part = |group: &str, key: &str| usage.get(group).map_or(0, |group| count(&group[key]));
-    Some(Usage {
+    let told = Usage {
         prompt: count(usage.get("prompt_tokens")?),
         cached_prompt: part("prompt_tokens_details", "cached_tokens"),
         completion: usage.get("completion_tokens").map_or(0, count),
         reasoning: part("completion_tokens_details", "reasoning_tokens"),
         estimated: false,
-    })
+    };
+    Some(told.with_total(usage.get("total_tokens").map_or(0, count)))
 }
 
 #[cfg(test)]

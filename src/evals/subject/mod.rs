@@ -8,6 +8,7 @@ mod http;
 mod oracle;
 mod recorded;
 mod tool_calls;
+mod wording;
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,11 +21,12 @@ use super::dataset::Sample;
 use crate::chat::{Confidence, Micros, Usage};
 
 pub use endpoint::Endpoint;
-pub use gateway::{Gateway, GatewayFacts, GatewaySubject, Question};
+pub use gateway::{ChosenOn, Gateway, GatewayFacts, GatewaySubject, Question};
 pub use http::Http;
 pub use oracle::GoldOracle;
 pub use recorded::{Recorded, RecordedError, RecordedLine};
 pub use tool_calls::{ToolCall, ToolCallFold};
+pub use wording::{Parameter, Wording};
 
 /// The name of the local tier alone, in reports and recordings.
 pub const ALWAYS_LOCAL: &str = "always-local";
@@ -118,6 +120,9 @@ pub enum SubjectError {
     /// It refused.
     #[error("refused: {0}")]
     Refused(String),
+    /// It refused a parameter that not every model takes.
+    #[error("refused: {1}")]
+    Unsupported(Parameter, String),
     /// What came back is no whole answer.
     #[error("broken answer: {0}")]
     Broken(String),
@@ -130,11 +135,26 @@ pub enum SubjectError {
 }
 
 impl SubjectError {
+    /// A refusal of this status or kind, with the code and the parameter that it names, where they are plain words.
+    pub fn refused(what: &str, code: Option<&str>, param: Option<&str>) -> Self {
+        let plain = |name: &&str| {
+            (1..=64).contains(&name.len()) && name.bytes().all(|it| it.is_ascii_lowercase() || it == b'_')
+        };
+        let (code, param) = (code.filter(plain), param.filter(plain));
+        let mut words = what.to_owned();
+        words.extend(code.map(|code| format!(" {code}")));
+        words.extend(param.map(|param| format!(" ({param})")));
+        match Parameter::refused(code, param) {
+            Some(parameter) => Self::Unsupported(parameter, words),
+            None => Self::Refused(words),
+        }
+    }
+
     /// A name out of a closed set.
     pub fn label(&self) -> &'static str {
         match self {
             Self::Unreachable(_) => "unreachable",
-            Self::Refused(_) => "refused",
+            Self::Refused(_) | Self::Unsupported(..) => "refused",
             Self::Broken(_) => "broken",
             Self::Missing => "missing",
             Self::NoGold => "no_gold",

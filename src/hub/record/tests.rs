@@ -87,6 +87,32 @@ fn what_was_hashed_and_not_touched_is_not_read_again() {
 }
 
 #[test]
+fn what_was_found_altered_is_not_trusted_for_what_is_remembered() {
+    let folder = folder();
+    std::fs::write(folder.path().join("onnx/model.onnx"), b"abd").unwrap();
+    // As if the content had changed on the disk itself, behind the marks.
+    let mut stamps = Stamps::default();
+    stamps.add(folder.path(), "onnx/model.onnx", ABC);
+    stamps.write(folder.path());
+    Record::check(folder.path()).unwrap();
+    let record = Record::read(folder.path()).unwrap().unwrap();
+    assert_eq!(record.verify(folder.path())[0].1, Standing::Altered);
+    assert!(Record::check(folder.path()).is_err());
+}
+
+#[test]
+fn what_was_not_hashed_now_stays_remembered() {
+    let folder = folder();
+    std::fs::write(folder.path().join("other"), b"abc").unwrap();
+    let mut stamps = Stamps::default();
+    stamps.add(folder.path(), "other", ABC);
+    stamps.write(folder.path());
+    Record::check(folder.path()).unwrap();
+    let stamps = Stamps::read(folder.path());
+    assert!(["other", "onnx/model.onnx"].iter().all(|file| stamps.holds(folder.path(), file, ABC)));
+}
+
+#[test]
 fn f11_a_record_that_points_outside_is_refused() {
     let folder = folder();
     record("../abc").write(folder.path()).unwrap();

@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::sync::Mutex;
 
+use serde_json::json;
+
 use super::*;
 use crate::chat::{BoundaryBackendId, Micros};
 use crate::config::LocalConfig;
 use crate::dialects::openai_chat::upstream::{parse_frame, parse_whole};
 use crate::ledger::Prices;
 use crate::metrics::Metrics;
-use crate::routing::{NonEmpty, Plan, PolicyVersion, Verdict};
+use crate::routing::{DecisionRecord, NonEmpty, Plan, PolicyVersion, Verdict};
 
 /// The gateway's house in small: a ledger whose machine costs $3.60 an hour, and gpt-4o-mini as remote.
 fn ledger() -> Arc<Ledger> {
@@ -147,6 +149,38 @@ fn f15_a_client_that_leaves_before_the_first_token_pays_for_the_prompt() {
 }
 
 #[test]
+fn f15_an_answer_that_was_given_up_unseen_counts_as_long_as_foretold() {
+    let record = |most: Option<u32>| -> Box<DecisionRecord> {
+        serde_json::from_value(json!({
+            "form": 1, "prompt_tokens": 100, "max_tokens": most, "needs": {}, "several": false, "code": false,
+            "pii": "absent", "language": "en", "needs_fresh_knowledge": false, "session": false,
+            "control": "auto", "seats": [], "targets": [],
+        }))
+        .unwrap()
+    };
+    let ledger = ledger();
+    let given_up = |backend: &str, foretold: Option<u32>, most: Option<u32>, seen: &str| {
+        let verdict = Some(Verdict { expected_output_tokens: foretold, ..Verdict::default() });
+        let mut recorder = Recorder::open(Arc::clone(&ledger), RequestId::fresh(), Origin::Live);
+        recorder.decided(&Decision { verdict, record: record(most), ..decision(backend) });
+        recorder.call(&id(backend), "gpt-4o-mini");
+        if !seen.is_empty() {
+            recorder.chunk(&text(seen));
+        }
+        recorder.failed(Kind::FirstTokenTimeout);
+        recorder.finish(End::Failed(Kind::FirstTokenTimeout));
+        let usage = only(&ledger).attempts[0].usage.unwrap();
+        assert!(usage.estimated && usage.prompt == 100, "{usage:?}");
+        usage.completion
+    };
+    assert_eq!(given_up("remote", Some(60), None, ""), 60);
+    assert_eq!(given_up("remote", Some(60), Some(40), ""), 40, "no more than the request allows");
+    assert_eq!(given_up("remote", None, Some(40), ""), 0, "nobody foretold any");
+    assert_eq!(given_up("remote", Some(60), None, "12345678"), 2, "what was seen counts");
+    assert_eq!(given_up("local", Some(60), None, ""), 0, "machine time is measured");
+}
+
+#[test]
 fn g2_every_billed_attempt_is_in_the_cost_and_the_request_is_counted_once() {
     let ledger = ledger();
     let mut recorder = open(&ledger, "remote");
@@ -252,6 +286,33 @@ fn a_remote_answer_saves_nothing_and_a_failed_local_one_before_it_costs() {
     recorder.finish(End::Completed);
     assert!(only(&ledger).cost.unwrap() > Micros(150));
     assert!(ledger.metrics().saved_usd.get() < 0.0, "routing cost money, and the metric says so");
+}
+
+#[test]
+fn g2_a_local_answer_that_breaks_off_costs_its_time_and_saves_nothing() {
+    let ledger = ledger();
+    let mut recorder = open(&ledger, "local");
+    recorder.call(&id("local"), "starter");
+    recorder.committed();
+    recorder.chunk(&text("Paris"));
+    recorder.failed(Kind::Down);
+    recorder.status(200);
+    recorder.finish(End::Failed(Kind::Down));
+    let outcome = only(&ledger);
+    assert!(outcome.cost.unwrap() >= Micros(1), "the engine went down under an answer: its time is spent");
+    assert_eq!(outcome.cost_if_remote, None);
+    assert_eq!(ledger.metrics().saved_usd.get(), 0.0);
+}
+
+#[test]
+fn g7_the_local_prefix_cache_makes_no_remote_answer_cheaper() {
+    let ledger = ledger();
+    let cached = Usage { cached_prompt: 900_000, ..usage(1_000_000, 0) };
+    let local = answered(&ledger, "local", "starter", cached);
+    assert_eq!(local.cost_if_remote.unwrap().cost, Micros(150_000), "the remote has not cached it");
+    let remote = answered(&ledger, "remote", "gpt-4o-mini", cached);
+    assert_eq!(remote.cost_if_remote.unwrap().cost, remote.cost.unwrap());
+    assert!(remote.cost.unwrap() < Micros(150_000));
 }
 
 #[test]

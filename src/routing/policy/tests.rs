@@ -124,6 +124,19 @@ fn shipped_policies_pass_their_tests() {
 }
 
 #[test]
+fn tools_stay_with_a_small_model_that_calls_them() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies");
+    let policies = Policy::load_folder(&folder).unwrap();
+    let balanced = policies.iter().find(|policy| policy.name() == "balanced").unwrap();
+    let scene = Scene { threshold: Some(0.8), ..scene().score(0.93).signals(|s| s.needs.tools = true) };
+    assert_eq!(scene.told(balanced), ("remote".into(), Reason::Capability, "good enough".into()));
+    let local = seat(LOCAL, true, Presence::Ready, 1_000, ALL);
+    let able = View { seats: vec![local, seat(REMOTE, false, Presence::Ready, 100_000, ALL)] };
+    let told = scene.view(able).told(balanced);
+    assert_eq!(told, ("local remote".into(), Reason::GoodEnough, "good enough".into()));
+}
+
+#[test]
 fn every_condition_reads_its_signal() {
     let with = |change: fn(&mut Signals)| scene().signals(change);
     let no = scene();

@@ -165,7 +165,7 @@ async fn a_calibration_that_no_longer_fits_only_shadows() {
 }
 
 #[tokio::test]
-async fn drift_is_measured_on_decisions_under_a_valid_calibration_alone() {
+async fn drift_is_measured_on_watched_decisions_under_a_valid_calibration_alone() {
     let mut calibration = calibration::tests::sample();
     calibration.score_histogram = vec![0; 20];
     calibration.score_histogram[18] = 1_000;
@@ -174,6 +174,10 @@ async fn drift_is_measured_on_decisions_under_a_valid_calibration_alone() {
     let router = router(Some(Box::new(Headed)), LONG).with_standing(standing);
     for _ in 0..600 {
         router.decide(ask(&request, "balanced", &view)).await;
+    }
+    assert!(!shown(&router).contains("crossover_classifier_score_psi"), "nobody's requests");
+    for _ in 0..600 {
+        router.watch(&router.decide(ask(&request, "balanced", &view)).await);
     }
     let shown = shown(&router);
     let line = shown.lines().find(|line| line.starts_with("crossover_classifier_score_psi")).unwrap();

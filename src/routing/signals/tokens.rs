@@ -144,7 +144,7 @@ mod tests {
         }
     }
 
-    /// The shipped tokenizers have 4,096 entries each; larger vocabularies count fewer tokens.
+    /// The shipped tokenizers have 29,696 entries (starter) and 4,096 (classifier); larger vocabularies count fewer tokens.
     #[test]
     fn never_lies_below_the_shipped_tokenizers_for_ordinary_text() {
         let samples = [

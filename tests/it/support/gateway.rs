@@ -128,6 +128,11 @@ impl Gateway {
         }
     }
 
+    /// The public routes, to be asked without a socket that takes what nobody reads.
+    pub(crate) fn routes(&self) -> axum::Router {
+        api::public(Arc::clone(&self.front))
+    }
+
     /// Where a path of the API is.
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)

@@ -63,6 +63,9 @@ pub(crate) struct Served {
     pub(crate) refusal: Option<(u16, &'static str)>,
     /// The list of files tells neither sizes nor digests.
     pub(crate) bare: bool,
+    pub(crate) licence: &'static str,
+    /// The task, where the hub calls it by one.
+    pub(crate) task: Option<&'static str>,
 }
 
 /// One request as it came.
@@ -78,6 +81,7 @@ pub(crate) struct Asked {
 /// A running hub with its content server; both stop when dropped.
 pub(crate) struct ModelHub {
     address: SocketAddr,
+    content: SocketAddr,
     served: Arc<Mutex<Served>>,
     asked: Arc<Mutex<Vec<Asked>>>,
     servers: [JoinHandle<()>; 2],
@@ -131,7 +135,8 @@ impl Served {
             Held::large("onnx/model_q4.onnx", weights(len)),
             Held::small("tokenizer.json", "{}"),
         ];
-        Self { commit: COMMIT.to_owned(), files, faults: VecDeque::new(), refusal: None, bare: false }
+        let (commit, licence) = (COMMIT.to_owned(), "apache-2.0");
+        Self { commit, files, faults: VecDeque::new(), refusal: None, bare: false, licence, task: None }
     }
 
     pub(crate) fn with(mut self, faults: &[Fault]) -> Self {
@@ -157,7 +162,14 @@ impl Served {
             }),
         };
         let siblings: Vec<Value> = self.files.iter().map(sibling).collect();
-        json!({ "id": REPOSITORY, "sha": self.commit, "siblings": siblings, "tags": ["onnx", "license:apache-2.0"] })
+        let tags = ["onnx".to_owned(), format!("license:{}", self.licence)];
+        json!({
+            "id": REPOSITORY,
+            "sha": self.commit,
+            "siblings": siblings,
+            "tags": tags,
+            "pipeline_tag": self.task,
+        })
     }
 }
 
@@ -170,12 +182,17 @@ impl ModelHub {
         let desk = |content| Desk { content, served: Arc::clone(&served), asked: Arc::clone(&asked) };
         let servers =
             [tokio::spawn(serve(hub, desk(Some(content_address)))), tokio::spawn(serve(content, desk(None)))];
-        Self { address, served, asked, servers }
+        Self { address, content: content_address, served, asked, servers }
     }
 
     /// The value of `HF_ENDPOINT`.
     pub(crate) fn endpoint(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// The content server's address.
+    pub(crate) fn content(&self) -> String {
+        format!("http://{}", self.content)
     }
 
     /// Every request so far.

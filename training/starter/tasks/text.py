@@ -208,3 +208,15 @@ def style_name(style, name):
 
 def trained(wordings):
     return wordings[: -W.HELD_OUT_WORDINGS]
+
+
+def fragments(texts, count, rng):
+    """A few words that stand together in one of `texts`, as a label may be worded: no little word at either end."""
+    found = {}
+    for _ in range(5 * count):
+        words, length = rng.choice(texts).split(), rng.choice([1, 2, 2, 2, 3, 3, 4, 5, 7])
+        start = rng.randrange(max(1, len(words) - length + 1))
+        part = words[start: start + length]
+        if part and all(len(word) > 3 and word.isalpha() for word in (part[0], part[-1])):
+            found[" ".join(part)] = None
+    return list(found)[:count]

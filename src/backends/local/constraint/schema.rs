@@ -3,9 +3,10 @@
 
 use std::sync::Arc;
 
+use jsonschema::Draft;
 use llguidance::JsonCompileOptions;
 use llguidance::api::TopLevelGrammar;
-use serde_json::{Value, json};
+use serde_json::{Map, Number, Value, json};
 
 use super::ConstraintError;
 
@@ -19,19 +20,34 @@ const SPACE: &str = r"[\x20\t]|\r?\n[\x20\t]{0,32}";
 const REFERENCES: [&str; 3] = ["$ref", "$dynamicRef", "$recursiveRef"];
 /// Keywords whose value is data, in which nothing is a keyword.
 const DATA: [&str; 4] = ["const", "default", "enum", "examples"];
+/// Keywords whose value holds schemas by name: no name is a keyword.
+const NAMED: [&str; 6] =
+    ["properties", "patternProperties", "$defs", "definitions", "dependentSchemas", "dependencies"];
+/// Whole numbers below this have neighbours that floating point can tell from them.
+const WHOLE: u64 = 1 << 53;
 
 /// The grammar of JSON that `schema` accepts. Unless `strict`, what cannot be enforced is left out: unknown keywords
-/// and formats, and that only one option of a `oneOf` fits.
+/// and formats, that only one option of a `oneOf` fits, and numbers that come out as others.
 pub(in super::super) fn json_schema(schema: &Value, strict: bool) -> Result<Arc<str>, ConstraintError> {
     if is_too_large(schema) {
         return Err(ConstraintError::Unsupported("it is larger than 128 KiB"));
     }
-    if let Err(error) = jsonschema::meta::validate(schema) {
+    // A draft that nobody knows is nowhere to be asked: by the rules of the newest then.
+    let checked = match Draft::default().detect(schema) {
+        Draft::Unknown => jsonschema::draft202012::meta::validate(schema),
+        _ => jsonschema::meta::validate(schema),
+    };
+    if let Err(error) = checked {
         return Err(ConstraintError::Invalid { at: place(error.instance_path().as_str()) });
     }
     no_reference_outwards(schema, &mut String::new())?;
+    if strict && changed(schema, drop_inexact) != *schema {
+        return Err(ConstraintError::Unsupported(INEXACT));
+    }
     Ok(grammar(schema, strict))
 }
+
+const INEXACT: &str = "it has a whole number beyond 2^53, which cannot be enforced exactly";
 
 /// Whether a schema is larger than any that is compiled.
 pub(in super::super) fn is_too_large(schema: &Value) -> bool {
@@ -43,9 +59,87 @@ pub(super) fn any_object() -> Arc<str> {
     grammar(&json!({ "type": "object" }), true)
 }
 
-/// Any JSON.
-pub(super) fn any_json() -> Arc<str> {
-    grammar(&json!({}), true)
+/// All of a schema but its patterns, which may be written in ways that no grammar follows.
+pub(in super::super) fn without_patterns(schema: &Value) -> Value {
+    changed(schema, |schema| {
+        without(schema, &|fields| {
+            let named = fields.contains_key("patternProperties");
+            // What is said of all other fields means nothing without them.
+            let goes = |key: &str| match key {
+                "pattern" => true,
+                "patternProperties" | "additionalProperties" => named,
+                _ => false,
+            };
+            fields.retain(|key, _| !goes(key));
+        });
+    })
+}
+
+/// What is left of a schema of which nothing else can be enforced: an object, or any JSON.
+pub(super) fn outline(schema: &Value) -> Value {
+    if schema["type"] == "object" { json!({ "type": "object" }) } else { json!({}) }
+}
+
+/// Takes out of a schema the keywords with numbers that a grammar would take for others.
+pub(in super::super) fn drop_inexact(schema: &mut Value) {
+    without(schema, &|fields| fields.retain(|key, value| is_exact(key, value)));
+}
+
+/// A schema, changed.
+fn changed(schema: &Value, change: impl Fn(&mut Value)) -> Value {
+    let mut schema = schema.clone();
+    change(&mut schema);
+    schema
+}
+
+/// Takes keywords out of a schema and of all that are in it.
+fn without(schema: &mut Value, take: &dyn Fn(&mut Map<String, Value>)) {
+    match schema {
+        Value::Object(fields) => {
+            take(fields);
+            for (key, value) in fields.iter_mut().filter(|(key, _)| !DATA.contains(&key.as_str())) {
+                match value {
+                    Value::Object(named) if NAMED.contains(&key.as_str()) => {
+                        named.values_mut().for_each(|schema| without(schema, take));
+                    }
+                    schema => without(schema, take),
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| without(item, take)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// Whether a keyword's numbers are to a grammar what they are to the schema.
+fn is_exact(key: &str, value: &Value) -> bool {
+    match key {
+        "const" | "enum" => are_exact(value),
+        "minimum" | "maximum" | "multipleOf" => value.as_number().is_none_or(passes),
+        // One is added or taken away.
+        "exclusiveMinimum" | "exclusiveMaximum" => value.as_number().is_none_or(|bound| {
+            bound.as_i64().map_or_else(|| passes(bound), |whole| whole.unsigned_abs() < WHOLE)
+        }),
+        _ => true,
+    }
+}
+
+/// The same of all numbers in data.
+fn are_exact(data: &Value) -> bool {
+    match data {
+        Value::Number(number) => passes(number),
+        Value::Array(items) => items.iter().all(are_exact),
+        Value::Object(fields) => fields.values().all(are_exact),
+        Value::Null | Value::Bool(_) | Value::String(_) => true,
+    }
+}
+
+/// Whether a number comes through floating point as what it is, and then fits 64 bits.
+fn passes(number: &Number) -> bool {
+    match number.as_i64() {
+        Some(whole) => whole > i64::MIN && whole as f64 as i64 == whole,
+        None => number.as_f64().is_some_and(|number| number.abs() < i64::MAX as f64),
+    }
 }
 
 fn grammar(schema: &Value, strict: bool) -> Arc<str> {
@@ -53,9 +147,9 @@ fn grammar(schema: &Value, strict: bool) -> Arc<str> {
     serde_json::to_string(&grammar).unwrap_or_default().into()
 }
 
-/// A schema that says how it is to be compiled.
+/// A schema that says how it is to be compiled, without numbers that come out as others: a strict one has none.
 pub(in super::super) fn with_options(schema: &Value, strict: bool) -> Value {
-    let mut schema = schema.clone();
+    let mut schema = changed(schema, drop_inexact);
     if schema.is_object() {
         let options = JsonCompileOptions {
             whitespace_pattern: Some(SPACE.to_owned()),

@@ -43,6 +43,19 @@ fn walk(grammars: &Grammars, grammar: &Arc<str>, seed: u64) -> Option<String> {
     None
 }
 
+/// Whether a grammar takes a text, byte by byte, and then lets the answer end.
+fn takes(grammars: &Grammars, grammar: &Arc<str>, text: &str) -> bool {
+    let mut constraint = grammars.start(grammar).unwrap();
+    let mut over = false;
+    for byte in text.bytes() {
+        if over || !constraint.allowed().unwrap().is_allowed(byte.into()) {
+            return false;
+        }
+        over = constraint.take(byte.into()).unwrap();
+    }
+    over || constraint.allowed().unwrap().is_allowed(END)
+}
+
 fn closed(properties: &Value) -> Value {
     let required: Vec<&String> = properties.as_object().unwrap().keys().collect();
     json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
@@ -188,6 +201,88 @@ fn what_cannot_be_enforced_is_refused_where_strict_and_advice_where_not() {
     assert!(strict(json!(false)).is_err());
 }
 
+/// What is enforced of a schema that need not be obeyed.
+fn advice(grammars: &Grammars, schema: Value) -> Arc<str> {
+    let format = ResponseFormat::JsonSchema { schema: Arc::new(schema), strict: false };
+    grammars.of_format(&format).unwrap().unwrap()
+}
+
+#[test]
+fn a_pattern_that_no_grammar_follows_takes_nothing_else_of_advice_with_it() {
+    let grammars = grammars();
+    let takes = |schema: Value, text: &str| takes(&grammars, &advice(&grammars, schema), text);
+    let email = json!({ "type": "object", "required": ["email", "age"], "properties": {
+        "email": { "type": "string", "pattern": "^(?!\\.).." }, "age": { "type": "integer" } } });
+    for (text, fits) in [
+        (r#"{"email":"a","age":1}"#, true),
+        (r#"{"email":"a","age":"b"}"#, false),
+        (r#"{"email":1}"#, false),
+        ("3", false),
+    ] {
+        assert_eq!(takes(email.clone(), text), fits, "{text}");
+    }
+    let property = json!({ "type": "object", "required": ["pattern"], "properties": {
+        "pattern": { "type": "null" }, "x": { "type": "string", "pattern": "(?=a)b" } } });
+    assert!(takes(property.clone(), r#"{"pattern":null}"#));
+    assert!(!takes(property, r#"{"pattern":1}"#), "the name of a property is no keyword");
+    let names = json!({ "type": "object", "patternProperties": { "(?=a)b": { "type": "null" } },
+        "additionalProperties": { "type": "integer" } });
+    assert!(takes(names, r#"{"b":"c"}"#), "it may be a name that the pattern fits");
+    let nothing = json!({ "type": "object", "required": ["a"], "properties": { "a": false } });
+    assert!(takes(nothing.clone(), "{}") && !takes(nothing, "3"), "an object at least");
+}
+
+#[test]
+fn what_was_refused_is_remembered() {
+    let grammars = grammars();
+    let advice = || advice(&grammars, json!({ "type": "string", "pattern": "(?=a)b" }));
+    let first = advice();
+    assert_eq!(grammars.compiles(), 2, "all of it, and all but the pattern");
+    assert!(Arc::ptr_eq(&first, &advice()), "it has one name");
+    assert_eq!(grammars.compiles(), 2);
+}
+
+#[test]
+fn a_schema_that_is_too_large_is_advice_where_it_need_not_be_obeyed() {
+    let words: Vec<String> = (0..40_000).map(|at| format!("v{at}")).collect();
+    assert!(lenient(json!({ "enum": words })).unwrap().is_some());
+    let grammars = grammars();
+    let object = advice(&grammars, json!({ "type": "object", "properties": { "a": { "enum": words } } }));
+    assert!(takes(&grammars, &object, "{}") && !takes(&grammars, &object, "3"));
+}
+
+#[test]
+fn numbers_that_come_out_as_others_are_refused_where_strict_and_left_out_where_not() {
+    let grammars = grammars();
+    let beyond = 9_007_199_254_740_993_i64;
+    for schema in [
+        json!({ "const": beyond }),
+        json!({ "enum": [1, { "a": [beyond] }] }),
+        json!({ "type": "integer", "minimum": beyond }),
+        json!({ "type": "integer", "exclusiveMinimum": beyond - 1 }),
+        json!({ "type": "integer", "maximum": u64::MAX, "minimum": i64::MIN }),
+    ] {
+        let refused = "it has a whole number beyond 2^53, which cannot be enforced exactly";
+        assert_eq!(strict(schema.clone()), Err(ConstraintError::Unsupported(refused)), "{schema}");
+        let free = advice(&grammars, schema.clone());
+        assert!(takes(&grammars, &free, "9007199254740993"), "{schema}");
+    }
+    let exact = json!({ "const": beyond - 1 });
+    let grammar = grammars.prepare(&json_schema(&exact, true).unwrap()).unwrap();
+    for (text, fits) in [("9007199254740992", true), ("9007199254740993", false)] {
+        assert_eq!(takes(&grammars, &grammar, text), fits);
+    }
+    let property = json!({ "properties": { "minimum": { "type": "null", "default": beyond } } });
+    assert!(strict(property).is_ok(), "neither a name nor a default is a bound");
+}
+
+#[test]
+fn a_draft_that_nobody_knows_is_judged_by_the_newest() {
+    let schema = |kind: &str| json!({ "$schema": "https://schemas.invalid/x", "type": kind });
+    assert!(strict(schema("null")).is_ok() && lenient(schema("null")).is_ok());
+    assert_eq!(strict(schema("strin")), Err(ConstraintError::Invalid { at: "/type".into() }));
+}
+
 #[test]
 fn e9_bombs_end_in_a_grammar_or_a_refusal() {
     let chain: serde_json::Map<String, Value> =
@@ -280,11 +375,30 @@ fn grammars_in_use_are_kept_and_each_once() {
         grammars.prepare(&one(index)).unwrap();
         grammars.prepare(&one(0)).unwrap();
     }
-    let matcher = grammars.compile(&one(0)).unwrap();
-    grammars.keep(&one(0), matcher);
-    let kept = grammars.compiled.lock().unwrap();
+    let compiled = grammars.compile(&one(0)).unwrap();
+    let kept = grammars.keep(&one(0), compiled);
     assert_eq!(kept.len(), KEPT);
     assert_eq!(kept.iter().filter(|(known, _)| *known == one(0)).count(), 1);
+}
+
+#[test]
+fn a_grammar_that_a_request_waits_with_is_not_forgotten() {
+    let grammars = grammars();
+    let one = |index: usize| json_schema(&json!({ "const": index }), true).unwrap();
+    // Another request has it compiled before.
+    grammars.prepare(&one(0)).unwrap();
+    let waits = grammars.prepare(&one(0)).unwrap();
+    for index in 1..2 * KEPT {
+        grammars.prepare(&one(index)).unwrap();
+    }
+    let compiles = grammars.compiles();
+    assert!(grammars.start(&waits).is_ok());
+    assert_eq!(grammars.compiles(), compiles, "the engine compiles nothing");
+    drop(waits);
+    for index in 1..=KEPT {
+        grammars.prepare(&one(index)).unwrap();
+    }
+    assert!(!grammars.knows(&one(0)), "nobody waits with it any more");
 }
 
 #[test]

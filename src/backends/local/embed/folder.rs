@@ -10,6 +10,9 @@ use super::super::LocalError;
 use crate::config::Pooling;
 use crate::hub::EMBEDDING_GRAPHS;
 
+/// Says how sentence-transformers treats texts before the tokenizer does.
+const TEXTS: &str = "sentence_bert_config.json";
+
 /// What a folder declares.
 #[derive(Debug)]
 pub(super) struct Folder {
@@ -18,6 +21,8 @@ pub(super) struct Folder {
     pub(super) tokenizer: PathBuf,
     /// What the folder, or the settings over it, say; `Auto` where neither does.
     pub(super) pooling: Pooling,
+    /// Whether the settings say it.
+    pub(super) pooling_is_set: bool,
     /// Where pooling would be said.
     pub(super) pooling_file: PathBuf,
     pub(super) normalise: bool,
@@ -25,6 +30,8 @@ pub(super) struct Folder {
     pub(super) longest: usize,
     /// Stands before every text.
     pub(super) prompt: String,
+    /// Whether texts are written small before they are tokenised, the prompt with them.
+    pub(super) lower_case: bool,
 }
 
 impl Folder {
@@ -44,6 +51,12 @@ impl Folder {
             Pooling::Auto => pooling(&pooling_file)?,
             wished => wished,
         };
+        let prompt = prompt(path)?;
+        if !prompt.is_empty() && optional(&pooling_file)?["include_prompt"] == false {
+            let why = "leaves the prompt's tokens out (`include_prompt`), which is not supported beside the default \
+                       prompt of config_sentence_transformers.json";
+            return Err(LocalError::embedder(&pooling_file, why));
+        }
         Ok(Self {
             name: path
                 .file_name()
@@ -51,10 +64,12 @@ impl Folder {
             graph,
             tokenizer: path.join("tokenizer.json"),
             pooling,
+            pooling_is_set: wished != Pooling::Auto,
             pooling_file,
             normalise: modules.normalise,
             longest: longest(path)?,
-            prompt: prompt(path)?,
+            prompt,
+            lower_case: optional(&path.join(TEXTS))?["do_lower_case"] == true,
         })
     }
 }
@@ -132,7 +147,7 @@ fn pooling(file: &Path) -> Result<Pooling, LocalError> {
 
 /// The least of what the files allow.
 fn longest(path: &Path) -> Result<usize, LocalError> {
-    let own = optional(&path.join("sentence_bert_config.json"))?;
+    let own = optional(&path.join(TEXTS))?;
     let tokenizer = optional(&path.join("tokenizer_config.json"))?;
     let config = optional(&path.join("config.json"))?;
     let positions = config["max_position_embeddings"].as_u64().map(|most| {

@@ -10,6 +10,7 @@ mod work;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Duration;
 
@@ -32,10 +33,16 @@ use crate::onnx::{Manifest, SessionSpec};
 const ID: &str = "embeddings";
 /// Most tokens of one request, as OpenAI has it.
 const MOST_TOKENS: usize = 300_000;
-/// Longest that a request waits for its vectors.
+/// Longest that a request waits for its vectors; for a run that is larger than usual it may be longer.
 const LONGEST: Duration = Duration::from_secs(300);
-/// Longest that one run of the graph may take before it counts as hung; a full batch takes a slow machine a minute.
+/// Longest that a usual run of the graph may take before it counts as hung; a full batch takes a slow machine a minute.
 const STEP: Duration = Duration::from_secs(120);
+/// Texts of so many bytes are tokenised whatever the model's context is.
+const SHORT: usize = 64 * 1024;
+/// Bytes of a text for each of its tokens, at most, as so many times the vocabulary's longest token. A tokenizer may drop
+/// blanks, accents and control characters, and make one token of a long word that it does not know; no sensible text
+/// consists of them, and what has more bytes than this for all of a context is too long unread.
+const SLACK: usize = 4;
 /// How often one who waits looks whether it hangs.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -65,7 +72,10 @@ struct Desk {
     tokenizer: Tokenizer,
     vocabulary: usize,
     longest: usize,
+    /// Bytes of a text, at most: a longer one is not tokenised, which takes some hundred bytes for each token.
+    most_bytes: usize,
     prompt: String,
+    lower_case: bool,
 }
 
 impl Embedder {
@@ -93,9 +103,17 @@ impl Embedder {
         let told = Arc::clone(&pulse);
         thread.spawn(move || work(model, &queue, most, &told)).map_err(LocalError::Thread)?;
         let id = BackendId::new(ID);
-        let vocabulary = tokenizer.get_vocab_size(true);
-        let desk =
-            Desk { id: id.clone(), tokenizer, vocabulary, longest: files.longest, prompt: files.prompt };
+        let longest_token = tokenizer.get_vocab(true).keys().map(String::len).max().unwrap_or(0);
+        let most_bytes = files.longest.saturating_mul(longest_token).saturating_mul(SLACK).max(SHORT);
+        let desk = Desk {
+            id: id.clone(),
+            vocabulary: tokenizer.get_vocab_size(true),
+            tokenizer,
+            longest: files.longest,
+            most_bytes,
+            prompt: files.prompt,
+            lower_case: files.lower_case,
+        };
         let places = Arc::new(Semaphore::new(config.queue));
         Ok(Self { id, name: files.name, width, desk: Arc::new(desk), places, pulse, jobs })
     }
@@ -139,11 +157,13 @@ impl Embedder {
         let (texts, place) = encoded.unwrap_or_else(|_| Err(refusal::internal(&self.id)))?;
         let tokens = texts.iter().map(|text| text.len() as u64).sum();
         let (reply, answer) = oneshot::channel();
-        if self.jobs.try_send(Job::new(texts, reply, place)).is_err() {
+        let job = Job::new(texts, reply, place);
+        let (runs, times) = (Arc::clone(&job.runs), job.times());
+        if self.jobs.try_send(job).is_err() {
             tracing::error!("the embedding model's thread has ended");
             return Err(refusal::down(&self.id));
         }
-        let vectors = self.wait(answer).await?;
+        let vectors = self.wait(answer, &runs, LONGEST + STEP.mul_f64(times - 1.0)).await?;
         let vectors = match dimensions {
             Some(kept) if kept < self.width => vectors.into_iter().map(|vector| cut(vector, kept)).collect(),
             _ => vectors,
@@ -151,22 +171,26 @@ impl Embedder {
         Ok(Embedded { vectors, tokens })
     }
 
-    /// What the thread answers, unless it takes too long over this request or hangs on any.
+    /// What the thread answers, unless it takes longer than `longest` over this request or hangs on any. `runs`: whether
+    /// this request is the one that it works on.
     async fn wait(
         &self,
         mut answer: oneshot::Receiver<Result<Vec<Vec<f32>>, Failed>>,
+        runs: &AtomicBool,
+        longest: Duration,
     ) -> Result<Vec<Vec<f32>>, BackendError> {
-        let until = Instant::now() + LONGEST;
+        let until = Instant::now() + longest;
         loop {
             match timeout(LOOK, &mut answer).await {
                 Ok(Ok(answer)) => return answer.map_err(|_| failed(&self.id)),
                 Ok(Err(_)) => return Err(refusal::down(&self.id)),
+                Err(_) if self.pulse.hangs() && runs.load(Ordering::Relaxed) => return Err(late(&self.id)),
                 Err(_) if self.pulse.hangs() => return Err(hangs(&self.id)),
                 Err(_) if Instant::now() < until => {}
                 Err(_) => {
-                    let seconds = LONGEST.as_secs();
+                    let seconds = longest.as_secs();
                     tracing::error!(seconds, "the embedding model has not answered a request in time");
-                    return Err(refusal::down(&self.id));
+                    return Err(late(&self.id));
                 }
             }
         }
@@ -198,6 +222,11 @@ impl Desk {
     }
 
     fn tokens(&self, at: usize, passage: Passage) -> Result<Vec<u32>, BackendError> {
+        if let Passage::Text(text) = &passage
+            && text.len() > self.most_bytes
+        {
+            return Err(self.too_long(at, &format!("{} bytes", text.len())));
+        }
         let ids = match passage {
             Passage::Tokens(ids) => match ids.iter().find(|id| **id as usize >= self.vocabulary) {
                 Some(_) => {
@@ -211,21 +240,25 @@ impl Desk {
             },
             Passage::Text(text) => {
                 let text = if self.prompt.is_empty() { text } else { format!("{}{text}", self.prompt) };
+                let text = if self.lower_case { text.to_lowercase() } else { text };
                 let encoding = self.tokenizer.encode_fast(text, true);
                 encoding.map_err(|_| failed(&self.id))?.get_ids().to_vec()
             }
         };
-        if ids.len() <= self.longest {
-            return Ok(ids);
+        if ids.len() > self.longest {
+            return Err(self.too_long(at, &format!("{} tokens", ids.len())));
         }
+        Ok(ids)
+    }
+
+    fn too_long(&self, at: usize, length: &str) -> BackendError {
         let why = format!(
-            "This model's maximum context length is {} tokens. However, input[{at}] has {} tokens. Please reduce it.",
-            self.longest,
-            ids.len()
+            "This model's maximum context length is {} tokens. However, input[{at}] has {length}. Please reduce it.",
+            self.longest
         );
         let kind = Kind::ContextLengthExceeded;
         let error = BackendError::new(&self.id, kind, Fault::Caller, Retry::Never, why);
-        Err(BackendError { param: Some("input".to_owned()), ..error })
+        BackendError { param: Some("input".to_owned()), ..error }
     }
 }
 
@@ -242,6 +275,12 @@ fn failed(id: &BackendId) -> BackendError {
 
 fn hangs(id: &BackendId) -> BackendError {
     let message = "The embedding model does not answer: it hangs on a request that came before.";
+    BackendError::new(id, Kind::Down, Fault::Us, Retry::Never, message)
+}
+
+fn late(id: &BackendId) -> BackendError {
+    let message =
+        "The embedding model takes too long over this request. Send shorter texts, or fewer at once.";
     BackendError::new(id, Kind::Down, Fault::Us, Retry::Never, message)
 }
 

@@ -46,20 +46,7 @@ impl Model {
         opening.give_back(&folder.graph, &[Some(&session)]);
         let reads = reads(&session).map_err(|why| blame(&why))?;
         let has = |name: &str| session.outputs().iter().any(|output| output.name() == name);
-        let by_token = BY_TOKEN.into_iter().find(|name| has(name));
-        let (output, pooling) = match (has(BY_TEXT), by_token, folder.pooling) {
-            (true, ..) => (BY_TEXT, None),
-            (_, Some(_), Pooling::Auto) => {
-                let why = "does not say how token vectors become one: set embeddings.pooling to what the model was \
-                           trained with";
-                return Err(LocalError::embedder(&folder.pooling_file, why));
-            }
-            (_, Some(output), pooling) => (output, Some(pooling)),
-            (_, None, _) => {
-                let known = BY_TOKEN.join("`, `");
-                return Err(blame(&format!("has none of the outputs `{BY_TEXT}`, `{known}`")));
-            }
-        };
+        let (output, pooling) = output(folder, has)?;
         let output = output.to_owned();
         let mut model = Self { session, reads, output, pooling, normalise: folder.normalise, width: 0 };
         let trial = RunOptions::new().and_then(|options| model.run(&[&[0, 0]], &options));
@@ -103,6 +90,31 @@ impl Model {
             vectors.iter_mut().for_each(|vector| normalise(vector));
         }
         Ok(vectors)
+    }
+}
+
+/// The output to read, and how its vectors become one. A graph may pool by itself, but not against the settings.
+fn output(
+    folder: &Folder,
+    has: impl Fn(&str) -> bool,
+) -> Result<(&'static str, Option<Pooling>), LocalError> {
+    let blame = |why: &str| Err(LocalError::embedder(&folder.graph, why));
+    let by_token = BY_TOKEN.into_iter().find(|name| has(name));
+    match (has(BY_TEXT), by_token, folder.pooling) {
+        (true, ..) if !folder.pooling_is_set => Ok((BY_TEXT, None)),
+        (true, None, _) => blame(&format!(
+            "pools by itself: `{BY_TEXT}` is its only output that is known. Take embeddings.pooling out of the settings"
+        )),
+        (_, Some(_), Pooling::Auto) => {
+            let why = "does not say how token vectors become one: set embeddings.pooling to what the model was \
+                       trained with";
+            Err(LocalError::embedder(&folder.pooling_file, why))
+        }
+        (_, Some(output), pooling) => Ok((output, Some(pooling))),
+        (_, None, _) => {
+            let known = BY_TOKEN.join("`, `");
+            blame(&format!("has none of the outputs `{BY_TEXT}`, `{known}`"))
+        }
     }
 }
 
@@ -159,6 +171,23 @@ pub(super) fn normalise(vector: &mut [f32]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_graph_that_pools_by_itself_does_so_unless_the_settings_say_how() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/embedder");
+        let chosen = |wished, names: &[&str]| {
+            let folder = Folder::read(&root, wished).unwrap();
+            output(&folder, |name| names.contains(&name)).map_err(|error| error.to_string())
+        };
+        let both = [BY_TEXT, BY_TOKEN[1]];
+        assert_eq!(chosen(Pooling::Auto, &both), Ok((BY_TEXT, None)));
+        assert_eq!(chosen(Pooling::Cls, &both), Ok((BY_TOKEN[1], Some(Pooling::Cls))));
+        assert_eq!(chosen(Pooling::Auto, &[BY_TEXT]), Ok((BY_TEXT, None)));
+        let error = chosen(Pooling::Cls, &[BY_TEXT]).unwrap_err();
+        assert!(error.contains("embeddings.pooling") && error.contains(".onnx"), "{error}");
+        assert_eq!(chosen(Pooling::Auto, &BY_TOKEN), Ok((BY_TOKEN[0], Some(Pooling::Mean))), "the folder's");
+        assert!(chosen(Pooling::Cls, &["logits"]).unwrap_err().contains(BY_TEXT));
+    }
 
     #[test]
     fn each_pooling_makes_one_vector() {

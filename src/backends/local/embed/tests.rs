@@ -139,6 +139,50 @@ async fn what_is_too_long_is_refused_and_not_cut() {
     assert!(error.message.contains("32 dimensions"), "{error}");
 }
 
+#[test]
+fn a_text_that_no_context_could_hold_is_refused_before_it_is_tokenised() {
+    let desk = open(Pooling::Auto, 4096).desk;
+    let tokens = |text: String| desk.tokens(2, Passage::Text(text));
+    let error = tokens("a ".repeat(SHORT)).unwrap_err();
+    assert_eq!((error.kind, error.param.as_deref()), (Kind::ContextLengthExceeded, Some("input")));
+    assert!(error.message.contains(&format!("input[2] has {} bytes", 2 * SHORT)), "{error}");
+    // Shorter ones are counted in tokens, which are few where there is little but blanks.
+    assert!(tokens("a ".repeat(SHORT / 2)).unwrap_err().message.contains("tokens. Please"));
+    assert_eq!(tokens(" ".repeat(SHORT - 1) + "a").unwrap().len(), 3);
+}
+
+#[test]
+fn texts_are_written_small_where_the_folder_says_so() {
+    let mut tokenizer: Value =
+        serde_json::from_slice(&std::fs::read(fixture().join("tokenizer.json")).unwrap()).unwrap();
+    tokenizer["normalizer"]["lowercase"] = json!(false);
+    let folder = changed("tokenizer.json", Some(&tokenizer.to_string()));
+    let tokens = |text: &str| {
+        let embedder = Embedder::open(folder.path(), &config()).unwrap();
+        embedder.desk.tokens(0, Passage::Text(text.to_owned())).unwrap()
+    };
+    assert_ne!(tokens("PARCEL"), tokens("parcel"), "this tokenizer itself does not");
+    let texts = r#"{"max_seq_length": 48, "do_lower_case": true}"#;
+    std::fs::write(folder.path().join("sentence_bert_config.json"), texts).unwrap();
+    assert_eq!(tokens("PARCEL"), tokens("parcel"));
+}
+
+#[test]
+fn a_default_prompt_that_is_left_out_of_the_pooling_is_refused() {
+    let pooling = r#"{"pooling_mode_mean_tokens": true, "include_prompt": false}"#;
+    let folder = changed("1_Pooling/config.json", Some(pooling));
+    assert_eq!(Folder::read(folder.path(), Pooling::Auto).unwrap().prompt, "");
+    let prompts = r#"{"prompts": {"query": "find: "}, "default_prompt_name": "query"}"#;
+    std::fs::write(folder.path().join("config_sentence_transformers.json"), prompts).unwrap();
+    for wished in [Pooling::Auto, Pooling::Cls] {
+        let error = Folder::read(folder.path(), wished).unwrap_err().to_string();
+        assert!(error.contains("include_prompt") && error.contains("1_Pooling"), "{error}");
+    }
+    let pooling = r#"{"pooling_mode_mean_tokens": true, "include_prompt": true}"#;
+    std::fs::write(folder.path().join("1_Pooling/config.json"), pooling).unwrap();
+    assert_eq!(Folder::read(folder.path(), Pooling::Auto).unwrap().prompt, "find: ");
+}
+
 #[tokio::test]
 async fn a_full_queue_refuses_and_a_dropped_request_gives_its_place_back() {
     let embedder =
@@ -183,7 +227,7 @@ async fn a_run_that_hangs_is_told_soon_to_who_waits_and_at_once_to_who_comes() {
     let pulse = Arc::new(Pulse::new(Duration::from_millis(20)).unwrap());
     embedder.pulse = Arc::clone(&pulse);
     let (ends, wait) = sync_channel::<()>(0);
-    let hangs = std::thread::spawn(move || pulse.run(|_| wait.recv().is_ok()));
+    let hangs = std::thread::spawn(move || pulse.run(1.0, |_| wait.recv().is_ok()));
     let waits = timeout(Duration::from_secs(60), embedder.embed(one(), None)).await;
     let error = waits.expect("long before its own time is over").unwrap_err();
     assert!(error.kind == Kind::Down && error.message.contains("hangs"), "{error}");
@@ -202,12 +246,36 @@ fn a_run_that_hangs_is_asked_to_end_and_the_next_one_is_not() {
     let mut model = Model::open(&folder, &SessionSpec { intra_threads: 1, spin: false }).unwrap();
     let pulse = Pulse::new(Duration::ZERO).unwrap();
     assert!(!pulse.hangs(), "nothing runs");
-    let ended = pulse.run(|options| {
+    let ended = pulse.run(1.0, |options| {
         assert!(pulse.hangs());
         model.run(&[&[2, 3]], options)
     });
     assert!(ended.is_err() && !pulse.hangs());
-    assert!(pulse.run(|options| model.run(&[&[2, 3]], options)).is_ok());
+    for times in [1.0, 4.0] {
+        let ended = pulse.run(times, |options| model.run(&[&[2, 3]], options));
+        assert!(ended.is_ok(), "{times}: the runtime takes the options of larger runs too: {ended:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_whose_own_run_takes_too_long_is_not_told_of_another_one() {
+    let mut embedder = open(Pooling::Auto, 4096);
+    let (jobs, takes) = sync_channel::<Job>(config().queue);
+    embedder.jobs = jobs;
+    let pulse = Arc::new(Pulse::new(Duration::from_millis(20)).unwrap());
+    embedder.pulse = Arc::clone(&pulse);
+    let (ends, wait) = sync_channel::<()>(0);
+    let hangs = std::thread::spawn(move || {
+        let job = takes.recv().unwrap();
+        job.runs.store(true, Ordering::Relaxed);
+        pulse.run(1.0, |_| wait.recv().is_ok())
+    });
+    let waits = embedder.embed(vec![Passage::Text("hello".to_owned())], None);
+    let waits = timeout(Duration::from_secs(60), waits).await;
+    let error = waits.expect("long before its own time is over").unwrap_err();
+    assert!(error.kind == Kind::Down && error.message.contains("shorter texts"), "{error}");
+    drop(ends);
+    assert!(!hangs.join().unwrap());
 }
 
 #[test]

@@ -4,6 +4,8 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
 
 use ort::session::RunOptions;
@@ -11,6 +13,9 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::model::Model;
 use super::pulse::Pulse;
+
+/// Tokens of a usual run, at most.
+const USUAL: usize = 4096;
 
 /// The model failed; the log says more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +30,8 @@ pub(super) struct Job {
     done: usize,
     vectors: Vec<Vec<f32>>,
     reply: oneshot::Sender<Result<Vec<Vec<f32>>, Failed>>,
+    /// Whether the run under way is one of its own, for who waits for it.
+    pub(super) runs: Arc<AtomicBool>,
     /// Its place among the requests that may be at work or wait.
     _place: OwnedSemaphorePermit,
 }
@@ -38,7 +45,12 @@ impl Job {
         let mut order: Vec<usize> = (0..texts.len()).collect();
         order.sort_by_key(|at| texts[*at].len());
         let vectors = vec![vec![]; texts.len()];
-        Self { texts, order, done: 0, vectors, reply, _place: place }
+        Self { texts, order, done: 0, vectors, reply, runs: Arc::default(), _place: place }
+    }
+
+    /// How many times as long as a usual run its largest may take.
+    pub(super) fn times(&self) -> f64 {
+        times(1, self.texts.iter().map(Vec::len).max().unwrap_or(0))
     }
 
     /// The places of the next batch: texts of one length, and no more tokens than `most`, but one text at least.
@@ -53,7 +65,10 @@ impl Job {
         let places = self.batch(most).to_vec();
         let texts: Vec<&[u32]> = places.iter().map(|at| self.texts[*at].as_slice()).collect();
         let run = |options: &RunOptions| catch_unwind(AssertUnwindSafe(|| model.run(&texts, options)));
-        let vectors = match pulse.run(run) {
+        self.runs.store(true, Ordering::Relaxed);
+        let ended = pulse.run(times(texts.len(), texts.first().map_or(0, |text| text.len())), run);
+        self.runs.store(false, Ordering::Relaxed);
+        let vectors = match ended {
             Ok(Ok(vectors)) if vectors.len() == places.len() => vectors,
             Ok(Ok(_)) => return Err(failed("it gave another number of vectors")),
             Ok(Err(error)) => {
@@ -68,6 +83,13 @@ impl Job {
         self.done += places.len();
         Ok(())
     }
+}
+
+/// How many times as long as a usual run one of so many texts of one length may take: most work grows with the tokens,
+/// attention with the length of each text besides.
+fn times(rows: usize, length: usize) -> f64 {
+    let usual = |tokens: usize| (tokens as f64 / USUAL as f64).max(1.0);
+    usual(rows.saturating_mul(length)) * usual(length)
 }
 
 fn failed(why: &str) -> Failed {
@@ -110,6 +132,14 @@ mod tests {
     fn job(lengths: &[usize]) -> Job {
         let place = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
         Job::new(lengths.iter().map(|length| vec![0; *length]).collect(), oneshot::channel().0, place)
+    }
+
+    #[test]
+    fn a_run_may_take_longer_the_larger_it_is() {
+        assert_eq!([times(1, 3), times(1, USUAL), times(USUAL / 2, 2)], [1.0; 3], "a batch as it ships");
+        assert_eq!([times(1, 2 * USUAL), times(USUAL, 8)], [4.0, 8.0]);
+        assert_eq!(job(&[2 * USUAL, 3]).times(), 4.0);
+        assert_eq!(job(&[1; 3]).times(), 1.0);
     }
 
     #[test]

@@ -9,7 +9,8 @@ use super::{Engine, guarded};
 use crate::backends::local::queue::End;
 use crate::backends::local::sequence::{Ending, Sequence, Turn};
 
-/// Steps for which a row whose reader is behind is dragged along, before it is moved aside.
+/// Steps for which a row whose reader is behind is dragged along, before it is moved aside. Where each row runs alone, none:
+/// its run would be one more.
 const PATIENCE: usize = 8;
 
 impl Engine {
@@ -24,8 +25,12 @@ impl Engine {
         // Shares have grown, and where a row stood before, its memory is still there.
         self.count_promised();
         self.stalled = waits && count == 0 && !prefilled;
-        if count > 0 && !(count == 1 && self.verify()) {
-            self.decode(count);
+        if count > 0 {
+            self.queue.set_running(true);
+            if !(count == 1 && self.verify()) {
+                self.decode(count);
+            }
+            self.queue.set_running(false);
         }
     }
 
@@ -76,12 +81,13 @@ impl Engine {
     fn arrange(&mut self) -> usize {
         self.places.clear();
         self.places.resize(self.limits.slots + 1, Place::Free);
+        let patience = if self.graph.runs_together() { PATIENCE } else { 0 };
         for sequence in &self.sequences {
             let Some(row) = sequence.row else { continue };
             self.places[row] = match sequence.turn {
                 Turn::Runs => Place::Runs,
                 Turn::Waits(steps)
-                    if steps <= PATIENCE && self.graph.len(row) + 1 < self.graph.layout.context =>
+                    if steps <= patience && self.graph.len(row) + 1 < self.graph.layout.context =>
                 {
                     Place::Stays
                 }
@@ -110,7 +116,6 @@ impl Engine {
                 alike |= sequence.seeded;
             }
         }
-        self.queue.set_running(true);
         let started = Instant::now();
         let done = guarded(|| self.graph.decode(&self.ids, alike));
         let took = started.elapsed();
@@ -127,7 +132,6 @@ impl Engine {
             well |= chosen.is_some();
             tokens += usize::from(chosen == Some(true));
         }
-        self.queue.set_running(false);
         self.ran(well);
         self.speed.add(tokens);
         if tokens > 0 {

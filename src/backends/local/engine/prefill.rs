@@ -82,23 +82,17 @@ impl Engine {
     /// logits.
     fn fetch(&mut self, at: usize, row: usize) {
         let sequence = &mut self.sequences[at];
-        if self.prefixes.is_off() || sequence.link.is_none() {
-            return;
-        }
-        if self.graph.len(row) == 0 {
+        let Some(link) = sequence.link.as_ref().filter(|_| !self.prefixes.is_off()) else { return };
+        let (from, last) = (self.graph.len(row), sequence.prompt.len() - 1);
+        if from == 0 {
             self.metrics.local_prefix_lookup_tokens_total.inc_by(sequence.prompt.len() as u64);
         }
-        loop {
-            let from = self.graph.len(row);
-            let to = from + CHUNK;
-            let Some(link) = sequence.link.as_ref().filter(|_| from.is_multiple_of(CHUNK)) else { return };
-            if to >= sequence.prompt.len() {
-                return;
-            }
-            let Some((next, numbers)) = self.prefixes.find(link, &sequence.prompt[from..to]) else { return };
-            self.graph.kv().write(row, CHUNK, numbers);
-            sequence.found(CHUNK, next);
+        if !from.is_multiple_of(CHUNK) {
+            return;
         }
+        let (next, blocks) = self.prefixes.find(link, &sequence.prompt[from..last], CHUNK);
+        self.graph.kv().append(row, CHUNK, &blocks);
+        sequence.found(blocks.len() * CHUNK, next);
     }
 
     /// Keeps the chunk that was just computed, if it is a whole one, and one that longer prompts would have too: beside a

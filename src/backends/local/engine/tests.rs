@@ -213,7 +213,9 @@ async fn a_beginning_that_was_computed_before_is_found_by_its_own_scope_and_chan
     let prompt = expected.usage.unwrap().prompt;
     let whole = prompt / prefill::CHUNK as u64 * prefill::CHUNK as u64;
     assert!(whole >= 256);
-    for (key, salt) in [("a", None), ("b", None), ("a", Some("user"))] {
+    // The last two would be one, if names were only put together.
+    for (key, salt) in [("a", None), ("b", None), ("a", Some("user")), ("a:b", Some("c")), ("a", Some("b:c"))]
+    {
         let first = cached(&local, asked_by(Some(key), salt, "What now?")).await;
         assert_eq!(first, (expected.clone(), 0), "another scope knows nothing: {key} {salt:?}");
         let second = cached(&local, asked_by(Some(key), salt, "What now?")).await;
@@ -221,8 +223,22 @@ async fn a_beginning_that_was_computed_before_is_found_by_its_own_scope_and_chan
         let other = cached(&local, asked_by(Some(key), salt, "And then?")).await;
         assert_eq!(other.1, whole, "the beginning is the same");
     }
-    assert_eq!(metrics.local_prefix_hit_tokens_total.get(), 6 * whole);
-    assert_eq!(metrics.local_prefix_bytes.get(), i64::try_from(3 * whole * 9 * 1024).unwrap());
+    assert_eq!(metrics.local_prefix_hit_tokens_total.get(), 10 * whole);
+    assert_eq!(metrics.local_prefix_bytes.get(), i64::try_from(5 * whole * 9 * 1024).unwrap());
+}
+
+#[tokio::test]
+async fn what_was_cached_is_told_of_an_answer_that_a_stop_sequence_ends() {
+    let (local, _) = endless_alone(&config());
+    let (whole, none) = cached(&local, asked_by(Some("a"), None, "What now?")).await;
+    let mut call = asked_by(Some("a"), None, "What now?");
+    let mut request = crate::chat::ChatRequest::clone(&call.request);
+    request.sampling.stop = whole.texts[0].chars().take(1).map(String::from).collect();
+    assert_eq!((none, request.sampling.stop.len()), (0, 1));
+    call.request = Arc::new(request);
+    let (stopped, found) = cached(&local, call).await;
+    assert_eq!((stopped.texts[0].as_str(), stopped.ends[0].clone()), ("", Some(FinishReason::Stop)));
+    assert!(found >= 256, "{found}");
 }
 
 #[tokio::test]
@@ -242,25 +258,6 @@ async fn the_answers_to_one_request_compute_its_prompt_once() {
     let (local, metrics) = endless_alone(&config());
     let three = answer(&local, "Tell me a story.", Sampling { n: 3, ..hot(5, 6) }).await;
     assert_eq!(metrics.local_prefill_tokens_total.get(), three.usage.unwrap().prompt);
-}
-
-#[tokio::test]
-async fn a_short_prompt_does_not_wait_for_a_long_one() {
-    let (local, _) = endless_alone(&config());
-    let mut long = local.answer(ask(&"seven ".repeat(700), at_most(4)));
-    assert!(long.next().now_or_never().is_none());
-    let mut short = local.answer(ask("Hi", at_most(1)));
-    // The engine may answer before the first look is over.
-    let first = match short.next().now_or_never() {
-        Some(first) => first,
-        None => tokio::select! {
-            biased;
-            _ = long.next() => panic!("the long prompt came first"),
-            first = short.next() => first,
-        },
-    };
-    assert!(first.unwrap().is_ok());
-    assert!(long.next().await.unwrap().is_ok());
 }
 
 #[tokio::test]
@@ -309,16 +306,13 @@ async fn answers_of_one_token_have_a_speed() {
 }
 
 #[tokio::test]
-async fn a_long_prompt_is_not_starved_by_short_ones() {
-    let (local, metrics) = endless_alone(&LocalConfig { max_streams: 2, ..config() });
-    let mut long = local.answer(ask(&"seven ".repeat(600), at_most(1)));
-    assert!(long.next().now_or_never().is_none());
-    let mut shorts = 0;
-    // Always one short prompt beside it.
-    while long.next().now_or_never().is_none() {
-        answer(&local, "Hi", at_most(1)).await;
-        shorts += 1;
-        assert!(shorts < 100, "starved");
-    }
-    assert!(metrics.local_prefill_tokens_total.get() > 600);
+async fn d9_who_finds_the_queue_full_is_told_how_long_it_will_take() {
+    let (local, _) = endless_alone(&LocalConfig { max_streams: 1, queue: 1, ..config() });
+    // An engine that was never asked says nothing of its own.
+    local.desk.queue.set_rates(&Rates { prefill: 0.0, decode: 10.0, answer: 150.0 });
+    local.desk.queue.set_active(2);
+    // Two answers of 150 tokens have to end, at 10 a second.
+    assert_eq!(local.readiness(), Readiness::Busy { retry_after: Duration::from_secs(30) });
+    local.desk.queue.set_active(0);
+    assert_eq!(local.readiness(), Readiness::Ready);
 }

@@ -15,12 +15,10 @@ impl Engine {
             return false;
         };
         let held = self.graph.len(0);
-        self.queue.set_running(true);
         let started = Instant::now();
         let done = guarded(|| self.graph.verify(&self.ids));
         let took = started.elapsed();
         let tokens = if done.is_some() { self.take(at) } else { 0 };
-        self.queue.set_running(false);
         if tokens == 0 {
             // A step follows, which tells whether the engine works.
             return false;

@@ -22,6 +22,8 @@ const ORDER: [&str; 9] = [
     "model_q4f16.onnx",
     "model_fp16.onnx",
 ];
+/// Other forms of a graph, which are none by themselves.
+const FORMS: [&str; 2] = ["prefill.onnx", "verify.onnx"];
 
 /// The fields of `config.json` that matter here.
 #[derive(Default, Deserialize)]
@@ -101,15 +103,34 @@ pub(super) fn read(
     })
 }
 
-/// The first graph of [`ORDER`] that is there.
+/// The first graph of [`ORDER`] that is there, else the only one of another name.
 fn choose(root: &Path) -> Result<PathBuf, LocalError> {
     let inner = root.join(GRAPH_FOLDER);
     let places = ORDER.iter().flat_map(|name| [inner.join(name), root.join(name)]);
-    places.into_iter().find(|graph| graph.is_file()).ok_or_else(|| {
-        let why = format!(
-            "there is no graph here: none of {}, in this folder or in `{GRAPH_FOLDER}/`",
-            ORDER.join(", ")
-        );
-        LocalError::model(root, &why)
-    })
+    if let Some(graph) = places.into_iter().find(|graph| graph.is_file()) {
+        return Ok(graph);
+    }
+    let others = [graphs(&inner), graphs(root)].concat();
+    let none = format!("none of {}, in this folder or in `{GRAPH_FOLDER}/`", ORDER.join(", "));
+    let why = match others.as_slice() {
+        [only] => return Ok(only.clone()),
+        [] => format!("there is no graph here: {none}"),
+        [first, ..] => format!(
+            "there are several graphs, but {none}; name a graph: local.model = \"{}\"",
+            first.display()
+        ),
+    };
+    Err(LocalError::model(root, &why))
+}
+
+/// The graphs that lie in this folder itself.
+fn graphs(folder: &Path) -> Vec<PathBuf> {
+    let files = std::fs::read_dir(folder).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
+    let is_graph = |file: &PathBuf| {
+        let is_form = file.file_name().is_some_and(|name| FORMS.iter().any(|form| name == *form));
+        file.extension().is_some_and(|kind| kind == "onnx") && !is_form && file.is_file()
+    };
+    let mut graphs: Vec<PathBuf> = files.filter(is_graph).collect();
+    graphs.sort();
+    graphs
 }

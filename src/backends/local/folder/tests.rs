@@ -80,10 +80,25 @@ fn the_smallest_usual_graph_is_chosen_unless_another_is_named() {
     fs::remove_file(root.join("model.onnx")).unwrap();
     let text = refusal(&root);
     assert!(text.contains("model_q4.onnx") && text.contains("`onnx/`"), "{text}");
+    assert!(!text.contains("name a graph"), "{text}");
     assert!(refusal(&root.join("onnx/other.onnx")).contains("other.onnx: there is no such file"));
     fs::remove_file(root.join("config.json")).unwrap();
     let text = refusal(&root);
     assert!(text.contains("genai_config.json") && text.contains("config.json"), "{text}");
+}
+
+#[test]
+fn a_graph_of_another_name_is_taken_where_it_is_the_only_one() {
+    let home = assemble("llama-3.2", Form::HfF32);
+    let root = home.path().join("llama-3.2");
+    let inner = root.join("onnx");
+    fs::rename(inner.join("model.onnx"), inner.join("model_fp32.onnx")).unwrap();
+    fs::write(inner.join("verify.onnx"), "another form").unwrap();
+    assert_eq!(Folder::read(&root).unwrap().graph, inner.join("model_fp32.onnx"));
+    fs::copy(inner.join("model_fp32.onnx"), root.join("model_int4.onnx")).unwrap();
+    let text = refusal(&root);
+    let named = format!("local.model = \"{}\"", inner.join("model_fp32.onnx").display());
+    assert!(text.contains("model_q4.onnx") && text.contains(&named), "{text}");
 }
 
 #[test]

@@ -189,14 +189,15 @@ fn rows_that_are_empty_again_give_their_memory_back() {
     }
     graph.kv().trim(0);
     let before = resident();
-    // 4 rows of 896 tokens, 6 KiB each: 21 MiB.
     let numbers = vec![1.0; graph.layout.numbers_per_token() * 896];
+    // Nine tenths of so many rows: the system counts whole pages, and other things come and go.
+    let most = |rows: usize| rows * numbers.len() * 4 / 10 * 9;
     let with_numbers = resident();
     for row in 0..4 {
         graph.kv().write(row, 896, &numbers);
     }
     let filled = resident();
-    assert!(filled > with_numbers + (18 << 20), "{with_numbers} {filled}");
+    assert!(filled > with_numbers + most(4), "{with_numbers} {filled}");
     graph.kv().trim(0);
     assert!(resident() > filled - (4 << 20), "rows in use keep what they have");
     for row in 0..4 {
@@ -204,9 +205,9 @@ fn rows_that_are_empty_again_give_their_memory_back() {
     }
     graph.kv().trim(896);
     let one = resident();
-    assert!(one < filled - (12 << 20) && one > before, "three of four went: {filled} {one}");
+    assert!(one < filled - most(3) && one > before, "three of four went: {filled} {one}");
     graph.kv().trim(0);
-    assert!(resident() < filled - (18 << 20));
+    assert!(resident() < filled - most(4));
 }
 
 #[test]

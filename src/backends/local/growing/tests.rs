@@ -49,8 +49,13 @@ fn what_is_read_written_copied_and_cut_goes_on_as_if_nothing_had_been() {
         numbers
     };
     let (first, second) = (read(&cache, 0, 0..4), read(&cache, 0, 4..10));
-    cache.write(1, 4, &first);
-    cache.write(1, 6, &second);
+    cache.append(1, 4, &[&first]);
+    cache.append(1, 6, &[&second]);
+    let halves = [read(&cache, 0, 0..5), read(&cache, 0, 5..10)];
+    cache.append(2, 5, &halves.each_ref().map(Vec::as_slice));
+    assert_eq!(read(&cache, 2, 0..10), read(&cache, 0, 0..10));
+    cache.append(2, 5, &[]);
+    assert_eq!(cache.len(2), 10);
     assert_eq!((read(&cache, 1, 0..10), cache.logits(1).len()), (read(&cache, 0, 0..10), 0));
     // Two wrong tokens, taken back.
     cache.prefill((&mut session, &options), &layout, 1, &[3, 4]).unwrap();

@@ -66,7 +66,17 @@ impl Answer {
         match said {
             Said::Text(text) => self.content(index, text, events),
             Said::Calls(calls) => {
-                show(index, self.stops.finish(), events);
+                // Blanks before a call are not shown, but may stop the answer.
+                let blanks = self.calls.as_mut().map(Reader::take_blanks).unwrap_or_default();
+                let mut held = match self.stops.push(blanks) {
+                    Seen::Text(text) => text,
+                    Seen::Stopped(text) => {
+                        show(index, text, events);
+                        return Some(FinishReason::Stop);
+                    }
+                };
+                held.push_str(&self.stops.finish());
+                show(index, held.trim_end().to_owned(), events);
                 events.push(Event::Delta { index, delta: Delta::ToolCalls(calls) });
                 None
             }
@@ -99,7 +109,8 @@ impl Answer {
         if let Some(reason) = self.read(index, held, events) {
             return reason;
         }
-        for said in self.calls.as_mut().map(Reader::finish).unwrap_or_default() {
+        let cut = reason == FinishReason::Length;
+        for said in self.calls.as_mut().map(|calls| calls.finish(cut)).unwrap_or_default() {
             if let Some(reason) = self.say(index, said, events) {
                 return reason;
             }

@@ -49,7 +49,7 @@ async fn play_behind(
     let tokens = ids.len() as u64;
     for id in ids {
         let token = Token { id, confidence: None, logprobs: None, last: false };
-        sender.send(Step::Token { index: 0, token }).await.unwrap();
+        sender.send(Step::Token { index: 0, token, cached: 0 }).await.unwrap();
     }
     sender.send(Step::End { index: 0, end, tokens, cached: 0 }).await.unwrap();
     let stops: Vec<String> = stops.iter().map(ToString::to_string).collect();
@@ -146,6 +146,22 @@ async fn stop_sequences_end_content_and_leave_calls_alone() {
 }
 
 #[tokio::test]
+async fn a_stop_sequence_is_met_in_the_blanks_before_a_call_too() {
+    let call = "‹<tool_call>›\n{\"name\": \"now\", \"arguments\": {}}\n‹</tool_call>›";
+    for vouched in [false, true] {
+        for (before, stop, text) in [("so\n\n", "\n\n", "so"), ("so.\n", ".\n", "so"), ("\n", "\n", "")] {
+            let told = play(Form::Hermes, vouched, &format!("{before}{call}"), &[stop], End::Stop).await;
+            assert_eq!((told.text.as_str(), told.calls.len()), (text, 0), "{before:?}");
+            assert_eq!(told.finish, Some(FinishReason::Stop));
+        }
+        // Where it is not met, what it holds back comes out, and the blanks do not.
+        let told = play(Form::Hermes, vouched, &format!("so.\n{call}"), &[".\n\n"], End::Stop).await;
+        assert_eq!((told.text.as_str(), told.calls.len()), ("so.", 1));
+        assert_eq!(told.finish, Some(FinishReason::ToolCalls));
+    }
+}
+
+#[tokio::test]
 async fn an_answer_cut_off_says_so() {
     let cut = "‹<tool_call>›{\"name\": \"weather\", \"arguments\": {\"to";
     let told = play(Form::Hermes, true, cut, &[], End::Length).await;
@@ -153,6 +169,9 @@ async fn an_answer_cut_off_says_so() {
     assert_eq!(told.calls[0]["arguments"], "{\"to");
     let told = play(Form::Hermes, false, cut, &[], End::Length).await;
     assert!(told.calls.is_empty() && told.text.contains("weather"), "{told:?}");
+    let told = play(Form::Hermes, true, "I look.\n‹<tool_call>›\n{\"na", &[], End::Length).await;
+    assert_eq!((told.text.as_str(), told.finish), ("I look.", Some(FinishReason::Length)));
+    assert!(told.calls.is_empty());
 }
 
 #[tokio::test]
@@ -181,7 +200,7 @@ async fn think(thoughts: &Thoughts, script: &str, stops: &[&str], end: End) -> T
     for byte in script.bytes() {
         let logprobs = Some(Logprobs { chosen: -1.0, top: vec![] });
         let token = Token { id: byte.into(), confidence: None, logprobs, last: false };
-        sender.send(Step::Token { index: 0, token }).await.unwrap();
+        sender.send(Step::Token { index: 0, token, cached: 0 }).await.unwrap();
     }
     let tokens = script.len() as u64;
     sender.send(Step::End { index: 0, end, tokens, cached: 0 }).await.unwrap();

@@ -38,6 +38,9 @@ pub(super) struct Split {
 }
 
 impl Thoughts {
+    /// What opens thoughts, and what closes them.
+    pub(crate) const MARKS: [&str; 2] = [OPENER, CLOSER];
+
     /// For a model that may think.
     pub(crate) fn awaited() -> Self {
         Self { place: Place::Before, ..Self::default() }
@@ -66,7 +69,7 @@ impl Thoughts {
     /// The text of a token that opens or closes thoughts, which has to be seen even where it is a special one.
     pub(super) fn mark(&self, name: &[u8]) -> Option<&'static str> {
         let matter = self.place != Place::Text;
-        [OPENER, CLOSER].into_iter().find(|mark| matter && mark.as_bytes() == name)
+        Self::MARKS.into_iter().find(|mark| matter && mark.as_bytes() == name)
     }
 
     /// Whether what was read last belongs to thoughts, or is white space behind them.

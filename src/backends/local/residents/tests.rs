@@ -1,8 +1,12 @@
 //! Several local models, as copies of the shipped starter model under names of their own.
 
+use std::collections::HashMap;
+use std::sync::Weak;
+
 use futures_util::{FutureExt, StreamExt};
 
-use super::super::tests::{request, starter};
+use super::super::queue::Queue;
+use super::super::tests::{eventually, request, starter};
 use super::*;
 use crate::backends::Kind;
 use crate::chat::{Delta, Event, Message, Role, Sampling};
@@ -63,6 +67,14 @@ fn loads(metrics: &Metrics, model: &str) -> [u64; 3] {
         .map(|outcome| metrics.local_model_loads_total.with_label_values(&[model, outcome]).get())
 }
 
+/// The queue of a model that is here; the engine's thread lives no longer than somebody shares it.
+fn queue_of(residents: &Residents, model: &str) -> Weak<Queue> {
+    match residents.shared.rooms().see(residents.shared.place(model), Instant::now()) {
+        Seen::Here(local) => Arc::downgrade(&local.desk.queue),
+        _ => panic!("{model} is not here"),
+    }
+}
+
 fn loaded(metrics: &Metrics, names: &[&'static str]) -> Vec<&'static str> {
     let here = |name: &&&str| metrics.local_model_bytes.with_label_values(&[**name]).get() > 0;
     names.iter().filter(here).copied().collect()
@@ -94,11 +106,16 @@ async fn the_longest_unused_leaves_when_another_needs_the_room() {
     let (residents, metrics) = open(&folders, &room_for(2, &folders));
     let names = ["a", "b", "c"];
     let expected = ask(&residents, "a").await.unwrap();
+    let mut queues = HashMap::from([("a", queue_of(&residents, "a"))]);
     for (model, here) in
         [("b", ["a", "b"]), ("a", ["a", "b"]), ("c", ["a", "c"]), ("b", ["b", "c"]), ("a", ["a", "b"])]
     {
         assert_eq!(ask(&residents, model).await.unwrap(), expected, "{model}");
         assert_eq!(loaded(&metrics, &names), here, "after {model}");
+        queues.insert(model, queue_of(&residents, model));
+        for (_, left) in queues.iter().filter(|(name, _)| !here.contains(*name)) {
+            eventually(|| left.strong_count() == 0).await;
+        }
     }
     let unloads = |model| metrics.local_model_unloads_total.with_label_values(&[model, "memory"]).get();
     assert_eq!(names.map(unloads), [1, 1, 1]);

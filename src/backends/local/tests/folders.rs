@@ -1,6 +1,7 @@
 //! Model folders that are not whole: each is refused by file, with the command that mends it.
 
 use super::*;
+use crate::config::WorkerConfig;
 
 fn refusal_of(folder: &Path) -> String {
     let metrics = Arc::new(Metrics::new().unwrap());
@@ -54,4 +55,28 @@ fn d20_a_graph_with_an_unknown_input_is_refused() {
     let (_models, folder) = damaged("genai_config.json", Some(renamed.as_bytes()));
     let text = refusal_of(&folder);
     assert!(text.contains("`attention_mask`"), "{text}");
+}
+
+#[test]
+fn d21_a_worker_ends_where_the_gateway_cannot_use_the_model_itself() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (models, folder) = damaged("tokenizer.json", Some(b"{}"));
+    let (program, ended) = (models.path().join("worker"), models.path().join("worker.ended"));
+    // It says at once that it is ready, with a vocabulary and a context of 100, and ends with its socket.
+    let script =
+        "#!/bin/sh\nprintf '\\003\\000\\000\\000\\000\\144\\144' >&0\ncat > /dev/null\n: > \"$0.ended\"\n";
+    std::fs::write(&program, script).unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let worker = WorkerConfig { program: Some(program), ..WorkerConfig::default() };
+    let config = LocalConfig { isolation: Isolation::Process, worker, ..config() };
+    let metrics = Arc::new(Metrics::new().unwrap());
+    let error = Local::open(&folder, &config, metrics).err().expect("must be refused").to_string();
+    assert!(error.contains("tokenizer.json"), "{error}");
+    for _ in 0..10_000 {
+        if ended.exists() {
+            return;
+        }
+        std::thread::park_timeout(Duration::from_millis(1));
+    }
+    panic!("it is still there");
 }

@@ -64,10 +64,15 @@ impl Reader {
         self.say(pieces)
     }
 
-    /// The answer ends.
-    pub(crate) fn finish(&mut self) -> Vec<Said> {
-        let pieces = self.parser.finish();
+    /// The answer ends, perhaps `cut` off.
+    pub(crate) fn finish(&mut self, cut: bool) -> Vec<Said> {
+        let pieces = self.parser.finish(cut);
         self.say(pieces)
+    }
+
+    /// The blanks before the first call, once it came out; they are no content.
+    pub(crate) fn take_blanks(&mut self) -> String {
+        self.parser.take_blanks()
     }
 
     /// Whether the answer calls tools.

@@ -1,7 +1,7 @@
 //! What a model may generate where tools are offered, as a grammar in `llguidance`'s Lark: calls in the model's own form,
 //! with arguments that obey each function's schema. Promises: a name is always an offered one; with free text beside
-//! calls, text that opens a call must go on as one, and a strict function is called behind the usual opener alone.
-//! Compiles nothing: `constraint` does.
+//! calls, text that opens a call must go on as one, and a strict function is called behind the usual opener alone; a
+//! model that thinks may do so first. Compiles nothing: `constraint` does.
 
 use std::fmt::Write;
 
@@ -9,7 +9,8 @@ use llguidance::JsonCompileOptions;
 use serde_json::{Map, Value, json};
 
 use super::Form;
-use crate::backends::local::constraint::is_too_large;
+use crate::backends::local::constraint::{drop_inexact, is_too_large};
+use crate::backends::local::reply::Thoughts;
 
 /// Blanks between an opener and its call, as a regular expression.
 const BLANKS: &str = r"[ \t\r\n\x0c]*";
@@ -41,8 +42,8 @@ pub(crate) struct Rules<'a> {
 
 impl Rules<'_> {
     /// The grammar, or none where generation stays free: a bare object that a caller may want as content can be no sure
-    /// sign of a call. With `simple`, arguments may be any object, for schemas that cannot be compiled; so may those of
-    /// a function whose schema is too large and need not be obeyed.
+    /// sign of a call. Arguments of a function whose schema is too large and need not be obeyed may be any object; with
+    /// `simple`, for schemas that cannot be compiled, those of every function that is not strict.
     pub(crate) fn grammar(&self, simple: bool) -> Option<String> {
         if self.form.is_bare() && matches!(self.free, Free::Text) {
             return None;
@@ -56,7 +57,7 @@ impl Rules<'_> {
             let name = function["name"].as_str().unwrap_or_default();
             let _ = writeln!(text, "call_{at}: {}", self.call(name, at));
             let strict = function["strict"] == true;
-            let loose = simple || !strict && is_too_large(&function["parameters"]);
+            let loose = !strict && (simple || is_too_large(&function["parameters"]));
             let schema = if loose { json!({ "type": "object" }) } else { arguments(function) };
             let schema = with_layout(schema, strict);
             let _ = writeln!(text, "args_{at}: %json {schema}");
@@ -87,15 +88,28 @@ impl Rules<'_> {
                     }
                 }
                 writeln!(out, "TEXT: /(.|\\n)*/ & ~/(.|\\n)*({opened})(.|\\n)*/")?;
+                let thoughts = self.thoughts(out)?;
                 if (self.special)(opener).is_some() {
-                    writeln!(out, "start: TEXT | TEXT {} {calls}", self.mark(opener))?;
+                    writeln!(out, "start: {thoughts} TEXT | {thoughts} TEXT {} {calls}", self.mark(opener))?;
                 } else {
-                    writeln!(out, "start: TEXT | opened {calls}")?;
+                    writeln!(out, "start: {thoughts} TEXT | {thoughts} opened {calls}")?;
                     writeln!(out, "opened[lazy]: TEXT {}", self.mark(opener))?;
                 }
             }
         }
         Ok(())
+    }
+
+    /// What begins and ends thoughts is no text where it is a special token: those may stand between texts. Nothing
+    /// where there are none.
+    fn thoughts(&self, out: &mut String) -> Result<&'static str, std::fmt::Error> {
+        let marks = Thoughts::MARKS.into_iter().filter(|mark| (self.special)(mark).is_some());
+        let marks: Vec<String> = marks.map(|mark| self.mark(mark)).collect();
+        if marks.is_empty() {
+            return Ok("");
+        }
+        writeln!(out, "thoughts: (TEXT ({}))*", marks.join(" | "))?;
+        Ok("thoughts")
     }
 
     fn opener(&self) -> String {
@@ -140,15 +154,13 @@ impl Rules<'_> {
     }
 }
 
-/// The schema of a function's arguments: always an object, without fields that were not named unless it allows them.
+/// The schema of a function's arguments: always an object, whatever else the schema lets be, without fields that were not
+/// named unless it allows them.
 fn arguments(function: &Value) -> Value {
     let schema = function.get("parameters").filter(|schema| !schema.is_null()).cloned();
     let mut schema = schema.unwrap_or_else(|| json!({ "type": "object", "properties": {} }));
     close(&mut schema);
-    if let Some(fields) = schema.as_object_mut()
-        && !fields.contains_key("type")
-        && !["$ref", "anyOf", "oneOf", "allOf"].iter().any(|key| fields.contains_key(*key))
-    {
+    if let Some(fields) = schema.as_object_mut() {
         fields.insert("type".to_owned(), "object".into());
     }
     schema
@@ -174,6 +186,7 @@ fn close(schema: &mut Value) {
 /// One layout only, the one that templates write: no blanks to lose oneself in.
 fn with_layout(schema: Value, strict: bool) -> Value {
     let mut schema = if schema.is_object() { schema } else { Value::Object(Map::new()) };
+    drop_inexact(&mut schema);
     let options = JsonCompileOptions {
         item_separator: ", ".to_owned(),
         key_separator: ": ".to_owned(),

@@ -1,6 +1,7 @@
 //! From generated text to content and tool calls, as the text comes.
 //! Promises: the same pieces wherever the text is split; text that may begin a call is held back, and becomes content
-//! if it is none. Where the grammar guarantees the arguments they are told as they come, elsewhere when they are whole.
+//! if it is none. Where the grammar guarantees the arguments they are told as they come, elsewhere when they are whole;
+//! there a call that is cut off in its beginning is no content either.
 
 use std::sync::Arc;
 
@@ -39,6 +40,8 @@ pub(crate) struct Parser {
     state: State,
     /// Content was told, so that a bare object is content too.
     spoken: bool,
+    /// Stood before the opener of the first call, or of what may become it.
+    blanks: String,
     calls: usize,
     pieces: Vec<Piece>,
 }
@@ -75,6 +78,7 @@ impl Parser {
             held: String::new(),
             state: State::Text,
             spoken: false,
+            blanks: String::new(),
             calls: 0,
             pieces: vec![],
         }
@@ -83,6 +87,11 @@ impl Parser {
     /// Whether a call came out.
     pub(crate) fn has_called(&self) -> bool {
         self.calls > 0
+    }
+
+    /// The blanks before the first call, once it came out; they are no content.
+    pub(crate) fn take_blanks(&mut self) -> String {
+        std::mem::take(&mut self.blanks)
     }
 
     /// Whether nothing more is wanted.
@@ -97,10 +106,12 @@ impl Parser {
         std::mem::take(&mut self.pieces)
     }
 
-    /// The answer ends: what was held and is no call is content.
-    pub(crate) fn finish(&mut self) -> Vec<Piece> {
+    /// The answer ends: what was held and is no call is content. Where it was `cut` off, what the grammar lets be nothing
+    /// but a call is one that has not begun.
+    pub(crate) fn finish(&mut self, cut: bool) -> Vec<Piece> {
         let rest = std::mem::take(&mut self.held);
         match std::mem::replace(&mut self.state, State::Done) {
+            State::Head { .. } | State::Whole { .. } if cut && self.sure => {}
             State::Text | State::Head { .. } | State::Whole { .. } if self.calls == 0 => self.say(&rest),
             State::Text | State::Head { .. } | State::Whole { .. } => self.say(rest.trim_end()),
             State::Arguments(_) | State::Tail(_) | State::After | State::Done => {}
@@ -146,13 +157,16 @@ impl Parser {
         }
         if self.form.is_bare() && !self.spoken && self.held.trim_start().starts_with('{') {
             self.sure = self.vouched;
-            self.state = State::Head { opener: self.held.len() - self.held.trim_start().len() };
+            let opener = self.held.len() - self.held.trim_start().len();
+            self.note_blanks(0, opener);
+            self.state = State::Head { opener };
             return true;
         }
         let found = openers.iter().filter_map(|opener| Some((self.held.find(opener)?, opener.len()))).min();
         if let Some((at, opener)) = found {
             self.sure = self.vouched && self.held[at..].starts_with(openers[0]);
             let told = self.held[..at].trim_end().len();
+            self.note_blanks(told, at);
             self.state = State::Head { opener: at - told + opener };
             let told = self.held.drain(..told).collect::<String>();
             self.say(&told);
@@ -168,6 +182,13 @@ impl Parser {
         let told = self.held.drain(..safe).collect::<String>();
         self.say(&told);
         false
+    }
+
+    /// Before the first call; later ones have blanks between them.
+    fn note_blanks(&mut self, from: usize, to: usize) {
+        if self.calls == 0 {
+            self.blanks = self.held[from..to].to_owned();
+        }
     }
 
     /// What follows the opener is no call: it is content, opener and all.

@@ -1,6 +1,7 @@
 //! What one request's tools mean for the local model: how calls are constrained and how they are read back.
 //! Promises: a required call comes out, whatever the model; arguments obey a strict function's schema or the request is
-//! refused; a schema that cannot be compiled and need not be obeyed still gives objects.
+//! refused; a schema that cannot be compiled and need not be obeyed still gives objects, and costs no other function its
+//! own.
 
 use std::sync::Arc;
 
@@ -8,7 +9,9 @@ use serde_json::{Value, json};
 
 use super::grammar::{Free, Rules, SpecialId};
 use super::{Form, Reading};
-use crate::backends::local::constraint::{ConstraintError, Grammars, json_schema, with_options};
+use crate::backends::local::constraint::{
+    ConstraintError, Grammars, json_schema, with_options, without_patterns,
+};
 use crate::chat::{ChatRequest, ResponseFormat, ToolChoice};
 
 /// What an answer must obey and how it is read.
@@ -16,7 +19,7 @@ use crate::chat::{ChatRequest, ResponseFormat, ToolChoice};
 pub(crate) struct Plan {
     /// Where tools may be called.
     pub(crate) reading: Option<Reading>,
-    /// In `llguidance`'s JSON form; none where generation stays free.
+    /// In `llguidance`'s JSON form, under the name by which it is kept; none where generation stays free.
     pub(crate) grammar: Option<Arc<str>>,
 }
 
@@ -81,31 +84,75 @@ fn beside(format: &ResponseFormat, grammars: &Grammars) -> Result<Free, Unplanne
         ResponseFormat::JsonObject => (json!({ "type": "object" }), true),
         ResponseFormat::JsonSchema { schema, strict } => (Value::clone(schema), *strict),
     };
-    let compiled = json_schema(&schema, strict).and_then(|grammar| grammars.prepare(&grammar));
-    match compiled {
-        Ok(()) => Ok(Free::Json(with_options(&schema, strict))),
-        Err(ConstraintError::Unsupported(_)) if !strict => Ok(Free::Json(with_options(&json!({}), true))),
-        Err(error) => Err(Unplanned::Format(error)),
-    }
+    let (schema, _) = grammars.of_schema(&schema, strict).map_err(Unplanned::Format)?;
+    Ok(Free::Json(with_options(&schema, strict)))
 }
 
 /// Why a strict function is refused where calls are no sure thing.
 const NOT_FREE: &str = "with this model a strict function can be enforced only where a call is required";
 
+/// Most functions that are compiled each alone, to find those whose schemas cannot be.
+const ALONE: usize = 16;
+
 fn compile(rules: &Rules<'_>, strict: bool, grammars: &Grammars) -> Result<Option<Arc<str>>, Unplanned> {
-    let compile = |simple| {
-        let Some(lark) = rules.grammar(simple) else {
-            return if strict { Err(ConstraintError::Unsupported(NOT_FREE)) } else { Ok(None) };
-        };
-        let grammar: Arc<str> = json!({ "grammars": [{ "lark_grammar": lark }] }).to_string().into();
-        grammars.prepare(&grammar).map(|()| Some(grammar))
-    };
-    let compiled = match compile(false) {
-        Err(_) if !strict => compile(true),
-        compiled => compiled,
-    };
+    let mut compiled = compile_once(rules, false, grammars);
+    if compiled.is_err() && rules.functions.iter().any(|function| !is_strict(function)) {
+        let functions = loosened(rules, grammars);
+        let looser = with_functions(rules, functions.iter().collect(), rules.free.clone());
+        compiled = compile_once(&looser, false, grammars).or_else(|_| compile_once(rules, true, grammars));
+    }
     match compiled {
+        Ok(None) if strict => Err(Unplanned::Schema(ConstraintError::Unsupported(NOT_FREE))),
         Err(_) if !strict && matches!(rules.free, Free::Text) => Ok(None),
         compiled => compiled.map_err(Unplanned::Schema),
     }
+}
+
+/// The compiled grammar of these rules; none where generation stays free.
+fn compile_once(
+    rules: &Rules<'_>,
+    simple: bool,
+    grammars: &Grammars,
+) -> Result<Option<Arc<str>>, ConstraintError> {
+    let Some(lark) = rules.grammar(simple) else { return Ok(None) };
+    let grammar: Arc<str> = json!({ "grammars": [{ "lark_grammar": lark }] }).to_string().into();
+    grammars.prepare(&grammar).map(Some)
+}
+
+/// The same rules for other functions.
+fn with_functions<'a>(rules: &Rules<'a>, functions: Vec<&'a Value>, free: Free) -> Rules<'a> {
+    Rules { form: rules.form, functions, free, one: rules.one, special: rules.special }
+}
+
+/// The functions, with less of the schemas that cannot be compiled and need not be obeyed: their patterns go, or else
+/// any object will do. Where there are many, the patterns of all of them.
+fn loosened(rules: &Rules<'_>, grammars: &Grammars) -> Vec<Value> {
+    let few = rules.functions.len() <= ALONE;
+    let fits = |function: &Value| {
+        let alone = with_functions(rules, vec![function], Free::Nothing);
+        compile_once(&alone, false, grammars).is_ok()
+    };
+    let loosen = |function: &&Value| {
+        if is_strict(function) || few && fits(function) {
+            return Value::clone(function);
+        }
+        let looser = with_parameters(function, without_patterns(&function["parameters"]));
+        if few && !fits(&looser) {
+            return with_parameters(function, json!({ "type": "object" }));
+        }
+        looser
+    };
+    rules.functions.iter().map(loosen).collect()
+}
+
+fn with_parameters(function: &Value, schema: Value) -> Value {
+    let mut function = function.clone();
+    if let Some(fields) = function.as_object_mut() {
+        fields.insert("parameters".to_owned(), schema);
+    }
+    function
+}
+
+fn is_strict(function: &Value) -> bool {
+    function["strict"] == true
 }

@@ -23,7 +23,7 @@ fn reading(form: Form, vouched: bool) -> Reading {
 fn read(mut parser: Parser, pieces: &[&str]) -> Read {
     let mut read = Read::default();
     let mut out: Vec<Piece> = pieces.iter().flat_map(|piece| parser.push(piece)).collect();
-    out.extend(parser.finish());
+    out.extend(parser.finish(false));
     for piece in out {
         match piece {
             Piece::Text(text) => read.text.push_str(&text),
@@ -139,6 +139,28 @@ fn what_is_no_call_stays_text() {
 }
 
 #[test]
+fn the_beginning_of_a_call_that_is_cut_off_is_no_text_where_the_grammar_lets_it_be_nothing_else() {
+    for (form, text) in [
+        (Form::Hermes, "<tool_call>\n{\"name\": \"wea"),
+        (Form::MistralArgs, "[TOOL_CALLS]wea"),
+        (Form::MistralList, "[TOOL_CALLS] [{"),
+        (Form::Phi4, "<|tool_call|>[{\"name\""),
+        (Form::Llama3, "{\"name\": \"weather\", \"par"),
+    ] {
+        for (vouched, cut) in [(true, true), (true, false), (false, true)] {
+            let mut parser = parser(form, vouched);
+            let mut out = parser.push(text);
+            out.extend(parser.finish(cut));
+            let told = if vouched && cut { vec![] } else { vec![Piece::Text(text.to_owned())] };
+            assert_eq!(out, told, "{form:?} {vouched} {cut}");
+        }
+    }
+    let mut parser = parser(Form::Hermes, true);
+    parser.push("<tool_call>\n{\"name\": \"now\", \"arguments\": {}}\n</tool_call>\n<tool_call>\n{\"na");
+    assert_eq!(parser.finish(true), [], "nor is that of another one");
+}
+
+#[test]
 fn broken_arguments_are_text_where_no_grammar_vouches_for_them() {
     let text = r#"<tool_call>{"name": "now", "arguments": {"a": 1,}}</tool_call>"#;
     assert_eq!(read(parser(Form::Hermes, false), &[text]), calls(text, &[]));
@@ -183,7 +205,7 @@ fn vouched_arguments_are_told_as_they_come() {
     assert_eq!(parser.push("{\"a"), [name, Piece::Arguments("{\"a".into())]);
     assert_eq!(parser.push("\": 1"), [Piece::Arguments("\": 1".into())]);
     assert_eq!(parser.push("}}\n</tool"), [Piece::Arguments("}".into())]);
-    assert_eq!(parser.finish(), []);
+    assert_eq!(parser.finish(false), []);
     assert!(parser.has_called());
 }
 

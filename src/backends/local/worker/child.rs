@@ -205,7 +205,7 @@ impl Worker {
 
     /// Puts a ticket into the queue, with a grammar when that is compiled: the engine's thread would stop for it. A ticket
     /// that is not taken is dropped, and its relay says that it is gone.
-    fn enqueue(&self, ticket: Ticket) {
+    fn enqueue(&self, mut ticket: Ticket) {
         let engine = Arc::clone(&self.engine);
         if ticket.job.grammar.is_none() {
             return push(&engine, ticket);
@@ -219,10 +219,12 @@ impl Worker {
             }
             let compile = move || {
                 let _place = place;
-                let compiled = ticket.job.grammar.as_ref().map(|grammar| grammars.prepare(grammar));
-                if let Some(Err(error)) = compiled {
-                    // The gateway could compile it. The answer ends with an error at its first token.
-                    tracing::error!(%error, "the worker cannot compile a grammar");
+                if let Some(grammar) = &mut ticket.job.grammar {
+                    match grammars.prepare(grammar) {
+                        Ok(kept) => *grammar = kept,
+                        // The gateway could compile it. The answer ends with an error at its first token.
+                        Err(error) => tracing::error!(%error, "the worker cannot compile a grammar"),
+                    }
                 }
                 push(&engine, ticket);
             };
@@ -306,6 +308,7 @@ async fn beat(worker: Worker, deadline: Duration, out: mpsc::Sender<Report>) {
 #[cfg(test)]
 mod tests {
     use super::super::super::detokenize::Vocabulary;
+    use super::super::super::sampler::Sampler;
     use super::super::super::tests::greedy;
     use super::*;
 
@@ -346,9 +349,12 @@ mod tests {
         let worker = worker(|| {});
         let engine = worker.engine.get().unwrap();
         let (queue, grammars) = (Arc::clone(&engine.queue), Arc::clone(&engine.grammars));
-        let grammar: Arc<str> = r#"{"grammars": [{"lark_grammar": "start: \"a\""}]}"#.into();
+        let of = |word: &str| format!(r#"{{"grammars": [{{"lark_grammar": "start: \"{word}\""}}]}}"#);
+        let grammar: Arc<str> = of("a").into();
         let (out, _reports) = mpsc::channel(1);
         for grammar in [None, Some(grammar)] {
+            // Another request had it compiled, under a name of its own.
+            grammars.prepare(&of("a").into()).unwrap();
             let job = Job {
                 prompt: [0].into(),
                 choice: greedy(),
@@ -362,7 +368,12 @@ mod tests {
             let queue = Arc::clone(&queue);
             let pop = move || queue.pop(Some(Duration::from_secs(10)), |_| 0);
             let ticket = tokio::task::spawn_blocking(pop).await.unwrap().expect("a ticket");
-            assert!(ticket.job.grammar.is_none_or(|grammar| grammars.knows(&grammar)));
+            for word in 0..100 {
+                grammars.prepare(&of(&format!("b{word}")).into()).unwrap();
+            }
+            let compiles = grammars.compiles();
+            let _sampler = Sampler::new(&ticket.job, 0, &grammars);
+            assert_eq!(grammars.compiles(), compiles, "kept for as long as the ticket waits");
         }
     }
 }

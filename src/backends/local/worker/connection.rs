@@ -36,8 +36,10 @@ const ENVIRONMENT: [&str; 9] = [
 ];
 /// Longest that a worker may take to load its model, whatever signs of life it gives.
 const LONGEST_LOAD: Duration = Duration::from_secs(600);
-/// How long a worker may take to end by itself once its gateway has let go of it.
-const GOODBYE: Duration = Duration::from_secs(4);
+/// How long a worker may take to end by itself once its gateway has let go of it, and how long one that is killed.
+pub(super) const GOODBYE: Duration = Duration::from_secs(4);
+/// How long the end of a worker may come after that of its socket.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// How to start a worker.
 #[derive(Clone, Debug)]
@@ -115,8 +117,8 @@ impl Connection {
         // They may have changed while they were read.
         match loaded.and_then(|facts| spec.check_files().map(|()| facts)) {
             Ok(facts) => Ok((connection, facts)),
-            Err(Failure::Broken(why)) => Err(connection.end_of(why).await),
             Err(failure) => {
+                let failure = connection.explain(failure).await;
                 connection.kill().await;
                 Err(failure)
             }
@@ -193,31 +195,27 @@ impl Connection {
         self.deadline + watchdog::period(self.deadline)
     }
 
-    /// Why a worker whose socket is closed has ended; it ends now, if it has not.
-    pub(super) async fn end_of(mut self, why: String) -> Failure {
-        match timeout(Duration::from_millis(500), self.child.wait()).await {
-            Ok(Ok(status)) => Failure::Died(words(status)),
-            _ => {
-                self.kill().await;
-                Failure::Broken(why)
-            }
+    /// The failure, or what a worker whose socket is closed has died of.
+    pub(super) async fn explain(&mut self, failure: Failure) -> Failure {
+        match failure {
+            Failure::Broken(why) => match timeout(LAST_WORDS, self.child.wait()).await {
+                Ok(Ok(status)) => Failure::Died(words(status)),
+                _ => Failure::Broken(why),
+            },
+            other => other,
         }
     }
 
-    /// Ends the process now, and reaps it.
+    /// Ends the process now, if it has not ended, and reaps it.
     pub(super) async fn kill(mut self) {
-        if let Err(error) = self.child.kill().await {
-            tracing::error!(%error, "the local engine's worker process could not be ended");
-        }
+        end(&mut self.child).await;
     }
 
     /// Lets the process end by itself, and ends it where it does not.
     pub(super) async fn dismiss(mut self) {
         drop((self.from, self.to));
-        if timeout(GOODBYE, self.child.wait()).await.is_err()
-            && let Err(error) = self.child.kill().await
-        {
-            tracing::error!(%error, "the local engine's worker process could not be ended");
+        if timeout(GOODBYE, self.child.wait()).await.is_err() {
+            end(&mut self.child).await;
         }
     }
 
@@ -233,6 +231,19 @@ pub(super) async fn read(from: &mut OwnedReadHalf, incoming: &mut BytesMut) -> R
         Ok(0) => Err(Failure::Broken("the socket is closed".to_owned())),
         Err(error) => Err(Failure::Broken(error.to_string())),
     }
+}
+
+/// Ends a process and reaps it. One that the kernel keeps, in a driver for instance, is left to it after a while.
+async fn end(child: &mut Child) {
+    if child.id().is_none() {
+        return;
+    }
+    let why = match timeout(GOODBYE, child.kill()).await {
+        Ok(Ok(())) => return,
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => format!("it was killed and is still there after {} s", GOODBYE.as_secs()),
+    };
+    tracing::error!("the local engine's worker process could not be ended: {why}");
 }
 
 /// An exit status without the number of a signal that nobody knows by heart.
@@ -258,7 +269,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn d21_a_worker_whose_steps_fail_is_told_apart_from_one_that_works() {
+    async fn d21_a_worker_whose_steps_fail_or_hang_is_told_apart_from_one_that_works() {
         let spec = Spec {
             program: "true".into(),
             folder: PathBuf::new(),
@@ -269,13 +280,19 @@ mod tests {
             log: LogConfig::default(),
         };
         let mut connection = Connection::start(&spec).unwrap();
-        for failing in [false, true] {
-            let beat = Report::Beat { running: None, failing, told: Told::default() };
-            put(&beat, &mut connection.incoming).unwrap();
+        for (running, failing) in [(None, false), (Some(59), false), (None, true), (Some(61), false)] {
+            let running = running.map(Duration::from_secs);
+            put(&Report::Beat { running, failing, told: Told::default() }, &mut connection.incoming).unwrap();
         }
-        assert!(matches!(connection.take(), Ok(Some(Report::Beat { failing: false, .. }))));
-        let failure = connection.take().unwrap_err();
-        assert_eq!((&failure, failure.mishap()), (&Failure::Failing, Some(Mishap::Failing)));
+        for _ in 0..2 {
+            assert!(matches!(connection.take(), Ok(Some(Report::Beat { failing: false, .. }))));
+        }
+        for (expected, mishap) in
+            [(Failure::Failing, Mishap::Failing), (Failure::Hung(spec.deadline), Mishap::Hung)]
+        {
+            let failure = connection.take().unwrap_err();
+            assert_eq!((&failure, failure.mishap()), (&expected, Some(mishap)));
+        }
         connection.kill().await;
     }
 }

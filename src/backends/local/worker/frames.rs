@@ -166,7 +166,7 @@ mod tests {
         };
         let ends = [End::Stop, End::Length, End::Failed, End::Expired];
         let steps = ends.map(|end| Step::End { index: 1, end, tokens: 8, cached: 2 });
-        for step in steps.into_iter().chain([Step::Token { index: 0, token }]) {
+        for step in steps.into_iter().chain([Step::Token { index: 0, token, cached: 2 }]) {
             let report = Report::Step { number: 9, step };
             put(&report, &mut bytes).unwrap();
             assert_eq!(take::<Report>(&mut bytes).unwrap(), Some(report));

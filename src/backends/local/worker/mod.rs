@@ -23,13 +23,13 @@ pub use self::child::serve_gateway;
 
 pub(super) use self::frames::Facts;
 
-use self::connection::{Connection, Failure, Spec, own_program};
+use self::connection::{Connection, Failure, GOODBYE, Spec, own_program};
 use self::frames::{Report, Told};
 use self::model_files::ModelFiles;
 use self::relay::Relay;
-use super::LocalError;
 use super::queue::{Queue, Ticket};
 use super::watchdog::Watched;
+use super::{LocalError, join_within};
 use crate::config::{LocalConfig, model_root};
 use crate::metrics::EngineFigures;
 
@@ -42,6 +42,8 @@ const LOOK: Duration = Duration::from_millis(20);
 const LOOK_HELD: Duration = Duration::from_millis(5);
 /// And without work: only to see that the worker lives.
 const LOOK_IDLE: Duration = Duration::from_millis(500);
+/// How long a worker's keeper may take to end: longer than it lets the worker take to leave, and then to be killed.
+const FAREWELL: Duration = GOODBYE.saturating_mul(3);
 
 /// A worker process with the threads that keep it. Close the queue before it is dropped.
 pub(super) struct Worker {
@@ -92,11 +94,14 @@ impl Worker {
         self.threads.iter().all(|thread| !thread.is_finished())
     }
 
-    /// Waits for the end, after the queue was closed.
+    /// Waits for the end, after the queue was closed; not for ever.
     pub(super) fn finish(&mut self) {
+        let until = Instant::now() + FAREWELL;
         for thread in self.threads.drain(..) {
-            // A panic of theirs was logged where it happened.
-            let _ = thread.join();
+            if !join_within(thread, until.saturating_duration_since(Instant::now())) {
+                tracing::error!("the local engine's worker process does not end; its keeper is left behind");
+                return;
+            }
         }
     }
 }
@@ -168,18 +173,17 @@ impl Keeper {
             // A new worker counts from 0.
             self.shared.metrics.forget_engine(&self.counted);
             self.counted = EngineFigures::default();
-            let failure = match failure {
-                Failure::Closing => return connection.dismiss().await,
-                Failure::Broken(why) => connection.end_of(why).await,
-                other => {
-                    connection.kill().await;
-                    other
-                }
-            };
+            if failure == Failure::Closing {
+                return connection.dismiss().await;
+            }
+            let failure = connection.explain(failure).await;
             if since.elapsed() >= STEADY {
                 self.failures = 0;
             }
-            connection = match self.replace(failure).await {
+            // First of all: a process may take its time to end.
+            let until = self.fall(&failure);
+            connection.kill().await;
+            connection = match self.replace(until).await {
                 Some(connection) => connection,
                 None => return,
             };
@@ -187,22 +191,25 @@ impl Keeper {
         }
     }
 
-    /// A new worker after a failure; `None` when the queue closes first.
-    async fn replace(&mut self, mut failure: Failure) -> Option<Connection> {
+    /// Counts a failure and says what it was; until when to wait with the next attempt, `None` where the queue closes.
+    fn fall(&mut self, failure: &Failure) -> Option<Instant> {
+        failure.mishap()?.count(&self.shared.metrics);
+        let pause = pause(self.failures);
+        self.failures = self.failures.saturating_add(1);
+        let until = Instant::now() + pause;
+        let seconds = pause.as_secs();
+        tracing::error!(seconds, "the local engine's worker process failed: {failure}; it is started again");
+        let why = format!("the local engine's worker process failed: {failure}");
+        self.shared.health.fall(why, Some(until.into_std()));
+        Some(until)
+    }
+
+    /// A new worker, not started before then; `None` when the queue closes first.
+    async fn replace(&mut self, mut until: Option<Instant>) -> Option<Connection> {
         loop {
-            failure.mishap()?.count(&self.shared.metrics);
-            let pause = pause(self.failures);
-            self.failures = self.failures.saturating_add(1);
-            let until = Instant::now() + pause;
-            let seconds = pause.as_secs();
-            tracing::error!(
-                seconds,
-                "the local engine's worker process failed: {failure}; it is started again"
-            );
-            let why = format!("the local engine's worker process failed: {failure}");
-            self.shared.health.fall(why, Some(until.into_std()));
-            while Instant::now() < until {
-                sleep_until(until.min(Instant::now() + LOOK_IDLE)).await;
+            let at = until?;
+            while Instant::now() < at {
+                sleep_until(at.min(Instant::now() + LOOK_IDLE)).await;
                 if self.shared.queue.is_closed() {
                     return None;
                 }
@@ -210,7 +217,7 @@ impl Keeper {
             let queue = Arc::clone(&self.shared.queue);
             match Connection::open(&self.spec, || queue.is_closed()).await {
                 Ok((connection, _)) => return Some(connection),
-                Err(again) => failure = again,
+                Err(again) => until = self.fall(&again),
             }
         }
     }
@@ -261,17 +268,22 @@ impl Keeper {
                 let ticket = ticket.ok_or(Failure::Closing)?;
                 let sent = relay.accept(ticket, &mut link.outgoing);
                 sent.map_err(|error| Failure::Broken(error.to_string()))?;
-                self.shared.queue.set_active(relay.answers());
+                self.publish_answers(relay);
             }
             () = sleep_until(at) => {
                 link.check()?;
                 let looked = relay.look(&mut link.outgoing);
                 looked.map_err(|error| Failure::Broken(error.to_string()))?;
-                self.shared.queue.set_active(relay.answers());
+                self.publish_answers(relay);
                 return Ok(true);
             }
         }
         Ok(false)
+    }
+
+    /// Says how many answers run. Those of one request that wait for a slot take no place that another request may have.
+    fn publish_answers(&self, relay: &Relay) {
+        self.shared.queue.set_active(relay.answers().min(self.slots));
     }
 
     /// Makes the worker's figures this process's own.
@@ -294,7 +306,7 @@ impl Keeper {
             reported.map_err(|error| Failure::Broken(error.to_string()))?;
         }
         if relay.answers() != before {
-            self.shared.queue.set_active(relay.answers());
+            self.publish_answers(relay);
         }
         Ok(())
     }

@@ -267,7 +267,7 @@ mod tests {
         let (mut relay, mut reader, _enough) = under_way(1);
         let mut out = BytesMut::new();
         let token = Token { id: 7, confidence: None, logprobs: None, last: false };
-        let tokens = (0..2 * AHEAD).map(|_| Step::Token { index: 0, token: token.clone() });
+        let tokens = (0..2 * AHEAD).map(|_| Step::Token { index: 0, token: token.clone(), cached: 64 });
         let end = Step::End { index: 0, end: End::Stop, tokens: 2 * AHEAD as u64, cached: 64 };
         for step in tokens.chain([end]) {
             relay.report(Report::Step { number: 0, step }, &mut out).unwrap();

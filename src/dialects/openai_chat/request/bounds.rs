@@ -1,4 +1,5 @@
 //! One field of a request: its type and bounds, checked with the field's name in every complaint.
+//! Promises: what is kept as JSON values is counted in its text first; an object is never read out of a list.
 
 use std::collections::BTreeMap;
 use std::ops::{Range, RangeInclusive};
@@ -15,6 +16,8 @@ const MAX_STOPS: usize = 4;
 const MAX_STOP_BYTES: usize = 1024;
 /// Most entries of `logit_bias`, as OpenAI allows.
 const MAX_BIASES: usize = 1024;
+/// Most JSON values of one field; ours. A value takes a hundred bytes of memory and more, and two of text.
+const MAX_VALUES: usize = 100_000;
 
 /// The raw text of a field's value; absent and `null` are unset.
 #[derive(Clone, Copy, Default)]
@@ -50,9 +53,19 @@ impl<'a> Field<'a> {
         wanted: &str,
     ) -> Result<Option<T>, RequestError> {
         let Some(raw) = self.set() else { return Ok(None) };
-        serde_json::from_str(raw.get())
-            .map(Some)
-            .map_err(|_| RequestError::kind(name, format!("Invalid type for '{name}': expected {wanted}.")))
+        check_values(values(raw), name)?;
+        serde_json::from_str(raw.get()).map(Some).map_err(|_| wrong_kind(name, wanted))
+    }
+
+    /// As [`Self::read`], an object.
+    pub(super) fn object<T: Deserialize<'a>>(
+        self,
+        name: &str,
+        wanted: &str,
+    ) -> Result<Option<T>, RequestError> {
+        let Some(raw) = self.set() else { return Ok(None) };
+        check_values(values(raw), name)?;
+        object(raw).map(Some).map_err(|_| wrong_kind(name, wanted))
     }
 
     pub(super) fn text(self, name: &str) -> Result<Option<String>, RequestError> {
@@ -164,4 +177,43 @@ impl<'a> Field<'a> {
         }
         Ok(items)
     }
+}
+
+/// What an object says: serde would take a list for the fields in their order.
+pub(super) fn object<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> serde_json::Result<T> {
+    if raw.get().starts_with('{') {
+        serde_json::from_str(raw.get())
+    } else {
+        Err(serde::de::Error::custom("no object"))
+    }
+}
+
+/// How many values a text of JSON holds, at most: each but the first stands behind a comma or an opening bracket.
+pub(super) fn values(raw: &RawValue) -> usize {
+    let (mut count, mut quoted, mut escaped) = (1, false, false);
+    for byte in raw.get().bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'"' => quoted = !quoted,
+            b',' | b'[' | b'{' if !quoted => count += 1,
+            _ => {}
+        }
+    }
+    count
+}
+
+/// Refuses more than [`MAX_VALUES`].
+pub(super) fn check_values(values: usize, name: &str) -> Result<(), RequestError> {
+    if values > MAX_VALUES {
+        return Err(RequestError::value(
+            name,
+            format!("Invalid '{name}': at most {MAX_VALUES} JSON values."),
+        ));
+    }
+    Ok(())
+}
+
+pub(super) fn wrong_kind(name: &str, wanted: &str) -> RequestError {
+    RequestError::kind(name, format!("Invalid type for '{name}': expected {wanted}."))
 }

@@ -21,7 +21,7 @@ struct Format {
 
 /// The form that the answer must have. A `json_schema` without a schema asks for any JSON object.
 pub(super) fn read(field: Field<'_>) -> Result<ResponseFormat, RequestError> {
-    let Some(format) = field.read::<Format>("response_format", "an object with a 'type'")? else {
+    let Some(format) = field.object::<Format>("response_format", "an object with a 'type'")? else {
         return Ok(ResponseFormat::Text);
     };
     match format.r#type.as_str() {

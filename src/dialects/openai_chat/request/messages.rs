@@ -3,10 +3,12 @@
 use std::collections::{HashMap, HashSet};
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::RequestError;
+use super::bounds::{check_values, object, values, wrong_kind};
 use crate::chat::{Message, Part, Role};
 
 /// Most messages of one conversation.
@@ -25,9 +27,10 @@ struct WireMessage<'a> {
     #[serde(borrow)]
     content: Option<&'a RawValue>,
     name: Option<String>,
-    #[serde(default)]
-    tool_calls: Option<Vec<Value>>,
-    function_call: Option<Value>,
+    #[serde(borrow)]
+    tool_calls: Option<&'a RawValue>,
+    #[serde(borrow)]
+    function_call: Option<&'a RawValue>,
     tool_call_id: Option<String>,
     refusal: Option<String>,
     #[serde(default)]
@@ -41,9 +44,24 @@ struct Calls {
     known: HashSet<String>,
     /// The id of each function's last call.
     ids: HashMap<String, String>,
+    /// How many JSON values they hold, all together.
+    values: usize,
 }
 
 impl Calls {
+    /// Reads a field that is kept as JSON; there is one bound for those of the whole conversation.
+    fn read<T: DeserializeOwned>(
+        &mut self,
+        raw: Option<&RawValue>,
+        path: &str,
+        wanted: &str,
+    ) -> Result<Option<T>, RequestError> {
+        let Some(raw) = raw else { return Ok(None) };
+        self.values += values(raw);
+        check_values(self.values, path)?;
+        serde_json::from_str(raw.get()).map(Some).map_err(|_| wrong_kind(path, wanted))
+    }
+
     fn add(&mut self, call: &Value) {
         let id = call.get("id").and_then(Value::as_str).map(str::to_owned);
         let name = call.pointer("/function/name").and_then(Value::as_str).map(str::to_owned);
@@ -82,7 +100,7 @@ pub(super) fn read(raw: &RawValue) -> Result<Read, RequestError> {
 fn one(raw: &RawValue, index: usize, calls: &mut Calls) -> Result<Message, RequestError> {
     let path = format!("messages[{index}]");
     let path = path.as_str();
-    let wire: WireMessage<'_> = serde_json::from_str(raw.get()).map_err(|error| {
+    let wire: WireMessage<'_> = object(raw).map_err(|error| {
         let cause = if error.is_data() {
             "a field has the wrong type or stands twice"
         } else {
@@ -98,10 +116,13 @@ fn one(raw: &RawValue, index: usize, calls: &mut Calls) -> Result<Message, Reque
     if wire.audio.is_some_and(|audio| audio.get() != "null") {
         content.push(Part::Audio);
     }
-    let mut tool_calls = wire.tool_calls.unwrap_or_default();
+    let at = format!("{path}.tool_calls");
+    let mut tool_calls: Vec<Value> = calls.read(wire.tool_calls, &at, "a list")?.unwrap_or_default();
+    let at = format!("{path}.function_call");
+    let function_call: Option<Value> = calls.read(wire.function_call, &at, "an object")?;
     let older =
         |function: Value| json!({ "id": format!("call_{index}"), "type": "function", "function": function });
-    tool_calls.extend(wire.function_call.map(older));
+    tool_calls.extend(function_call.map(older));
     if content.is_empty()
         && tool_calls.is_empty()
         && wire.content.is_none_or(|content| content.get() == "null")
@@ -194,7 +215,7 @@ fn part(raw: &RawValue, path: &str) -> Result<Part, RequestError> {
         text: Option<String>,
         refusal: Option<String>,
     }
-    let wire: WirePart = serde_json::from_str(raw.get()).map_err(|_| {
+    let wire: WirePart = object(raw).map_err(|_| {
         RequestError::kind(path, format!("Invalid '{path}': expected an object with a 'type'."))
     })?;
     let lacks = |field: &str| {

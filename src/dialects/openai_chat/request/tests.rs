@@ -66,13 +66,33 @@ fn sampling_is_read_whole() {
 }
 
 #[test]
-fn the_cache_key_goes_before_the_user() {
+fn cached_prefixes_are_shared_by_those_of_the_same_names_only() {
     let salt = |fields| with(fields).unwrap().cache_salt;
-    assert_eq!(salt(r#","user":"u","prompt_cache_key":"k""#).as_deref(), Some("k"));
-    assert_eq!(salt(r#","user":"u""#).as_deref(), Some("u"));
-    assert_eq!(salt(""), None);
-    let long = format!(r#","user":"{}""#, "u".repeat(1025));
-    assert_eq!(with(&long).unwrap_err().param.as_deref(), Some("user"));
+    let alike = r#","user":"u","prompt_cache_key":"k""#;
+    assert_eq!(salt(alike), salt(r#","prompt_cache_key":"k","user":"u","safety_identifier":null"#));
+    let others = [
+        alike,
+        r#","user":"v","prompt_cache_key":"k""#,
+        r#","user":"u""#,
+        r#","prompt_cache_key":"u""#,
+        r#","user":"ku""#,
+        r#","user":"1:ku""#,
+        r#","user":"","prompt_cache_key":"ku""#,
+        r#","safety_identifier":"u""#,
+        r#","safety_identifier":"v""#,
+        r#","prompt_cache_key":"k","safety_identifier":"u""#,
+        r#","prompt_cache_key":"k","user":"u","safety_identifier":"s""#,
+        r#","prompt_cache_key":"k","user":"us""#,
+        "",
+    ];
+    let mut salts = others.map(salt).to_vec();
+    salts.sort_unstable();
+    salts.dedup();
+    assert_eq!((salts.len(), salt("")), (others.len(), None));
+    for name in ["prompt_cache_key", "user", "safety_identifier"] {
+        let long = format!(r#","{name}":"{}""#, "u".repeat(1025));
+        assert_eq!(with(&long).unwrap_err().param.as_deref(), Some(name));
+    }
 }
 
 #[test]
@@ -248,4 +268,39 @@ fn stream_options_need_a_stream() {
         Some("stream_options")
     );
     assert!(!with(r#","stream":true,"stream_options":{}"#).unwrap().include_usage);
+}
+
+#[test]
+fn e1_a_list_is_no_object_below_the_top_either() {
+    assert_eq!(refused(r#"[["user","hi",null,null,null,null,null,null]]"#), "messages[0]");
+    assert_eq!(refused(r#"[{"role":"user","content":[["text","hi",null]]}]"#), "messages[0].content[0]");
+    for (field, value) in [("response_format", r#"["json_object"]"#), ("stream_options", "[true]")] {
+        let error = with(&format!(r#","stream":true,"{field}":{value}"#)).unwrap_err();
+        assert_eq!((error.param.as_deref(), error.code), (Some(field), "invalid_type"));
+    }
+}
+
+#[test]
+fn d19_what_is_kept_as_json_holds_a_bounded_number_of_values() {
+    let list = |items: usize| format!("[{}0]", "[],".repeat(items));
+    let (few, many) = (list(30_000), list(100_000));
+    let called = |calls: &str| format!(r#"{{"role":"assistant","content":"a","tool_calls":{calls}}}"#);
+    assert_eq!(refused(&format!("[{}]", called(&many))), "messages[0].tool_calls");
+    // Each message alone would do.
+    assert_eq!(refused(&format!("[{},{}]", called(&few), called(&few))), "messages[1].tool_calls");
+    let format = |values: &str| {
+        let schema = format!(r#"{{"name":"n","schema":{{"enum":{values}}}}}"#);
+        with(&format!(r#","response_format":{{"type":"json_schema","json_schema":{schema}}}"#))
+    };
+    let tools = |values: &str| {
+        let schema = format!(r#"{{"name":"f","parameters":{{"enum":{values}}}}}"#);
+        with(&format!(r#","tools":[{{"type":"function","function":{schema}}}]"#))
+    };
+    assert!(format(&few).is_ok() && tools(&few).is_ok());
+    for (refused, field) in [(format(&many), "response_format"), (tools(&many), "tools")] {
+        let error = refused.unwrap_err();
+        assert_eq!((error.param.as_deref(), error.code), (Some(field), "invalid_value"));
+    }
+    let text = format!(r#"["\"{}"]"#, ",[{".repeat(100_000));
+    assert!(format(&text).is_ok() && tools(&text).is_ok(), "a text is one value");
 }

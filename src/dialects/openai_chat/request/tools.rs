@@ -1,11 +1,11 @@
 //! What a request says of tools: which are offered, which may or must be called, and settings for the chat template.
 //! Promises: the older `functions` and `function_call` mean the same as their successors, but that an answer calls one
-//! at most. Judges no JSON Schema: who answers does.
+//! at most. Of a function's JSON Schema it asks that arguments may be an object; who answers judges the rest.
 
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
-use super::bounds::Field;
+use super::bounds::{Field, check_values, values, wrong_kind};
 use super::{Fields, RequestError};
 use crate::chat::{ToolChoice, Tools};
 
@@ -84,9 +84,25 @@ fn check_function(function: &Value, path: &str) -> Result<(), RequestError> {
         ("parameters", "an object, a JSON Schema", Value::is_object),
         ("strict", "a boolean", Value::is_boolean),
     ];
-    match wanted.into_iter().find(|(field, _, is)| set(field).is_some_and(|value| !is(value))) {
-        Some((field, kind, _)) => Err(wrong_kind(&at(field), kind)),
-        None => Ok(()),
+    if let Some((field, kind, _)) =
+        wanted.into_iter().find(|(field, _, is)| set(field).is_some_and(|value| !is(value)))
+    {
+        return Err(wrong_kind(&at(field), kind));
+    }
+    if set("parameters").is_some_and(|schema| !allows_objects(schema)) {
+        let path = at("parameters.type");
+        let message = format!("Invalid '{path}': expected 'object', which a call's arguments are.");
+        return Err(RequestError::value(path, message));
+    }
+    Ok(())
+}
+
+/// Whether a schema's own `type`, if it says one, lets a value be an object.
+fn allows_objects(schema: &Value) -> bool {
+    match &schema["type"] {
+        Value::Null => true,
+        Value::Array(kinds) => kinds.iter().any(|kind| kind == "object"),
+        kind => kind == "object",
     }
 }
 
@@ -103,6 +119,7 @@ fn choice(name: &str, raw: &RawValue, offered: &mut Vec<Value>) -> Result<ToolCh
         );
         RequestError::value(name, message)
     };
+    check_values(values(raw), name)?;
     let value: Value = serde_json::from_str(raw.get()).map_err(|_| known())?;
     match &value {
         Value::String(word) => mode(word).ok_or_else(known),
@@ -110,7 +127,7 @@ fn choice(name: &str, raw: &RawValue, offered: &mut Vec<Value>) -> Result<ToolCh
             None => named(name, fields.get("name"), offered),
             Some(Some("function")) => named(name, value.pointer("/function/name"), offered),
             Some(Some("allowed_tools")) => allowed(name, &value, offered),
-            Some(Some("custom")) => Ok(ToolChoice::Required),
+            Some(Some("custom")) => custom(name, value.pointer("/custom/name"), offered),
             Some(_) => Err(known()),
         },
         _ => Err(wrong_kind(name, "a string or an object")),
@@ -134,6 +151,18 @@ fn named(field: &str, name: Option<&Value>, offered: &[Value]) -> Result<ToolCho
     }
     let message = format!("Invalid '{path}': no function of this name is offered.");
     Err(RequestError::value(path, message))
+}
+
+/// A tool that is no function is the only one left: no other may be called in its place.
+fn custom(field: &str, name: Option<&Value>, offered: &mut Vec<Value>) -> Result<ToolChoice, RequestError> {
+    let path = format!("{field}.custom.name");
+    let name = text(name, &path)?;
+    offered.retain(|tool| tool["type"] == "custom" && tool_name(tool) == Some(name));
+    if offered.is_empty() {
+        let message = format!("Invalid '{path}': no custom tool of this name is offered.");
+        return Err(RequestError::value(path, message));
+    }
+    Ok(ToolChoice::Required)
 }
 
 fn allowed(field: &str, value: &Value, offered: &mut Vec<Value>) -> Result<ToolChoice, RequestError> {
@@ -176,10 +205,6 @@ fn text<'v>(value: Option<&'v Value>, path: &str) -> Result<&'v str, RequestErro
     }
 }
 
-fn wrong_kind(path: &str, wanted: &str) -> RequestError {
-    RequestError::kind(path, format!("Invalid type for '{path}': expected {wanted}."))
-}
-
 fn lacks(path: &str) -> RequestError {
     let message = format!("Missing required parameter: '{path}'.");
     RequestError::new(path, "missing_required_parameter", message)
@@ -188,12 +213,7 @@ fn lacks(path: &str) -> RequestError {
 /// `chat_template_kwargs`: settings that a local model's chat template may read (`enable_thinking`); plain values only.
 pub(super) fn template_settings(field: Field<'_>) -> Result<Map<String, Value>, RequestError> {
     let name = "chat_template_kwargs";
-    let settings: Map<String, Value> = match field.set() {
-        Some(raw) => {
-            serde_json::from_str(raw.get()).map_err(|_| wrong_kind(name, "an object of plain values"))?
-        }
-        None => return Ok(Map::new()),
-    };
+    let settings: Map<String, Value> = field.read(name, "an object of plain values")?.unwrap_or_default();
     if settings.len() > MAX_SETTINGS {
         return Err(RequestError::value(name, format!("Invalid '{name}': at most {MAX_SETTINGS} settings.")));
     }

@@ -101,6 +101,30 @@ fn c8_usage_beside_choices_is_read_and_the_chunk_relayed() {
 }
 
 #[test]
+fn g7_tokens_that_only_the_total_counts_are_generated_ones() {
+    let cases = [
+        // xAI's: reasoning beside the completion.
+        (r#""completion_tokens":1499,"total_tokens":14428"#, 2809, (4308, 2809)),
+        // Gemini's: thoughts in the total alone.
+        (r#""completion_tokens":1499,"total_tokens":14428"#, 0, (4308, 0)),
+        // OpenAI's: reasoning within the completion.
+        (r#""completion_tokens":4308,"total_tokens":14428"#, 2809, (4308, 2809)),
+        (r#""completion_tokens":4308"#, 2809, (4308, 2809)),
+        (r#""completion_tokens":1499,"total_tokens":11619"#, 0, (1499, 0)),
+        (r#""completion_tokens":1499,"total_tokens":null"#, 2809, (1499, 1499)),
+        (r#""completion_tokens":1499,"total_tokens":3"#, 0, (1499, 0)),
+    ];
+    for (counts, reasoning, (completion, of_them)) in cases {
+        let chunk = frame(&format!(
+            r#"{{"choices":[],"usage":{{"prompt_tokens":10120,{counts},
+                "completion_tokens_details":{{"reasoning_tokens":{reasoning}}}}}}}"#
+        ));
+        let wanted = Usage { prompt: 10_120, completion, reasoning: of_them, ..Usage::default() };
+        assert_eq!(chunk.events, [Event::Usage(wanted)], "{counts} {reasoning}");
+    }
+}
+
+#[test]
 fn c11_a_usage_report_is_hidden_unless_asked_for() {
     let report = r#"{"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2}}"#;
     for asked in [false, true] {

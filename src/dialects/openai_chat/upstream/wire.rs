@@ -105,6 +105,8 @@ pub(super) struct WireUsage {
     prompt_tokens: Option<Count>,
     completion_tokens: Option<Count>,
     #[serde(default)]
+    total_tokens: Count,
+    #[serde(default)]
     prompt_tokens_details: Object<PromptDetails>,
     #[serde(default)]
     completion_tokens_details: Object<CompletionDetails>,
@@ -133,13 +135,8 @@ impl WireUsage {
         let cached = self.prompt_tokens_details.0.as_ref().map_or(0, |details| details.cached_tokens.0);
         let reasoning =
             self.completion_tokens_details.0.as_ref().map_or(0, |details| details.reasoning_tokens.0);
-        Some(Usage {
-            prompt,
-            cached_prompt: cached.min(prompt),
-            completion,
-            reasoning: reasoning.min(completion),
-            estimated: false,
-        })
+        let usage = Usage { prompt, cached_prompt: cached, completion, reasoning, estimated: false };
+        Some(usage.with_total(self.total_tokens.0))
     }
 }
 

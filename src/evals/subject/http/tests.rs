@@ -1,5 +1,8 @@
 //! Asks a small server on a real socket.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use axum::Router;
 use axum::http::{HeaderMap as Headers, StatusCode};
 use axum::response::IntoResponse;
@@ -8,8 +11,8 @@ use serde_json::json;
 
 use super::*;
 use crate::config::Secret;
-use crate::evals::ToolCall;
 use crate::evals::scorer::testing::sample;
+use crate::evals::{Parameter, ToolCall};
 
 async fn serve(app: Router) -> Endpoint {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -66,6 +69,15 @@ async fn reads_a_whole_answer_from_a_server_that_does_not_stream() {
 }
 
 #[tokio::test]
+async fn reasoning_that_is_told_beside_the_completion_counts() {
+    let body = json!({"choices": [{"message": {"role": "assistant", "content": "four"}}],
+        "usage": {"prompt_tokens": 7, "completion_tokens": 1, "total_tokens": 13,
+            "completion_tokens_details": {"reasoning_tokens": 5}}});
+    let answer = ask(answering(axum::Json(body))).await.unwrap();
+    assert_eq!((answer.usage.completion, answer.usage.reasoning), (6, 5));
+}
+
+#[tokio::test]
 async fn sends_tools_and_reads_calls_streamed_or_whole() {
     let tool = json!({"type": "function", "function": {"name": "weather"}});
     let frame = |piece: &str| {
@@ -111,6 +123,56 @@ async fn a_refusal_keeps_its_code_and_not_its_message() {
     let body = axum::Json(json!({"error": {"message": "canary", "code": "no_remote"}}));
     let error = ask(answering((StatusCode::SERVICE_UNAVAILABLE, body))).await.unwrap_err();
     assert_eq!(error, SubjectError::Refused("503 no_remote".into()));
+}
+
+/// A model that thinks: refuses what such models refuse, and counts how often it was asked.
+fn reasoner(asked: &Arc<AtomicUsize>) -> Router {
+    let asked = Arc::clone(asked);
+    let refuse = |code: &str, param: &str| {
+        let error = json!({"message": "canary", "code": code, "param": param});
+        (StatusCode::BAD_REQUEST, axum::Json(json!({ "error": error }))).into_response()
+    };
+    let answer = move |body: String| {
+        asked.fetch_add(1, Ordering::Relaxed);
+        let body: Value = serde_json::from_str(&body).unwrap();
+        let response = if body.get("max_tokens").is_some() {
+            refuse("unsupported_parameter", "max_tokens")
+        } else if body.get("temperature").is_some() {
+            refuse("unsupported_value", "temperature")
+        } else {
+            assert_eq!(body["max_completion_tokens"], 16);
+            ([SSE], STREAM).into_response()
+        };
+        std::future::ready(response)
+    };
+    Router::new().route("/v1/chat/completions", post(answer))
+}
+
+#[tokio::test]
+async fn a_model_that_thinks_is_asked_as_it_wants_and_from_then_on() {
+    let row = sample(json!("exact"), json!("four"));
+    // Local answers are greedy only where that is asked, so a gateway of both tiers is asked for it every time.
+    for (mixed, wanted) in [(false, [3, 4]), (true, [3, 5])] {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let subject = Http::new(serve(reasoner(&asked)).await, "o", "o", 16).of_both_tiers(mixed);
+        for requests in wanted {
+            assert_eq!(subject.ask(&row).await.unwrap().text, "four");
+            assert_eq!(asked.load(Ordering::Relaxed), requests, "mixed: {mixed}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_refused_for_another_reason_is_not_asked_again() {
+    let error = |code: Value, param: &str| {
+        let body = axum::Json(json!({"error": {"message": "canary", "code": code, "param": param}}));
+        ask(answering((StatusCode::BAD_REQUEST, body)))
+    };
+    let refused = |words: &str| Err(SubjectError::Refused(words.into()));
+    assert_eq!(error(json!("invalid_value"), "max_tokens").await, refused("400 invalid_value (max_tokens)"));
+    assert_eq!(error(json!("Canary!"), "messages[0]").await, refused("400"));
+    let unsupported = SubjectError::Unsupported(Parameter::Temperature, "400 (temperature)".into());
+    assert_eq!(error(Value::Null, "temperature").await, Err(unsupported), "refused in every wording");
 }
 
 #[tokio::test]

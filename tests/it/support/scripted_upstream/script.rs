@@ -13,12 +13,16 @@ pub(super) struct Ask {
     pub(super) stream: bool,
     pub(super) usage: bool,
     pub(super) n: u64,
+    /// A parameter that models that think refuse, with the code that they do it with.
+    unsupported: Option<(&'static str, &'static str)>,
 }
 
 impl Ask {
     pub(super) fn read(body: &[u8]) -> Self {
         let body: Value = serde_json::from_slice(body).unwrap_or_default();
+        let refused = [("max_tokens", "unsupported_parameter"), ("temperature", "unsupported_value")];
         Self {
+            unsupported: refused.into_iter().find(|(param, _)| body.get(param).is_some()),
             model: body["model"].as_str().unwrap_or_default().to_owned(),
             stream: body["stream"] == true,
             usage: body["stream_options"]["include_usage"] == true,
@@ -57,6 +61,13 @@ impl Script {
 const HTML: &str = "<!DOCTYPE html><html><body>canary-html</body></html>";
 
 pub(super) fn script(ask: &Ask, call: usize) -> Script {
+    if let Some((param, code)) = ask.unsupported.filter(|_| ask.model == "reasoner") {
+        return Script::json(
+            400,
+            &json!({ "error": { "message": format!("canary: no {param}"), "type": "invalid_request_error",
+                "param": param, "code": code } }),
+        );
+    }
     let Some(fault) = ask.model.strip_prefix("fault:") else { return good(ask) };
     let (fault, times) = fault.split_once(':').unwrap_or((fault, ""));
     if times.parse().is_ok_and(|times: usize| call > times) {

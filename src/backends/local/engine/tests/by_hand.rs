@@ -7,17 +7,32 @@ use tokio::sync::mpsc::Receiver;
 use super::*;
 use crate::backends::local::constraint::Grammars;
 use crate::backends::local::detokenize::Vocabulary;
+use crate::backends::local::families::{self, Form};
 use crate::backends::local::folder::Folder;
 use crate::backends::local::graph::Room;
 use crate::backends::local::queue::{Job, reserve_ends};
+use crate::backends::local::sequence::Turn;
 use crate::backends::local::tests::{greedy, starter};
+use crate::backends::local::watchdog::Watchdog;
 use crate::onnx::SessionSpec;
 
 /// An engine for two answers, with room for so many tokens.
 fn engine(tokens: usize) -> Engine {
+    engine_of(&Folder::read(&starter()).unwrap(), tokens, 0)
+}
+
+/// An engine of a graph whose rows run alone.
+fn growing(prefix_bytes: usize) -> (tempfile::TempDir, Engine) {
+    let (home, folder) = families::read("llama-3.2", Form::HfF32);
+    let engine = engine_of(&folder, 1024, prefix_bytes);
+    assert!(!engine.graph.runs_together());
+    (home, engine)
+}
+
+fn engine_of(folder: &Folder, tokens: usize, prefix_bytes: usize) -> Engine {
     let spec = SessionSpec { intra_threads: 1, spin: false };
     let room = Room { rows: 3, bytes: 64 << 20, pairs: false };
-    let graph = Graph::open(&Folder::read(&starter()).unwrap(), &spec, room).unwrap();
+    let graph = Graph::open(folder, &spec, room).unwrap();
     let metrics = Arc::new(Metrics::new().unwrap());
     let queue = Arc::new(Queue::new(4, 2, Arc::clone(&metrics)));
     let limits = Limits {
@@ -25,7 +40,7 @@ fn engine(tokens: usize) -> Engine {
         longest: Duration::from_secs(120),
         eos: vec![],
         tokens,
-        prefix_bytes: 0,
+        prefix_bytes,
         grammars: Arc::new(Grammars::new(Arc::new(Vocabulary::from_words(&[])), &[])),
     };
     Engine::new(graph, limits, Watched { queue, health: Arc::new(Health::new()), metrics })
@@ -33,8 +48,11 @@ fn engine(tokens: usize) -> Engine {
 
 /// Asks for so many tokens after a prompt of so many; the reader has room for all of them.
 fn queued(engine: &Engine, prompt: usize, tokens: usize) -> Receiver<Step> {
-    let (steps, reader) = tokio::sync::mpsc::channel(tokens + 1);
-    let job = Job {
+    asked(engine, job(prompt, tokens), tokens)
+}
+
+fn job(prompt: usize, tokens: usize) -> Job {
+    Job {
         prompt: vec![5; prompt].into(),
         choice: greedy(),
         max_tokens: tokens,
@@ -42,7 +60,12 @@ fn queued(engine: &Engine, prompt: usize, tokens: usize) -> Receiver<Step> {
         grammar: None,
         owner: None,
         scope: None,
-    };
+    }
+}
+
+/// Asks, for a reader who has room for so many tokens.
+fn asked(engine: &Engine, job: Job, room: usize) -> Receiver<Step> {
+    let (steps, reader) = tokio::sync::mpsc::channel(room + 1);
     let ends = reserve_ends(&steps, 1).unwrap();
     let enough = [AtomicBool::new(false)].into();
     let waits_until = Instant::now() + Duration::from_secs(60);
@@ -136,4 +159,114 @@ fn rows_in_use_and_empty_ones_hold_no_more_than_the_budget() {
         let held = engine.graph.kv().held();
         assert!(held <= 10 * BLOCK, "{held}");
     });
+}
+
+#[test]
+fn a_kept_beginning_is_copied_once_into_a_row_that_grows() {
+    let (_home, mut engine) = growing(64 << 20);
+    let block = prefill::CHUNK * engine.graph.layout.numbers_per_token();
+    for blocks in [0, 1, 2] {
+        // The first one leaves both blocks behind.
+        let prompt = if blocks == 0 { 2 * prefill::CHUNK + 1 } else { blocks * prefill::CHUNK + 1 };
+        let before = engine.graph.kv().copied();
+        let reader = asked(&engine, Job { scope: Some("all".into()), ..job(prompt, 1) }, 1);
+        finish(&mut engine, |_| ());
+        let cached = (blocks * prefill::CHUNK) as u64;
+        let end = Step::End { index: 0, end: End::Length, tokens: 1, cached };
+        assert_eq!(told(reader), (1, Some(end)));
+        assert_eq!(engine.graph.kv().copied() - before, blocks * block, "{blocks}");
+    }
+}
+
+#[test]
+fn where_rows_run_alone_none_runs_for_a_reader_who_is_behind() {
+    let (_home, mut engine) = growing(0);
+    let slow = asked(&engine, job(10, 20), 4);
+    let other = queued(&engine, 10, 60);
+    let mut behind = 0;
+    for _ in 0..40 {
+        engine.round();
+        if matches!(engine.sequences[0].turn, Turn::Waits(_)) {
+            assert_eq!(engine.ids.len(), 1, "rows in this step");
+            behind += 1;
+        }
+    }
+    assert!(behind > 9, "{behind}");
+    assert_eq!((told(slow).0, engine.sequences.len()), (4, 2));
+    finish(&mut engine, |_| ());
+    let end = Step::End { index: 0, end: End::Length, tokens: 60, cached: 0 };
+    assert_eq!(told(other), (60, Some(end)));
+}
+
+#[test]
+fn a_short_prompt_does_not_wait_for_a_long_one() {
+    let mut engine = engine(1024);
+    let long = queued(&engine, 600, 1);
+    engine.round();
+    let short = queued(&engine, 10, 1);
+    engine.round();
+    let end = Step::End { index: 0, end: End::Length, tokens: 1, cached: 0 };
+    assert_eq!(told(short), (1, Some(end)));
+    assert_eq!(engine.metrics.local_prefill_tokens_total.get(), prefill::CHUNK as u64 + 10);
+    assert_eq!(told(long), (0, None));
+}
+
+#[test]
+fn a_long_prompt_is_not_starved_by_short_ones() {
+    let mut engine = engine(1024);
+    let long = queued(&engine, 600, 1);
+    engine.round();
+    let (mut shorts, mut rounds) = (vec![], 0);
+    while long.is_empty() {
+        // Always one with less to go beside it.
+        if engine.queue.load().queued == 0 {
+            shorts.push(queued(&engine, 100, 1));
+        }
+        engine.round();
+        rounds += 1;
+        assert!(rounds < 40, "starved");
+    }
+    let end = Step::End { index: 0, end: End::Length, tokens: 1, cached: 0 };
+    assert_eq!(told(long), (1, Some(end)));
+}
+
+/// Waits for another thread's doing, ten seconds at most.
+fn until(done: impl Fn() -> bool) {
+    for _ in 0..10_000 {
+        if done() {
+            return;
+        }
+        std::thread::park_timeout(Duration::from_millis(1));
+    }
+    panic!("never happened");
+}
+
+#[test]
+fn d21_a_run_that_takes_too_long_is_ended_and_the_next_one_is_not() {
+    // Much to read and nothing to decode; then one token to read, which the first round does, and much to decode.
+    for (prompt, tokens, rounds) in [(900, 1, 0), (1, 300, 1)] {
+        let mut engine = engine(1024);
+        let reader = queued(&engine, prompt, tokens);
+        for _ in 0..rounds {
+            engine.round();
+        }
+        let watched = Watched {
+            queue: Arc::clone(&engine.queue),
+            health: Arc::clone(&engine.health),
+            metrics: Arc::clone(&engine.metrics),
+        };
+        // Whatever it sees running has run for too long.
+        let dog = Watchdog::start(watched, Duration::ZERO, Some(engine.graph.brake())).unwrap();
+        finish(&mut engine, |_| ());
+        let (_, last) = told(reader);
+        assert!(matches!(last, Some(Step::End { end: End::Failed, .. })), "{prompt}: {last:?}");
+        assert!(engine.metrics.local_faults_total.with_label_values(&["hung"]).get() > 0);
+        until(|| !engine.health.hangs());
+        drop(dog);
+        until(|| Arc::strong_count(&engine.health) == 1);
+        let reader = queued(&engine, 10, 4);
+        finish(&mut engine, |_| ());
+        let end = Step::End { index: 0, end: End::Length, tokens: 4, cached: 0 };
+        assert_eq!(told(reader), (4, Some(end)));
+    }
 }

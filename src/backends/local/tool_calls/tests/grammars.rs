@@ -8,14 +8,20 @@ use super::super::grammar::{Free, Rules};
 use super::super::*;
 use crate::backends::local::constraint::{ConstraintError, Grammars};
 use crate::backends::local::detokenize::Vocabulary;
+use crate::backends::local::reply::Thoughts;
 use crate::chat::{ResponseFormat, ToolChoice, Tools};
 
 const FORMS: [Form; 5] = [Form::Hermes, Form::MistralArgs, Form::MistralList, Form::Phi4, Form::Llama3];
 const EOS: u32 = 255;
 
+/// What may be special tokens.
+fn marks() -> Vec<&'static str> {
+    FORMS.iter().flat_map(|form| form.marks()).chain(Thoughts::MARKS).collect()
+}
+
 /// A token for each byte but one, which ends answers, and for each mark that may be special.
 fn vocabulary() -> (Grammars, Vec<&'static str>) {
-    let mut marks: Vec<&'static str> = FORMS.iter().flat_map(|form| form.marks()).collect();
+    let mut marks = marks();
     marks.dedup();
     let words: Vec<Vec<u8>> = (0..=254_u8).map(|byte| vec![byte]).collect();
     let mut words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
@@ -48,7 +54,7 @@ fn call(form: Form, name: &str, arguments: &str) -> String {
 fn takes(grammars: &Grammars, grammar: &str, text: &str, special: &dyn Fn(&str) -> Option<u32>) -> bool {
     let grammar: Arc<str> = json!({ "grammars": [{ "lark_grammar": grammar }] }).to_string().into();
     let mut constraint = grammars.start(&grammar).unwrap_or_else(|error| panic!("{error}: {grammar}"));
-    let marks: Vec<&str> = FORMS.iter().flat_map(|form| form.marks()).collect();
+    let marks = marks();
     let (mut at, mut over) = (0, false);
     while at < text.len() {
         let mark = marks.iter().find_map(|mark| {
@@ -117,6 +123,42 @@ fn free_text_stays_free_until_it_opens_a_call() {
         assert!(!takes(&format!("I look.\n{}", call(form, "weather", "{}"))), "{form:?}");
         assert!(!takes(&format!("It is {}.", form.openers()[0])), "{form:?}");
     });
+}
+
+#[test]
+fn thoughts_may_come_before_text_and_calls_even_where_their_marks_are_special() {
+    each(&Free::Text, false, |form, takes| {
+        let call = call(form, "now", "{}");
+        for thoughts in ["<think>\nWell.\n</think>\n\n", "opened by the prompt</think>", "<think></think>"] {
+            assert!(takes(&format!("{thoughts}Hello.")), "{form:?} {thoughts}");
+            assert!(takes(&format!("{thoughts}{call}")), "{form:?} {thoughts}");
+        }
+        assert!(!takes(&format!("{call}<think>")), "{form:?}");
+    });
+}
+
+#[test]
+fn arguments_are_an_object_whatever_else_their_schema_lets_be() {
+    let (grammars, _) = vocabulary();
+    let none = |_: &str| None;
+    let object = json!({ "type": "object", "properties": { "a": { "type": "null" } } });
+    for schema in [
+        json!({ "anyOf": [object, { "type": "null" }] }),
+        json!({ "oneOf": [{ "type": "string" }, object] }),
+        json!({ "allOf": [{ "properties": { "a": { "type": "null" } } }] }),
+        json!({ "$ref": "#/$defs/either", "$defs": { "either": { "anyOf": [{ "type": "integer" }, object] } } }),
+        json!({ "type": ["object", "null"], "properties": { "a": { "type": "null" } } }),
+    ] {
+        let function = json!({ "name": "f", "parameters": schema });
+        let (form, functions) = (Form::Hermes, vec![&function]);
+        let rules = Rules { form, functions, free: Free::Nothing, one: true, special: &none };
+        let grammar = rules.grammar(false).unwrap();
+        let takes = |arguments: &str| takes(&grammars, &grammar, &call(form, "f", arguments), &none);
+        assert!(takes(r#"{"a": null}"#) && takes("{}"), "{schema}");
+        for other in ["null", "3", r#""a""#, r#"{"a": 1}"#] {
+            assert!(!takes(other), "{schema} {other}");
+        }
+    }
 }
 
 #[test]
@@ -223,6 +265,64 @@ fn schemas_that_cannot_be_compiled_are_refused_only_where_they_must_hold() {
     assert!(matches!(planned(Form::Hermes, now, format).unwrap_err(), Unplanned::Format(_)));
 }
 
+/// What the answers to a plan's requests may be.
+fn lark(plan: &Plan) -> String {
+    let grammar: Value = serde_json::from_str(plan.grammar.as_ref().unwrap()).unwrap();
+    grammar["grammars"][0]["lark_grammar"].as_str().unwrap().to_owned()
+}
+
+/// A function with one field, which it requires.
+fn of_one(name: &str, field: &Value, strict: bool) -> Value {
+    let parameters = json!({ "type": "object", "properties": { "a": field }, "required": ["a"] });
+    json!({ "type": "function", "function": { "name": name, "parameters": parameters, "strict": strict } })
+}
+
+/// Whether a plan for these tools takes a call.
+fn takes_call(tools: Vec<Value>, choice: ToolChoice) -> impl Fn(&str, &str) -> bool {
+    let tools = Tools { offered: tools.into(), choice, ..Tools::default() };
+    let lark = lark(&planned(Form::Hermes, tools, ResponseFormat::Text).unwrap());
+    let (grammars, _) = vocabulary();
+    move |name: &str, arguments: &str| {
+        takes(&grammars, &lark, &call(Form::Hermes, name, arguments), &|_| None)
+    }
+}
+
+#[test]
+fn a_lax_function_that_cannot_be_compiled_costs_a_strict_one_nothing() {
+    let strict = of_one("strict", &json!({ "type": "null" }), true);
+    let lax = of_one("lax", &json!({ "type": "anything" }), false);
+    for choice in [ToolChoice::Auto, ToolChoice::Required] {
+        let takes = takes_call(vec![lax.clone(), strict.clone()], choice);
+        assert!(takes("strict", r#"{"a": null}"#) && !takes("strict", r#"{"a": 1}"#));
+        assert!(takes("lax", r#"{"b": [2]}"#) && !takes("lax", "[2]"));
+    }
+}
+
+#[test]
+fn a_pattern_that_cannot_be_compiled_goes_alone() {
+    let odd = of_one("odd", &json!({ "type": "string", "pattern": "^(?!x)." }), false);
+    let code = |name: &str| of_one(name, &json!({ "type": "string", "pattern": "^[A-Z]$" }), false);
+    let takes = takes_call(vec![odd.clone(), code("code")], ToolChoice::Required);
+    assert!(takes("odd", r#"{"a": "x"}"#) && !takes("odd", r#"{"a": 1}"#));
+    assert!(takes("code", r#"{"a": "X"}"#) && !takes("code", r#"{"a": "x"}"#));
+    let many = (0..20).map(|at| code(&format!("code_{at}"))).chain([odd]).collect();
+    let takes = takes_call(many, ToolChoice::Required);
+    assert!(takes("code_9", r#"{"a": "x"}"#) && !takes("code_9", r#"{"a": 1}"#), "of many, all patterns");
+}
+
+#[test]
+fn what_was_planned_once_is_planned_again_without_compiling() {
+    let (grammars, _) = vocabulary();
+    let mut request = crate::backends::local::tests::request(vec![]);
+    let odd = [of_one("odd", &json!({ "type": "string", "pattern": "^(?!x)." }), false)];
+    request.tools = Tools { offered: odd.into(), choice: ToolChoice::Required, ..Tools::default() };
+    let plan = || plan(Form::Hermes, false, &request, &|_| None, &grammars).unwrap().grammar.unwrap();
+    let first = plan();
+    let compiles = grammars.compiles();
+    assert!(Arc::ptr_eq(&first, &plan()), "it has one name");
+    assert_eq!(grammars.compiles(), compiles);
+}
+
 #[test]
 fn a_strict_function_goes_elsewhere_where_no_grammar_can_hold_it() {
     let strict = json!({ "name": "f", "parameters": { "type": "object" }, "strict": true });
@@ -256,10 +356,9 @@ fn a_template_that_takes_one_call_back_gets_one() {
     let call = call(Form::Llama3, "now", "{}");
     for one_call in [false, true] {
         let plan = plan(Form::Llama3, one_call, &request, &|_| None, &grammars).unwrap();
+        let lark = lark(&plan);
         assert_eq!(plan.reading.unwrap().one, one_call);
-        let grammar: Value = serde_json::from_str(&plan.grammar.unwrap()).unwrap();
-        let grammar = grammar["grammars"][0]["lark_grammar"].as_str().unwrap();
-        let takes = |text: &str| takes(&grammars, grammar, text, &|_| None);
+        let takes = |text: &str| takes(&grammars, &lark, text, &|_| None);
         assert!(takes(&call));
         assert_eq!(takes(&format!("{call}; {call}")), !one_call);
     }

@@ -48,6 +48,11 @@ fn every_form_of_tool_choice_is_read() {
     );
     assert_eq!(allowed("auto").offered.len(), 1);
     assert_eq!(allowed("auto").offered[0]["function"]["name"], "b-2_");
+    let custom = r#"{"type":"custom","custom":{"name":"x"}}"#;
+    let function = r#"{"type":"function","function":{"name":"a"}}"#;
+    let one = with(&format!(r#","tools":[{function},{custom}],"tool_choice":{custom}"#)).unwrap().tools;
+    assert_eq!((one.choice, one.offered.len()), (ToolChoice::Required, 1), "no function in its place");
+    assert_eq!(one.offered[0]["custom"]["name"], "x");
 }
 
 #[test]
@@ -93,6 +98,15 @@ fn e1_wrong_tools_are_refused_with_their_path() {
         let found = tool(&format!(r#"{{"name":"f","{field}":{value}}}"#));
         assert_eq!(found, (format!("tools[0].function.{field}"), "invalid_type"));
     }
+    let schema = |schema: &str| format!(r#"{{"name":"f","parameters":{schema}}}"#);
+    for wrong in [r#"{"type":"string"}"#, r#"{"type":["array","null"]}"#, r#"{"type":3}"#] {
+        let wanted = ("tools[0].function.parameters.type".into(), "invalid_value");
+        assert_eq!(tool(&schema(wrong)), wanted, "{wrong}");
+    }
+    for right in ["{}", r#"{"type":null}"#, r#"{"type":["null","object"]}"#, r##"{"$ref":"#/$defs/a"}"##] {
+        let tools = format!(r#","tools":[{{"type":"function","function":{}}}]"#, schema(right));
+        assert!(with(&tools).is_ok(), "{right}");
+    }
     assert_eq!(refused(r#","functions":[{"name":"a b"}]"#).0, "functions[0].name");
     assert_eq!(refused(r#","parallel_tool_calls":"no""#).0, "parallel_tool_calls");
 }
@@ -106,6 +120,9 @@ fn e1_wrong_choices_are_refused_with_their_path() {
     let path = "tool_choice.function.name".to_owned();
     assert_eq!(choice(r#"{"type":"function"}"#), (path.clone(), "missing_required_parameter"));
     assert_eq!(choice(r#"{"type":"function","function":{"name":"c"}}"#), (path, "invalid_value"));
+    let path = "tool_choice.custom.name".to_owned();
+    assert_eq!(choice(r#"{"type":"custom"}"#), (path.clone(), "missing_required_parameter"));
+    assert_eq!(choice(r#"{"type":"custom","custom":{"name":"a"}}"#), (path, "invalid_value"));
     let allowed = |inner: &str| choice(&format!(r#"{{"type":"allowed_tools","allowed_tools":{inner}}}"#)).0;
     assert_eq!(allowed(r#"{"mode":"none","tools":[]}"#), "tool_choice.allowed_tools.mode");
     assert_eq!(allowed(r#"{"mode":"auto"}"#), "tool_choice.allowed_tools.tools");
