@@ -51,7 +51,7 @@ pub use statistics::{
     clopper_pearson, holm, mean_estimate, paired_difference, paired_p, quantile, wilson,
 };
 pub use subject::{
-    ALWAYS_LOCAL, ALWAYS_REMOTE, ChosenOn, DecisionFacts, Endpoint, Gateway, GatewayFacts, GatewaySubject,
-    GoldOracle, Http, Parameter, Price, Question, Recorded, RecordedError, RecordedLine, ServedBy, Subject,
-    SubjectError, ToolCall, ToolCallFold, Transcript, Wording,
+    ALWAYS_LOCAL, ALWAYS_REMOTE, AUTO, ChosenOn, DecisionFacts, Endpoint, Gateway, GatewayFacts,
+    GatewaySubject, GoldOracle, Http, Parameter, Price, Question, Recorded, RecordedError, RecordedLine,
+    ServedBy, Subject, SubjectError, ToolCall, ToolCallFold, Transcript, Wording,
 };

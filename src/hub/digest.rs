@@ -4,6 +4,7 @@
 use std::io::{self, Read};
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 
@@ -11,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 const PIECE: usize = 1 << 18;
 
 /// What a hub says of a file's content.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub(super) enum Digest {
     /// SHA-256 of large files, which lie outside of Git.
     Sha256(String),

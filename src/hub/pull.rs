@@ -3,6 +3,7 @@
 //! files that are here already are not fetched again; a folder holds what its record lists and nothing that an earlier
 //! pull left; a name stands for one repository.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
@@ -50,6 +51,9 @@ struct Plan {
     repository: String,
     commit: String,
     folder: String,
+    /// The paths of its files, each with what the hub said of its content.
+    #[serde(default)]
+    files: BTreeMap<String, Digest>,
 }
 
 impl Plan {
@@ -150,21 +154,26 @@ impl Record {
     }
 }
 
-/// An empty folder for this pull, or what an earlier attempt at the same left in it. Of an attempt at another commit stays
-/// what this one's digests will be held against.
+/// An empty folder for this pull, or one that holds nothing but files and parts of files that an earlier attempt at the same
+/// repository, at whatever commit, left of the very content that is wanted now.
 fn prepare(staging: &Path, wanted: &Wanted, commit: &str, choice: &Choice) -> Result<(), HubError> {
     let plan = Plan {
         repository: wanted.reference.repository.clone(),
         commit: commit.to_owned(),
         folder: choice.folder.clone(),
+        files: choice.files.iter().map(|file| (file.path.clone(), file.remote.digest.clone())).collect(),
     };
     let disk = |error: io::Error| HubError::disk(staging, &error);
     match Plan::read(staging) {
-        Some(before) if before == plan => return Ok(()),
         Some(before) if before.repository == plan.repository && before.folder == plan.folder => {
-            for file in choice.files.iter().filter(|file| file.remote.digest == Digest::Unknown) {
-                let to = staging.join(&file.path);
-                drop_file(&part_of(&to)).and_then(|()| drop_file(&to)).map_err(disk)?;
+            let same = |(path, digest): &(&String, &Digest)| {
+                let known = **digest != Digest::Unknown || before.commit == plan.commit;
+                known && before.files.get(*path) == Some(*digest)
+            };
+            let kept = plan.files.iter().filter(same).map(|(path, _)| staging.join(path));
+            let kept: Vec<_> = kept.flat_map(|file| [part_of(&file), file]).collect();
+            for file in files_below(staging).iter().filter(|file| !kept.contains(file)) {
+                std::fs::remove_file(file).map_err(disk)?;
             }
         }
         _ if staging.exists() => std::fs::remove_dir_all(staging).map_err(disk)?,
@@ -173,13 +182,6 @@ fn prepare(staging: &Path, wanted: &Wanted, commit: &str, choice: &Choice) -> Re
     std::fs::create_dir_all(staging).map_err(disk)?;
     let text = serde_json::to_vec(&plan).map_err(|error| disk(error.into()))?;
     std::fs::write(staging.join(PLAN), text).map_err(disk)
-}
-
-fn drop_file(file: &Path) -> io::Result<()> {
-    match std::fs::remove_file(file) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
 }
 
 /// Links files of the old folder that the new one has too; what cannot be linked is fetched.

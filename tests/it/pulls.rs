@@ -52,6 +52,23 @@ async fn a_new_commit_goes_on_with_what_has_arrived_of_the_old_one() {
 }
 
 #[tokio::test]
+async fn what_a_new_commit_changed_is_fetched_once_and_from_its_beginning() {
+    let hub = ModelHub::start(Served::tiny(LEN)).await;
+    let setup = setup(&hub);
+    half(&hub, &setup).await;
+    let begun = hub.ranges().len();
+    let weights: Vec<u8> = (0..LEN).map(|at| (at % 241) as u8).collect();
+    hub.change(|served| {
+        served.commit = "f".repeat(40);
+        served.files[4] = Held::large("onnx/model_q4.onnx", weights.clone());
+    });
+    assert_done(&pull(&setup).await);
+    let asked = &hub.ranges()[begun..];
+    assert!(!asked.is_empty() && asked.iter().all(String::is_empty), "{asked:?}");
+    assert!(std::fs::read(place(&setup).join("onnx/model_q4.onnx")).unwrap() == weights);
+}
+
+#[tokio::test]
 async fn a_name_stands_for_one_repository() {
     let hub = ModelHub::start(Served::tiny(LEN)).await;
     let setup = setup(&hub);

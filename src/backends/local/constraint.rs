@@ -8,7 +8,7 @@ mod schema;
 use std::collections::VecDeque;
 #[cfg(test)]
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use llguidance::api::{ParserLimits, TopLevelGrammar};
 use llguidance::earley::SlicedBiasComputer;
@@ -26,6 +26,8 @@ use crate::chat::ResponseFormat;
 
 /// Grammars that are kept for the next request with the same one, beside those that requests wait with.
 const KEPT: usize = 64;
+/// Wishes that are remembered as planned: one leaves six grammars behind at most, those that were refused among them.
+const PLANNED: usize = KEPT / 6;
 /// Grammars that requests compile at the same time; more wait, so that slow ones leave the engine its cores.
 const AT_ONCE: usize = 2;
 /// Stack of the thread that compiles: chains of references recurse.
@@ -68,8 +70,31 @@ pub(super) struct Grammars {
     /// Digests of wishes that were planned not long ago: what they need is compiled, as long as it is kept.
     planned: Mutex<VecDeque<u64>>,
     places: Arc<Semaphore>,
+    /// How many compile now, whoever sent them here: what was planned may have been forgotten.
+    compiling: (Mutex<usize>, Condvar),
     #[cfg(test)]
     compiles: AtomicUsize,
+}
+
+/// One of those who compile now.
+struct Turn<'g>(&'g (Mutex<usize>, Condvar));
+
+impl<'g> Turn<'g> {
+    fn wait(compiling: &'g (Mutex<usize>, Condvar)) -> Self {
+        let (count, freed) = compiling;
+        let now = count.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = freed.wait_while(now, |now| *now >= AT_ONCE);
+        *now.unwrap_or_else(PoisonError::into_inner) += 1;
+        Self(compiling)
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let (count, freed) = self.0;
+        *count.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+        freed.notify_one();
+    }
 }
 
 impl std::fmt::Debug for Grammars {
@@ -89,6 +114,7 @@ impl Grammars {
             compiled: Mutex::default(),
             planned: Mutex::default(),
             places,
+            compiling: Default::default(),
             #[cfg(test)]
             compiles: AtomicUsize::new(0),
         }
@@ -121,7 +147,7 @@ impl Grammars {
         let mut planned = self.planned.lock().unwrap_or_else(PoisonError::into_inner);
         planned.retain(|known| *known != wish);
         planned.push_back(wish);
-        if planned.len() > KEPT / 2 {
+        if planned.len() > PLANNED {
             planned.pop_front();
         }
     }
@@ -205,7 +231,8 @@ impl Grammars {
             kept.push_front((Arc::clone(grammar), compiled));
         }
         while kept.len() > KEPT {
-            let idle = kept.iter().rposition(|(name, _)| Arc::strong_count(name) == 1);
+            // The first is asked about next.
+            let idle = kept.iter().rposition(|(name, _)| Arc::strong_count(name) == 1).filter(|at| *at > 0);
             let Some(at) = idle else { break };
             kept.remove(at);
         }
@@ -218,6 +245,7 @@ impl Grammars {
 
     /// Compiles a grammar; none where the system gives no thread for it.
     fn compile(&self, grammar: &str) -> Option<Compiled> {
+        let _turn = Turn::wait(&self.compiling);
         #[cfg(test)]
         self.compiles.fetch_add(1, Relaxed);
         let compile = || {

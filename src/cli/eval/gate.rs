@@ -219,17 +219,20 @@ impl Gate<'_> {
             return Ok(Err(format!("there is no policy `{gone}` any more")));
         }
         let asked = || GatewaySubject::always_local(self.gateway.clone(), suite.max_tokens);
-        let recorded = self.recorded(suite)?;
-        let (local, remote): (Arc<dyn Subject>, Option<Recorded>) = match (self.args.ask, recorded) {
-            (true, recorded) => (Arc::new(asked()), recorded.ok().and_then(|(_, remote)| remote)),
-            (false, Err(why)) => return Ok(Err(why)),
-            (false, Ok((local, remote))) => match self.installed(local, suite, facts) {
-                Ok(local) => (Arc::new(local), remote),
-                Err(why) => return Ok(Err(why)),
-            },
-        };
         // A new baseline takes the real model's answers where they were recorded; an old one the tier that it was made with.
         let wanted = before.is_none_or(|before| before.remote.as_deref() == Some(ALWAYS_REMOTE));
+        let (local, remote): (Arc<dyn Subject>, Option<Recorded>) = if self.args.ask {
+            let recorded = if wanted { self.recorded(suite)?.ok() } else { None };
+            (Arc::new(asked()), recorded.and_then(|(_, remote)| remote))
+        } else {
+            let found = self.recorded(suite)?.and_then(|(local, remote)| {
+                Ok((Arc::new(self.installed(local, suite, facts)?) as Arc<dyn Subject>, remote))
+            });
+            match found {
+                Ok(found) => found,
+                Err(why) => return Ok(Err(why)),
+            }
+        };
         let remote = remote.filter(|_| wanted).map(|it| Arc::new(it) as Arc<dyn Subject>);
         let oracle = || Arc::new(GoldOracle::new(facts.price.clone())) as Arc<dyn Subject>;
         let judged = policies.iter().map(|name| {

@@ -8,7 +8,7 @@ use anyhow::Context as _;
 
 use crate::cli::Context;
 use crate::config::{ConfigError, Secret};
-use crate::evals::{Embedder, Endpoint, Gateway, GatewaySubject, Http, Judges, Price, Subject};
+use crate::evals::{AUTO, Embedder, Endpoint, Gateway, GatewaySubject, Http, Judges, Price, Subject};
 use crate::ledger::Prices;
 
 /// Flags that name a judge and an embedder.
@@ -69,7 +69,7 @@ impl JudgeArgs {
         if let Some(url) = &self.judge_base_url {
             let endpoint = endpoint(url, self.judge_api_key_env.as_deref(), "--judge-base-url")?;
             let judge = Http::new(endpoint, "judge", model, max_tokens).priced(price_of(model, context)?);
-            return Ok(Arc::new(judge));
+            return Ok(Arc::new(judge.of_both_tiers(model == AUTO)));
         }
         let gateway = gateway.context(
             "there is no gateway in this process to ask for --judge-model: name its server with --judge-base-url",

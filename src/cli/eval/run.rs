@@ -17,7 +17,7 @@ use super::{COULD_NOT_RUN, NO_DATA, REGRESSION, interrupted};
 use crate::cli::Context;
 use crate::cli::say::say;
 use crate::evals::{
-    ALWAYS_LOCAL, ALWAYS_REMOTE, Baseline, Contest, DEFAULT_MARGIN, Endpoint, Finished, Frame, Gates,
+    ALWAYS_LOCAL, ALWAYS_REMOTE, AUTO, Baseline, Contest, DEFAULT_MARGIN, Endpoint, Finished, Frame, Gates,
     Gateway, GatewayFacts, GatewaySubject, GoldOracle, Header, Http, Judges, Kind, MinQuality, Recorded,
     RecordedLine, Report, Subject, Suite,
 };
@@ -182,7 +182,7 @@ async fn over_http(
         if !crossover {
             bail!("this is not a Crossover gateway: name a model with --model");
         }
-        models.push("auto");
+        models.push(AUTO);
     }
     for model in models {
         let subject = Http::new(endpoint.clone(), model, model, suite.max_tokens).priced(price.clone());

@@ -74,7 +74,12 @@ fn pulled(model: &Model, record: &Record) -> anyhow::Result<Vec<Row>> {
     let is_ours = |file: &str| file == Record::FILE || file.starts_with(".crossover-");
     for file in names(model).into_iter().filter(|file| !is_ours(file)) {
         if !rows.iter().any(|row| row.file == file) {
-            rows.push(found(model, file, None)?);
+            // Nothing depends on it: what cannot be read, or is no file, is named all the same.
+            let path = model.folder.join(&file);
+            let is_file = std::fs::metadata(&path).is_ok_and(|data| data.is_file());
+            let row = is_file.then(|| found(model, file.clone(), None).ok()).flatten();
+            let unread = || Row { file, bytes: None, sha256: String::new(), state: State::Unlisted };
+            rows.push(row.unwrap_or_else(unread));
         }
     }
     Ok(rows)

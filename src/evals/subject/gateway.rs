@@ -8,7 +8,7 @@ use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 
 use super::wording::{Manner, Wording};
-use super::{ALWAYS_LOCAL, ALWAYS_REMOTE, DecisionFacts, Price, Subject, SubjectError, Transcript};
+use super::{ALWAYS_LOCAL, ALWAYS_REMOTE, AUTO, DecisionFacts, Price, Subject, SubjectError, Transcript};
 use crate::chat::Control;
 use crate::evals::dataset::Sample;
 
@@ -102,9 +102,10 @@ pub struct GatewaySubject {
 }
 
 impl GatewaySubject {
-    /// The policy `name`.
+    /// The policy `name`, or whatever else `model` may say.
     pub fn policy(gateway: Arc<dyn Gateway>, name: &str, max_tokens: u32) -> Self {
-        Self::new(gateway, [name, name], Control::Auto, max_tokens)
+        let mixed = name == AUTO || gateway.facts().policies.contains_key(name);
+        Self { manner: Manner::new(mixed), ..Self::new(gateway, [name, name], Control::Auto, max_tokens) }
     }
 
     /// The local tier alone.

@@ -28,6 +28,8 @@ pub use recorded::{Recorded, RecordedError, RecordedLine};
 pub use tool_calls::{ToolCall, ToolCallFold};
 pub use wording::{Parameter, Wording};
 
+/// What stands in `model` where the policy in charge decides.
+pub const AUTO: &str = "auto";
 /// The name of the local tier alone, in reports and recordings.
 pub const ALWAYS_LOCAL: &str = "always-local";
 /// The name of a remote tier that was really asked.

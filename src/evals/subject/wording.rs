@@ -42,12 +42,11 @@ pub enum Parameter {
 impl Parameter {
     /// The one that a refusal names, where it says that the model does not take it.
     pub(super) fn refused(code: Option<&str>, param: Option<&str>) -> Option<Self> {
-        if code.is_some_and(|code| !code.starts_with("unsupported")) {
-            return None;
-        }
+        let told = code.is_some_and(|code| code.starts_with("unsupported"));
         match param? {
-            "temperature" => Some(Self::Temperature),
-            "max_tokens" => Some(Self::MaxTokens),
+            "temperature" if told || code.is_none() => Some(Self::Temperature),
+            // Without a code it may be just too many of them.
+            "max_tokens" if told => Some(Self::MaxTokens),
             _ => None,
         }
     }

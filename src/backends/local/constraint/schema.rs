@@ -47,7 +47,8 @@ pub(in super::super) fn json_schema(schema: &Value, strict: bool) -> Result<Arc<
     Ok(grammar(schema, strict))
 }
 
-const INEXACT: &str = "it has a whole number beyond 2^53, which cannot be enforced exactly";
+const INEXACT: &str =
+    "it has a number that cannot be enforced exactly: whole ones can up to 2^53, others up to 2^63";
 
 /// Whether a schema is larger than any that is compiled.
 pub(in super::super) fn is_too_large(schema: &Value) -> bool {
@@ -118,7 +119,11 @@ fn is_exact(key: &str, value: &Value) -> bool {
         "minimum" | "maximum" | "multipleOf" => value.as_number().is_none_or(passes),
         // One is added or taken away.
         "exclusiveMinimum" | "exclusiveMaximum" => value.as_number().is_none_or(|bound| {
-            bound.as_i64().map_or_else(|| passes(bound), |whole| whole.unsigned_abs() < WHOLE)
+            let whole = bound.as_i64().map_or_else(
+                || bound.as_f64().filter(|bound| bound.fract() == 0.0).map(f64::abs),
+                |whole| Some(whole.unsigned_abs() as f64),
+            );
+            whole.map_or_else(|| passes(bound), |whole| whole < WHOLE as f64)
         }),
         _ => true,
     }

@@ -262,7 +262,8 @@ fn numbers_that_come_out_as_others_are_refused_where_strict_and_left_out_where_n
         json!({ "type": "integer", "exclusiveMinimum": beyond - 1 }),
         json!({ "type": "integer", "maximum": u64::MAX, "minimum": i64::MIN }),
     ] {
-        let refused = "it has a whole number beyond 2^53, which cannot be enforced exactly";
+        let refused =
+            "it has a number that cannot be enforced exactly: whole ones can up to 2^53, others up to 2^63";
         assert_eq!(strict(schema.clone()), Err(ConstraintError::Unsupported(refused)), "{schema}");
         let free = advice(&grammars, schema.clone());
         assert!(takes(&grammars, &free, "9007199254740993"), "{schema}");
@@ -430,15 +431,40 @@ fn answers_under_one_grammar_do_not_touch_each_other() {
 }
 
 #[test]
+fn what_somebody_is_about_to_ask_is_not_forgotten_for_others() {
+    let grammars = grammars();
+    let of = |index: usize| json_schema(&json!({ "const": index }), true).unwrap();
+    let _waiting: Vec<_> = (0..=KEPT).map(|index| grammars.prepare(&of(index)).unwrap()).collect();
+    drop(grammars.prepare(&of(1_000)).unwrap());
+    // Another had it compiled meanwhile, and asks under a name of its own.
+    let compiled = grammars.compile(&of(1_000)).unwrap();
+    assert_eq!(grammars.keep(&of(1_000), compiled).front().unwrap().0, of(1_000));
+}
+
+#[test]
+fn e9_no_more_compile_at_once_than_may_wherever_they_come_from() {
+    let grammars = grammars();
+    let held: Vec<_> = (0..AT_ONCE).map(|_| Turn::wait(&grammars.compiling)).collect();
+    std::thread::scope(|scope| {
+        let waits = scope.spawn(|| grammars.prepare(&json_schema(&json!({}), true).unwrap()).is_ok());
+        std::thread::park_timeout(std::time::Duration::from_millis(50));
+        assert_eq!(grammars.compiles(), 0);
+        drop(held);
+        assert!(waits.join().unwrap());
+    });
+    assert_eq!(grammars.compiles(), 1);
+}
+
+#[test]
 fn e9_what_was_planned_lately_takes_no_place() {
     let grammars = grammars();
     assert!(!grammars.is_planned(7));
     grammars.note(7);
-    for other in 100..100 + KEPT as u64 / 2 - 1 {
+    for other in 100..100 + PLANNED as u64 - 1 {
         grammars.note(other);
         assert!(grammars.is_planned(7), "asked for again and again");
     }
-    for other in 1_000..1_000 + KEPT as u64 / 2 {
+    for other in 1_000..1_000 + PLANNED as u64 {
         grammars.note(other);
     }
     assert!(!grammars.is_planned(7), "forgotten before its grammar is");

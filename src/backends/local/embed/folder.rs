@@ -52,7 +52,9 @@ impl Folder {
             wished => wished,
         };
         let prompt = prompt(path)?;
-        if !prompt.is_empty() && optional(&pooling_file)?["include_prompt"] == false {
+        // The first and the last token are the same without them.
+        let counts = matches!(pooling, Pooling::Mean | Pooling::Max);
+        if counts && !prompt.is_empty() && optional(&pooling_file)?["include_prompt"] == false {
             let why = "leaves the prompt's tokens out (`include_prompt`), which is not supported beside the default \
                        prompt of config_sentence_transformers.json";
             return Err(LocalError::embedder(&pooling_file, why));

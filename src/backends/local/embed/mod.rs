@@ -190,7 +190,7 @@ impl Embedder {
                 Err(_) => {
                     let seconds = longest.as_secs();
                     tracing::error!(seconds, "the embedding model has not answered a request in time");
-                    return Err(late(&self.id));
+                    return Err(if runs.load(Ordering::Relaxed) { late(&self.id) } else { behind(&self.id) });
                 }
             }
         }
@@ -275,6 +275,11 @@ fn failed(id: &BackendId) -> BackendError {
 
 fn hangs(id: &BackendId) -> BackendError {
     let message = "The embedding model does not answer: it hangs on a request that came before.";
+    BackendError::new(id, Kind::Down, Fault::Us, Retry::Never, message)
+}
+
+fn behind(id: &BackendId) -> BackendError {
+    let message = "The embedding model is still at work on requests that came before. Try again later.";
     BackendError::new(id, Kind::Down, Fault::Us, Retry::Never, message)
 }
 

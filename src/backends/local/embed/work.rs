@@ -85,11 +85,14 @@ impl Job {
     }
 }
 
+/// Nobody waits for longer runs than so many usual ones: everybody waits behind them.
+const MOST_TIMES: f64 = 4.0;
+
 /// How many times as long as a usual run one of so many texts of one length may take: most work grows with the tokens,
 /// attention with the length of each text besides.
 fn times(rows: usize, length: usize) -> f64 {
     let usual = |tokens: usize| (tokens as f64 / USUAL as f64).max(1.0);
-    usual(rows.saturating_mul(length)) * usual(length)
+    (usual(rows.saturating_mul(length)) * usual(length)).min(MOST_TIMES)
 }
 
 fn failed(why: &str) -> Failed {
@@ -137,7 +140,7 @@ mod tests {
     #[test]
     fn a_run_may_take_longer_the_larger_it_is() {
         assert_eq!([times(1, 3), times(1, USUAL), times(USUAL / 2, 2)], [1.0; 3], "a batch as it ships");
-        assert_eq!([times(1, 2 * USUAL), times(USUAL, 8)], [4.0, 8.0]);
+        assert_eq!([times(1, 2 * USUAL), times(USUAL, 3), times(USUAL, 8)], [4.0, 3.0, MOST_TIMES]);
         assert_eq!(job(&[2 * USUAL, 3]).times(), 4.0);
         assert_eq!(job(&[1; 3]).times(), 1.0);
     }

@@ -91,13 +91,10 @@ fn beside(format: &ResponseFormat, grammars: &Grammars) -> Result<Free, Unplanne
 /// Why a strict function is refused where calls are no sure thing.
 const NOT_FREE: &str = "with this model a strict function can be enforced only where a call is required";
 
-/// Most functions that are compiled each alone, to find those whose schemas cannot be.
-const ALONE: usize = 16;
-
 fn compile(rules: &Rules<'_>, strict: bool, grammars: &Grammars) -> Result<Option<Arc<str>>, Unplanned> {
     let mut compiled = compile_once(rules, false, grammars);
     if compiled.is_err() && rules.functions.iter().any(|function| !is_strict(function)) {
-        let functions = loosened(rules, grammars);
+        let functions = loosened(rules);
         let looser = with_functions(rules, functions.iter().collect(), rules.free.clone());
         compiled = compile_once(&looser, false, grammars).or_else(|_| compile_once(rules, true, grammars));
     }
@@ -124,23 +121,12 @@ fn with_functions<'a>(rules: &Rules<'a>, functions: Vec<&'a Value>, free: Free) 
     Rules { form: rules.form, functions, free, one: rules.one, special: rules.special }
 }
 
-/// The functions, with less of the schemas that cannot be compiled and need not be obeyed: their patterns go, or else
-/// any object will do. Where there are many, the patterns of all of them.
-fn loosened(rules: &Rules<'_>, grammars: &Grammars) -> Vec<Value> {
-    let few = rules.functions.len() <= ALONE;
-    let fits = |function: &Value| {
-        let alone = with_functions(rules, vec![function], Free::Nothing);
-        compile_once(&alone, false, grammars).is_ok()
-    };
-    let loosen = |function: &&Value| {
-        if is_strict(function) || few && fits(function) {
-            return Value::clone(function);
-        }
-        let looser = with_parameters(function, without_patterns(&function["parameters"]));
-        if few && !fits(&looser) {
-            return with_parameters(function, json!({ "type": "object" }));
-        }
-        looser
+/// The functions, those that need not be obeyed without the patterns of their schemas, which may be written in ways that no
+/// grammar follows. Which of them it is would cost a grammar for each to find out.
+fn loosened(rules: &Rules<'_>) -> Vec<Value> {
+    let loosen = |function: &&Value| match is_strict(function) {
+        true => Value::clone(function),
+        false => with_parameters(function, without_patterns(&function["parameters"])),
     };
     rules.functions.iter().map(loosen).collect()
 }

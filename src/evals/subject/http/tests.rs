@@ -170,6 +170,7 @@ async fn what_is_refused_for_another_reason_is_not_asked_again() {
     };
     let refused = |words: &str| Err(SubjectError::Refused(words.into()));
     assert_eq!(error(json!("invalid_value"), "max_tokens").await, refused("400 invalid_value (max_tokens)"));
+    assert_eq!(error(json!(400), "max_tokens").await, refused("400 (max_tokens)"));
     assert_eq!(error(json!("Canary!"), "messages[0]").await, refused("400"));
     let unsupported = SubjectError::Unsupported(Parameter::Temperature, "400 (temperature)".into());
     assert_eq!(error(Value::Null, "temperature").await, Err(unsupported), "refused in every wording");

@@ -299,15 +299,17 @@ fn a_lax_function_that_cannot_be_compiled_costs_a_strict_one_nothing() {
 }
 
 #[test]
-fn a_pattern_that_cannot_be_compiled_goes_alone() {
+fn a_pattern_that_cannot_be_compiled_takes_other_patterns_along_and_nothing_else() {
     let odd = of_one("odd", &json!({ "type": "string", "pattern": "^(?!x)." }), false);
-    let code = |name: &str| of_one(name, &json!({ "type": "string", "pattern": "^[A-Z]$" }), false);
-    let takes = takes_call(vec![odd.clone(), code("code")], ToolChoice::Required);
+    let code = |strict| of_one("code", &json!({ "type": "string", "pattern": "^[A-Z]$" }), strict);
+    let takes = takes_call(vec![odd.clone(), code(false)], ToolChoice::Required);
     assert!(takes("odd", r#"{"a": "x"}"#) && !takes("odd", r#"{"a": 1}"#));
-    assert!(takes("code", r#"{"a": "X"}"#) && !takes("code", r#"{"a": "x"}"#));
-    let many = (0..20).map(|at| code(&format!("code_{at}"))).chain([odd]).collect();
-    let takes = takes_call(many, ToolChoice::Required);
-    assert!(takes("code_9", r#"{"a": "x"}"#) && !takes("code_9", r#"{"a": 1}"#), "of many, all patterns");
+    assert!(takes("code", r#"{"a": "x"}"#) && !takes("code", r#"{"a": 1}"#));
+    let takes = takes_call(vec![odd, code(true)], ToolChoice::Required);
+    assert!(
+        takes("code", r#"{"a": "X"}"#) && !takes("code", r#"{"a": "x"}"#),
+        "what is strict keeps its own"
+    );
 }
 
 #[test]
