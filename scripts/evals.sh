@@ -9,13 +9,10 @@ set -euo pipefail
 
 need_rust
 scripts/setup.sh
-unset OPENAI_API_KEY OPENAI_BASE_URL CROSSOVER_CONFIG CROSSOVER_STATE
-for name in $(compgen -v CROSSOVER__); do unset "$name"; done
+own_settings "$LOCAL/evals-state"
 
 cargo build --release --locked
 crossover="${CARGO_TARGET_DIR:-target}/release/crossover"
-state="$LOCAL/evals-state"
-rm -rf "$state"
 calibrated=evals/golden/mixed
 policies=(--policy balanced --policy local-first)
 
@@ -28,25 +25,25 @@ for suite in evals/golden/*/; do
         grep -v '"subject":"always-local"' "$answers" >"$answers.part" || true
         mv "$answers.part" "$answers"
     fi
-    "$crossover" eval record "$suite" --tier local --out "$answers" --state "$state"
+    "$crossover" eval record "$suite" --tier local --out "$answers"
 done
 
 say "calibrate on $calibrated"
 code=0
 # Stricter than the command's own 5 %: with the weights before these, at 2 % the suite of classification, of which 38 % stayed here, fell to 0.78 of the remote's quality; at 1 % it kept 15 % at 0.93.
 "$crossover" calibrate "$calibrated" --alpha 0.01 --recorded "evals/answers/$(basename "$calibrated").jsonl" \
-    --out models/calibration.json --state "$state" || code=$?
+    --out models/calibration.json || code=$?
 [ "$code" -le 1 ] || exit "$code"
 
 # What was reached before is the bar; a set without a baseline yet (3) gets its first one.
 say "gate, against the baselines so far"
 held=0
-"$crossover" eval gate --state "$state" --out-dir "$LOCAL/evals-reports" | tee "$LOCAL/evals-gate" || held=$?
+"$crossover" eval gate evals/golden/*/ --out-dir "$LOCAL/evals-reports" | tee "$LOCAL/evals-gate" || held=$?
 [ "$held" -ne 2 ] || exit "$held"
 # Where one set has no baseline and another is worse, the code tells only of the first.
 ! grep -q REGRESSED "$LOCAL/evals-gate" || held=1
 say "baselines"
-"$crossover" eval gate evals/golden/*/ --update "${policies[@]}" --state "$state"
+"$crossover" eval gate evals/golden/*/ --update "${policies[@]}"
 printf 'reports: %s\n' "$LOCAL/evals-reports"
 if [ "$held" -eq 1 ]; then
     printf 'the new baselines are WORSE than those before: look at the gate above and at git diff before committing\n' >&2

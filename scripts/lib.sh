@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # shellcheck disable=SC2034 # LOCAL is for whoever sources this
-# What the other scripts share: where things lie, and how they speak. Sourced, never run.
+# What the other scripts share: where things lie, how they speak, settings that are nobody's. Sourced, never run.
 # Promises: ROOT is the working directory, everything fetched lands under LOCAL, nothing needs root.
 
 ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
@@ -28,6 +28,18 @@ need_rust() {
     command -v cargo >/dev/null 2>&1 ||
         fail "'cargo' is not on the PATH." "Install Rust with rustup, https://rustup.rs; it then reads rust-toolchain.toml."
     need cc build-essential
+}
+
+# own_settings FOLDER: what is started from here on has the shipped defaults and this folder, emptied, for its state: nothing
+# of the caller's settings, calibration and keys.
+own_settings() {
+    local name
+    unset OPENAI_API_KEY OPENAI_BASE_URL
+    for name in $(compgen -v CROSSOVER__); do unset "$name"; done
+    rm -rf "$1"
+    mkdir -p "$1"
+    printf 'schema-version = 1\n' >"$1/crossover.toml"
+    export CROSSOVER_CONFIG="$1/crossover.toml" CROSSOVER_STATE="$1"
 }
 
 # has_hash SHA256 FILE

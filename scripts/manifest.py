@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Writes models/manifest.toml: the files of each shipped model with their SHA-256, and what it was trained on.
 
-Run after an export: `python3 scripts/manifest.py`. With `--check`, changes nothing and fails where the file is not true.
+Run after an export: `python3 scripts/manifest.py`. With `--check`, changes nothing and fails where the file is not true, or
+where models/ holds what MODELS does not list.
 """
 
 import hashlib
@@ -66,13 +67,26 @@ def render() -> str:
     return "\n".join(lines) + "\n"
 
 
+def unlisted() -> list[pathlib.Path]:
+    """Folders of no model above, and what lies in a model's folder besides its files and its card. Hidden files are nobody's."""
+    def shown(folder: pathlib.Path) -> list[pathlib.Path]:
+        return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+
+    files = {model["name"]: {*model["files"], "README.md"} for model in MODELS}
+    folders = [path for path in shown(ROOT) if path.is_dir()]
+    known = [folder for folder in folders if folder.name in files]
+    return [folder for folder in folders if folder not in known] + [
+        path for folder in known for path in shown(folder) if path.name not in files[folder.name]]
+
+
 def main() -> int:
     target, text = ROOT / "manifest.toml", render()
     if "--check" in sys.argv[1:]:
-        if target.exists() and target.read_text() == text:
-            return 0
-        print(f"{target.relative_to(ROOT.parent)} is not true: run python3 scripts/manifest.py", file=sys.stderr)
-        return 1
+        wrong = [f"{path.relative_to(ROOT.parent)} is not listed in scripts/manifest.py: list it there or take it away" for path in unlisted()]
+        if not target.exists() or target.read_text() != text:
+            wrong.append(f"{target.relative_to(ROOT.parent)} is not true: run python3 scripts/manifest.py")
+        print(*wrong, sep="\n", end="\n" if wrong else "", file=sys.stderr)
+        return 1 if wrong else 0
     target.write_text(text)
     return 0
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Fetches the one ONNX Runtime library that this version of Crossover is built for.
-# Promises: takes it out of one fixed PyPI wheel, checks wheel and library by SHA-256, puts it at
-# .local/onnxruntime/ in one atomic step, and does nothing when the right file is there already.
+# Promises: takes it, with its licence and notices, out of one fixed PyPI wheel, checks wheel and library by SHA-256, puts
+# it at .local/onnxruntime/ in one atomic step, and does nothing when the right library is there already.
 # Does not: touch anything outside .local/, need root, or install a Python package.
 set -euo pipefail
 # shellcheck source=lib.sh
@@ -56,16 +56,19 @@ has_hash "$wheel_sha256" "$work/$wheel" ||
     fail "$wheel is missing or does not have the pinned SHA-256 $wheel_sha256; nothing was installed." \
         "A mirror may serve another file: $(cd "$work" && sha256sum -- * | tr '\n' ' ')"
 
-"$python" - "$work/$wheel" "onnxruntime/capi/$library" "$work/$library" <<'PY'
-import shutil, sys, zipfile
+notices=(LICENSE ThirdPartyNotices.txt)
+"$python" - "$work/$wheel" "$work" "onnxruntime/capi/$library" "${notices[@]/#/onnxruntime/}" <<'PY'
+import pathlib, shutil, sys, zipfile
 
-wheel, member, target = sys.argv[1:]
-with zipfile.ZipFile(wheel).open(member) as source, open(target, "wb") as sink:
-    shutil.copyfileobj(source, sink)
+wheel, folder, *members = sys.argv[1:]
+for member in map(pathlib.PurePosixPath, members):
+    with zipfile.ZipFile(wheel).open(str(member)) as source, open(pathlib.Path(folder, member.name), "wb") as sink:
+        shutil.copyfileobj(source, sink)
 PY
 
 has_hash "$library_sha256" "$work/$library" ||
     fail "$library out of $wheel does not have the pinned SHA-256 $library_sha256; nothing was installed."
 chmod 0755 "$work/$library"
+(cd "$work" && mv -f "${notices[@]}" "$LOCAL/onnxruntime/")
 mv -f "$work/$library" "$target"
 say "ONNX Runtime $version is at .local/onnxruntime/$library"

@@ -15,13 +15,11 @@ scripts/test-tools.sh
 . "$LOCAL/test-env"
 export CARGO_TERM_COLOR="${CARGO_TERM_COLOR:-auto}"
 # Nothing here may call a paid API or depend on the caller's own settings.
-unset OPENAI_API_KEY OPENAI_BASE_URL CROSSOVER_CONFIG CROSSOVER_STATE
-for name in $(compgen -v CROSSOVER__); do unset "$name"; done
+own_settings "$LOCAL/test-state"
 : >"$CROSSOVER_TEST_SKIPPED"
 
 crossover="${CARGO_TARGET_DIR:-target}/debug/crossover"
 output="$LOCAL/test-output"
-state="$LOCAL/test-state"
 failed_steps=()
 
 # step NAME COMMAND...: runs it, says how long it took, and remembers a failure.
@@ -88,13 +86,13 @@ shipped_files() {
 }
 
 one_eval() {
-    rm -rf "$state"
-    "$crossover" eval run evals/golden/classification --state "$state"
+    "$crossover" eval run evals/golden/classification
 }
 
-# The recorded answers under today's policies, scorers and classifier: asks nobody.
+# The recorded answers under today's policies, scorers and classifier: asks nobody. Named, so that a set without a
+# baseline fails too.
 eval_gate() {
-    "$crossover" eval gate --state "$state"
+    "$crossover" eval gate evals/golden/*/
 }
 
 step "golden sets" python3 scripts/check-golden.py

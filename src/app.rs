@@ -7,16 +7,17 @@ mod schedule;
 mod shadow;
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use crate::backends::local::Residents;
 use crate::backends::local::embed::Embedder;
-use crate::backends::remote::Remote;
+use crate::backends::remote::{Remote, refuse_own};
 use crate::backends::{Backend, Kind, Readiness};
 use crate::config::{Config, ConfigError, Paths, Problem, RemoteConfig, Secret};
 use crate::evals::Suite;
-use crate::ledger::{self, Ledger, Prices, Samples, Shadows};
+use crate::ledger::{self, Ledger, LedgerError, Prices, Samples, Shadows};
 use crate::metrics::{ClosedSets, Metrics};
 use crate::pipeline::{Gate, Names, Parts, Pipeline};
 use crate::routing::{self, EarlyGate, LOCAL, Present, REMOTE, Reason, Router, Standing};
@@ -24,6 +25,9 @@ use crate::routing::{self, EarlyGate, LOCAL, Present, REMOTE, Reason, Router, St
 pub use background::Background;
 pub use calibrate::{GoldenReader, bound, held_to_golden};
 pub use evaluate::EvalHouse;
+
+/// The variable that names the remote's address where the settings do not.
+const BASE_URL: &str = "OPENAI_BASE_URL";
 
 /// Where the records of a house go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +78,8 @@ impl House {
         let router = keep(&mut problems, router).map(held_to_golden);
         let local = keep(&mut problems, local.map_err(|problem| vec![problem]));
         let remote =
-            keep(&mut problems, open_remote(&config.remote, &metrics).map_err(|problem| vec![problem]));
+            open_remote(&config.remote, config.server.listen, &metrics).map_err(|problem| vec![problem]);
+        let remote = keep(&mut problems, remote);
         let embedder = keep(&mut problems, open_embedder(&config, paths)).flatten();
         let ledger_file = (store == Store::File).then(|| ledger::file(&config.ledger, &paths.state));
         let ledger = keep(&mut problems, open_ledger(&config, ledger_file.as_deref(), metrics));
@@ -89,7 +94,7 @@ impl House {
             return Err(ConfigError { problems });
         };
         let ledger = Arc::new(ledger);
-        seed(ledger.metrics(), &router);
+        seed(ledger.metrics(), &router, embedder.as_ref());
         let calibration = router.standing().clone();
         let parts = Parts {
             router,
@@ -121,13 +126,14 @@ impl House {
 }
 
 /// Lets every series of the closed sets exist, so that no first event is missed.
-fn seed(metrics: &Metrics, router: &Router) {
+fn seed(metrics: &Metrics, router: &Router, embedder: Option<&Embedder>) {
     metrics.seed(&ClosedSets {
         policies: &router.policies().collect::<Vec<_>>(),
         backends: &[LOCAL, REMOTE],
         reasons: &Reason::ALL.map(Reason::label),
         passed_over: &[Reason::NoRemote, Reason::NoLocal, Reason::LocalBusy].map(Reason::label),
         failures: &Kind::ALL.map(Kind::label),
+        embedder: embedder.map(|embedder| embedder.id().as_str()),
     });
 }
 
@@ -202,13 +208,27 @@ fn keyed(key: &str, message: impl fmt::Display) -> Problem {
     Problem::key(key, message.to_string())
 }
 
-/// The remote at the configured address, else the environment's, else OpenAI's.
-fn open_remote(config: &RemoteConfig, metrics: &Arc<Metrics>) -> Result<Arc<dyn Backend>, Problem> {
-    let from_environment = || std::env::var("OPENAI_BASE_URL").ok().filter(|url| !url.trim().is_empty());
-    let base_url = config.base_url.clone().or_else(from_environment);
-    let base_url = base_url.as_deref().unwrap_or(RemoteConfig::DEFAULT_BASE_URL);
+/// The remote at the configured address, else the environment's, else OpenAI's; never at the gateway's own.
+fn open_remote(
+    config: &RemoteConfig,
+    listens: SocketAddr,
+    metrics: &Arc<Metrics>,
+) -> Result<Arc<dyn Backend>, Problem> {
+    let from_environment = match config.base_url {
+        Some(_) => None,
+        None => std::env::var(BASE_URL).ok().filter(|url| !url.trim().is_empty()),
+    };
+    let base_url = config.base_url.as_deref().or(from_environment.as_deref());
+    let base_url = base_url.unwrap_or(RemoteConfig::DEFAULT_BASE_URL);
     let key = Secret::from_env(&config.api_key_env);
-    Ok(Arc::new(Remote::new(config, key, base_url, Arc::clone(metrics))?))
+    let own = refuse_own(base_url, listens);
+    match own.and_then(|()| Remote::new(config, key, base_url, Arc::clone(metrics))) {
+        Ok(remote) => Ok(Arc::new(remote)),
+        Err(problem) if from_environment.is_some() && problem.key.as_deref() == Some("remote.base-url") => {
+            Err(Problem { key: Some(BASE_URL.to_owned()), ..problem })
+        }
+        Err(problem) => Err(problem),
+    }
 }
 
 fn open_ledger(
@@ -219,7 +239,7 @@ fn open_ledger(
     let remote_model = &config.remote.model;
     match file {
         Some(file) => Ledger::open(&config.ledger, &config.local, remote_model, file, metrics)
-            .map_err(|error| vec![keyed("ledger", error)]),
+            .map_err(LedgerError::problems),
         None => {
             let prices = Prices::load(config.ledger.prices.as_deref())?;
             Ok(Ledger::in_memory(prices, &config.local, remote_model, metrics))

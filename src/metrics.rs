@@ -105,7 +105,7 @@ pub struct Metrics {
     /// Times that the local engine stopped working, by kind: `hung` (a step passed its deadline), `failing` (its steps failed
     /// one after the other), `died` (the worker process ended), `refused` (a new worker process did not come up).
     pub local_faults_total: IntCounterVec,
-    /// Failed attempts, by backend and kind of failure.
+    /// Failed attempts at a remote, by backend and kind of failure.
     pub upstream_failures_total: IntCounterVec,
     /// Retries at the same backend, by reason.
     pub retries_total: IntCounterVec,
@@ -368,7 +368,7 @@ impl Metrics {
             )?,
             upstream_failures_total: r.counters(
                 "upstream_failures_total",
-                "Failed attempts, by backend and kind of failure.",
+                "Failed attempts at a remote, by backend and kind of failure.",
                 &["backend", "kind"],
             )?,
             retries_total: r.counters("retries_total", "Retries at the same backend, by reason.", &["reason"])?,

@@ -1,12 +1,13 @@
 //! Where log lines go: standard error, as text or as one JSON object a line, filtered by `log.level`.
 //! Promises that a log that nobody reads, or that cannot be written, never stops or slows the gateway: lines wait in a
 //! bounded queue for a thread of their own, and what has no room or cannot be written is dropped and counted.
-//! Exports nothing over the network.
+//! Of a panic only the place is logged: what it says may quote a prompt. Exports nothing over the network.
 
 mod lines;
 
 use std::io::{self, IsTerminal, Write};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::panic::PanicHookInfo;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use tracing::Subscriber;
@@ -23,8 +24,8 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// What this process has yet to write.
 static LINES: Lines = Lines::new();
 
-/// Whether a thread writes them.
-static HAS_WRITER: AtomicBool = AtomicBool::new(false);
+/// How lines look, once a thread writes them.
+static WRITTEN_AS: OnceLock<LogFormat> = OnceLock::new();
 
 /// Why logging cannot begin.
 #[derive(Debug, thiserror::Error)]
@@ -40,7 +41,7 @@ pub enum TelemetryError {
     Thread(io::Error),
 }
 
-/// Starts logging for the whole process. Called once, before anything logs.
+/// Starts logging for the whole process, of panics too. Called once, before anything logs.
 ///
 /// # Errors
 /// When `log.level` is not a filter, logging has begun before, or there is no thread to be had.
@@ -50,18 +51,41 @@ pub fn init(config: &LogConfig) -> Result<(), TelemetryError> {
     tracing::subscriber::set_global_default(subscriber)?;
     let thread = std::thread::Builder::new().name("log".to_owned());
     thread.spawn(|| LINES.write_to(io::stderr())).map_err(TelemetryError::Thread)?;
-    HAS_WRITER.store(true, Ordering::Relaxed);
+    // Nobody else sets it: a second beginning was refused above.
+    let _ = WRITTEN_AS.set(config.format);
+    std::panic::set_hook(Box::new(log_panic));
     Ok(())
 }
 
-/// Says something to whoever started the program, behind what was logged: a reader that sleeps is not waited for.
-pub fn say(text: &str) {
-    let line = format!("{text}\n");
-    if HAS_WRITER.load(Ordering::Relaxed) {
-        LINES.push(line.as_bytes());
-    } else {
-        // Nobody is left to be told that it cannot be said.
-        let _ = io::stderr().write_all(line.as_bytes());
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let thread = std::thread::current();
+    let place = panic.location().map(tracing::field::display);
+    loudly(|| tracing::error!(thread = thread.name(), at = place, "a thread panicked"));
+}
+
+/// Logs whatever `log.level` is, once logging has begun.
+fn loudly(tell: impl FnOnce()) {
+    let all = |format| LogConfig { level: "error".to_owned(), format };
+    let format = WRITTEN_AS.get().copied();
+    match format.and_then(|format| subscriber(&all(format), false, || &LINES).ok()) {
+        Some(subscriber) => tracing::subscriber::with_default(subscriber, tell),
+        None => tell(),
+    }
+}
+
+/// Says to whoever started the program why it fails, behind what was logged and, where that is JSON, as one such line,
+/// whatever `log.level` is. A reader that sleeps is not waited for.
+pub fn say_error(message: &str) {
+    let line = format!("error: {message}\n");
+    match WRITTEN_AS.get() {
+        Some(LogFormat::Json) => {
+            loudly(|| tracing::error!("{message}"));
+        }
+        Some(LogFormat::Text) => LINES.push(line.as_bytes()),
+        None => {
+            // Nobody is left to be told that it cannot be said.
+            let _ = io::stderr().write_all(line.as_bytes());
+        }
     }
 }
 
@@ -172,6 +196,22 @@ mod tests {
         let text = logged(&config("info", LogFormat::Text), || tracing::info!(status = 200, "answered"));
         assert!(text.contains("status=200") && text.contains("answered"), "{text}");
         assert_eq!(text.lines().count(), 1);
+    }
+
+    #[test]
+    fn a_panic_is_logged_with_its_place_and_without_its_words() {
+        let (own, before) = (std::thread::current().id(), std::panic::take_hook());
+        std::panic::set_hook(Box::new(move |panic| {
+            if std::thread::current().id() == own { log_panic(panic) } else { before(panic) }
+        }));
+        let text = logged(&config("error", LogFormat::Json), || {
+            let caught: std::thread::Result<()> = std::panic::catch_unwind(|| panic!("words of a prompt"));
+            assert!(caught.is_err());
+        });
+        drop(std::panic::take_hook());
+        let line: serde_json::Value = serde_json::from_str(text.trim_end()).unwrap();
+        assert!(line["thread"].is_string() && !text.contains("prompt"), "{text}");
+        assert!(line["at"].as_str().unwrap().contains("telemetry.rs:"), "{text}");
     }
 
     #[test]

@@ -97,8 +97,10 @@ fn explain(headers: &mut HeaderMap, decision: &Decision) {
     put(headers, "x-crossover-rule", &decision.rule);
     put(headers, "x-crossover-prompt-tokens", &decision.prompt_tokens.to_string());
     put(headers, "x-crossover-decision-us", &decision.decided_in.as_micros().to_string());
-    if let Some(verdict) = &decision.verdict {
-        put(headers, "x-crossover-score", &format!("{:.4}", verdict.steering()));
+    // The one that was compared, so that it can be read beside the threshold.
+    let steering = || decision.verdict.as_ref().map(|verdict| verdict.steering());
+    if let Some(score) = decision.score.or_else(steering) {
+        put(headers, "x-crossover-score", &format!("{score:.4}"));
     }
     if let Some(threshold) = decision.threshold {
         put(headers, "x-crossover-threshold", &format!("{threshold:.4}"));
@@ -118,4 +120,38 @@ fn completion_id(id: &RequestId) -> String {
 /// Seconds since 1970.
 pub(super) fn now() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::routing::{Plan, PolicyVersion, Reason, Verdict};
+
+    #[test]
+    fn the_score_is_told_that_was_held_against_the_threshold() {
+        let told = |score, threshold| {
+            let decision = Decision {
+                plan: Plan::Refuse,
+                reason: Reason::GoodEnough,
+                rule: "good enough".to_owned(),
+                policy: PolicyVersion { name: "balanced".to_owned(), hash: String::new() },
+                verdict: Some(Verdict { local_ok: 0.9, calibrated: Some(0.25), ..Verdict::default() }),
+                score,
+                threshold,
+                prompt_tokens: 50,
+                decided_in: Duration::ZERO,
+                propensity: 1.0,
+                record: Box::default(),
+            };
+            let mut headers = HeaderMap::new();
+            explain(&mut headers, &decision);
+            ["x-crossover-score", "x-crossover-threshold"]
+                .map(|name| headers.get(name).map(|value| value.to_str().unwrap().to_owned()))
+        };
+        let is = |text: &str| Some(text.to_owned());
+        assert_eq!(told(Some(0.9), Some(0.8)), [is("0.9000"), is("0.8000")]);
+        assert_eq!(told(None, None), [is("0.2500"), None], "recorded only: the one that would steer");
+    }
 }

@@ -7,7 +7,6 @@ use crate::chat::{Control, Controls};
 
 const PREFIX: &str = "x-crossover-";
 const MAX_TAGS: usize = 16;
-const MAX_NAME: usize = 64;
 
 /// Reads all control headers.
 pub(super) fn read(headers: &HeaderMap) -> Result<Controls, Refusal> {
@@ -33,13 +32,13 @@ fn set(controls: &mut Controls, name: &str, value: &HeaderValue) -> Result<(), R
         "debug" => {
             controls.debug = text.parse().map_err(|_| Refusal::header(name, "expected true or false."))?;
         }
-        "session" if is_name(text) => controls.session = Some(text.to_owned()),
+        "session" if Controls::is_name(text) => controls.session = Some(text.to_owned()),
         "session" => {
             return Err(Refusal::header(name, "expected 1 to 64 letters, digits, '-', '_', '.' or ':'."));
         }
         "tags" => {
             let tags: Vec<String> = text.split(',').map(|tag| tag.trim().to_owned()).collect();
-            if tags.len() > MAX_TAGS || !tags.iter().all(|tag| is_name(tag)) {
+            if tags.len() > MAX_TAGS || !tags.iter().all(|tag| Controls::is_name(tag)) {
                 let wanted = "expected up to 16 tags with commas between, each of 1 to 64 letters, digits, '-', '_', '.' or ':'.";
                 return Err(Refusal::header(name, wanted));
             }
@@ -59,11 +58,6 @@ fn route(text: &str) -> Option<Control> {
         "only-remote" => Control::OnlyRemote,
         _ => return None,
     })
-}
-
-fn is_name(text: &str) -> bool {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':');
-    (1..=MAX_NAME).contains(&text.len()) && text.bytes().all(allowed)
 }
 
 #[cfg(test)]

@@ -34,12 +34,9 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Binds `address`. A write that stalls for `write_timeout` ends its connection.
-    ///
-    /// # Errors
-    /// When the address cannot be bound.
-    pub async fn bind(address: SocketAddr, routes: Router, write_timeout: Duration) -> io::Result<Self> {
-        Ok(Self { tcp: TcpListener::bind(address).await?, routes, write_timeout })
+    /// Serves `routes` at a bound address. A write that stalls for `write_timeout` ends its connection.
+    pub fn new(tcp: TcpListener, routes: Router, write_timeout: Duration) -> Self {
+        Self { tcp, routes, write_timeout }
     }
 
     /// Where it listens, with the port that was picked for port 0.

@@ -2,7 +2,7 @@
 //! a client's.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures_util::StreamExt;
@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::House;
 use crate::chat::{BackendId, ChatRequest, Confidence, Delta, Event, RequestId};
 use crate::config::Paths;
-use crate::dialects::openai_chat::parse_request;
+use crate::dialects::openai_chat::{parse_request, upstream};
 use crate::evals::{
     ChosenOn, DecisionFacts, Gateway, GatewayFacts, Price, Question, ServedBy, SubjectError, ToolCall,
     ToolCallFold, Transcript,
@@ -28,16 +28,19 @@ pub struct EvalHouse {
     ledger: Arc<Ledger>,
     facts: GatewayFacts,
     origin: Origin,
+    classifier: PathBuf,
+    local_model: PathBuf,
 }
 
 impl EvalHouse {
-    /// Takes over a house that was opened without a store; its ledger keeps nothing.
+    /// Takes over a house that was opened without a store; its ledger keeps nothing. Blocks while it
+    /// hashes the models.
     #[expect(clippy::needless_pass_by_value, reason = "nobody else may read the records of this house")]
     pub fn new(house: House, paths: &Paths) -> Self {
-        Self::beside(&house, paths, Origin::Eval)
+        Self::beside(&house, paths, Origin::Eval).hashed()
     }
 
-    /// Asks a house that serves clients too; its ledger keeps the records under `origin`.
+    /// Asks a house that serves clients too; its ledger keeps the records under `origin`. Its facts have no hashes yet.
     pub(super) fn beside(house: &House, paths: &Paths, origin: Origin) -> Self {
         let model = house.config.remote.model.clone();
         let ledger = Arc::clone(&house.ledger);
@@ -45,16 +48,26 @@ impl EvalHouse {
         let facts = GatewayFacts {
             policy: house.config.policy.clone(),
             policies: house.pipeline.policy_hashes().collect::<BTreeMap<_, _>>(),
-            classifier: graph_hash(&paths.model(&house.config.classifier.model)),
-            // Weights may lie beside the graph, so the whole folder counts.
-            local_model: model_hash(&paths.model(&house.config.local.model)),
+            classifier: None,
+            local_model: None,
             price: priced.then(|| {
                 let ledger = Arc::clone(&ledger);
                 Price::new(model.clone(), move |usage| ledger.prices().cost(&model, usage))
             }),
             chosen_on: chosen_on(&house.calibration),
         };
-        Self { pipeline: Arc::clone(&house.pipeline), ledger, facts, origin }
+        let [classifier, local_model] =
+            [&house.config.classifier.model, &house.config.local.model].map(|name| paths.model(name));
+        let pipeline = Arc::clone(&house.pipeline);
+        Self { pipeline, ledger, facts, origin, classifier, local_model }
+    }
+
+    /// With the models' hashes in its facts. Blocks for as long as reading every file of theirs takes.
+    pub(super) fn hashed(mut self) -> Self {
+        self.facts.classifier = graph_hash(&self.classifier);
+        // Weights may lie beside the graph, so the whole folder counts.
+        self.facts.local_model = model_hash(&self.local_model);
+        self
     }
 
     async fn transcribe(&self, question: Question<'_>) -> Result<Transcript, SubjectError> {
@@ -152,14 +165,19 @@ pub(super) async fn drain(mut answer: Answer) -> Result<Drained, SubjectError> {
                 Event::Whole { text: whole } => {
                     text = whole;
                     let raw = chunk.raw.as_deref().unwrap_or_default();
-                    let body: Value = serde_json::from_slice(raw).unwrap_or_default();
-                    calls.push(&body["choices"][0]["message"]["tool_calls"]);
+                    calls.push(&calls_of(raw));
                 }
                 _ => {}
             }
         }
     }
     Ok(Drained { text, tool_calls: calls.finish(), begun })
+}
+
+/// The tool calls of a whole answer's first choice; null where there are none.
+fn calls_of(raw: &[u8]) -> Value {
+    let mut body = upstream::read_json(raw).unwrap_or_default();
+    body.pointer_mut("/choices/0/message/tool_calls").map(Value::take).unwrap_or_default()
 }
 
 fn served_by(id: Option<&BackendId>) -> ServedBy {
@@ -181,4 +199,17 @@ fn chosen_on(standing: &Standing) -> Option<ChosenOn> {
 /// The hash of a model's graph, where there is one.
 fn graph_hash(folder: &Path) -> Option<String> {
     sha256(&folder.join("model.onnx")).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_beside_a_character_cut_in_two_are_read() {
+        let raw =
+            br#"{"choices":[{"message":{"content":"\ud83d","tool_calls":[{"function":{"name":"f"}}]}}]}"#;
+        assert_eq!(calls_of(raw)[0]["function"]["name"], "f");
+        assert_eq!(calls_of(br#"{"choices":[{"message":{"content":"\ud83d"}}]}"#), Value::Null);
+    }
 }

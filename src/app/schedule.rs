@@ -56,9 +56,11 @@ pub(super) struct Schedule {
 }
 
 impl Schedule {
-    /// Runs every set on every tier, waits, and begins anew. Never returns.
+    /// Runs every set on every tier, waits, and begins anew, until it is dropped.
     pub(super) async fn work(self) {
-        let polite = Polite { house: self.house, pipeline: self.pipeline, gave_way: AtomicBool::new(false) };
+        let hashing = tokio::task::spawn_blocking(move || self.house.hashed());
+        let Ok(house) = hashing.await else { return };
+        let polite = Polite { house, pipeline: self.pipeline, gave_way: AtomicBool::new(false) };
         let polite = Arc::new(polite);
         loop {
             for suite in &self.suites {

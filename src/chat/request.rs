@@ -9,6 +9,9 @@ use serde_json::{Map, Value};
 
 use super::message::Message;
 
+/// Longest name of a tag or a session.
+const MAX_NAME: usize = 64;
+
 /// The wire format that a request came in or a backend speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
@@ -172,6 +175,14 @@ pub struct Controls {
     pub debug: bool,
     /// Name of the API key that asks; `None` where no keys are configured (`anonymous`).
     pub key: Option<Arc<str>>,
+}
+
+impl Controls {
+    /// Whether a tag or a session may be called so: 1 to 64 ASCII letters, digits, `-`, `_`, `.` or `:`.
+    pub fn is_name(text: &str) -> bool {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':');
+        (1..=MAX_NAME).contains(&text.len()) && text.bytes().all(allowed)
+    }
 }
 
 /// One chat request, parsed and checked.

@@ -1,5 +1,6 @@
-//! `crossover check`: every problem of configuration, policies and models that `serve` would refuse, at once. Binds and
-//! writes nothing: whether ports are free and files can be written, `doctor` says.
+//! `crossover check`: every problem of configuration, policies and models that `serve` would refuse, at once. Binds nothing
+//! and writes nothing but digests that it remembers beside models' files (`hub/stamp.rs`): whether ports are free and files
+//! can be written, `doctor` says.
 
 use std::process::ExitCode;
 

@@ -1,5 +1,6 @@
 //! `crossover doctor`: what is on this machine, what is missing, and how to mend it, in words.
-//! Promises: changes nothing, makes no paid call, shows no secret; exit code 1 when `serve` would not start or answer.
+//! Promises: changes nothing, but remembers digests beside models' files as `serve` does (`hub/stamp.rs`); makes no paid
+//! call, shows no secret; exit code 1 when `serve` would not start or answer.
 //! `--live` only asks a running gateway whether it is alive.
 
 mod calibration;

@@ -1,4 +1,5 @@
-//! `crossover ledger`: what requests cost and saved. Reads the ledger's file, also while serve writes it; changes nothing.
+//! `crossover ledger`: what requests cost and saved. Reads the ledger's file, also while serve writes it; changes nothing,
+//! so a file of an older form is refused until `serve` has brought it forward.
 
 use std::path::Path;
 use std::process::ExitCode;

@@ -98,7 +98,7 @@ pub fn main() -> ExitCode {
         Command::Describe(args) => describe::run(args),
     };
     result.unwrap_or_else(|error| {
-        telemetry::say(&format!("error: {error:#}"));
+        telemetry::say_error(&format!("{error:#}"));
         ExitCode::FAILURE
     })
 }

@@ -1,44 +1,52 @@
 //! The environment's layer: `CROSSOVER__SECTION__KEY`, with `_` for `-`. Promises: every key can be set, but for aliases
-//! with a dot, a capital letter or a `_`; a name's digits stay where they are; the items of a list stand between commas,
-//! and an empty value is an empty list; no value is quoted.
+//! with a dot, a capital letter or a `_`; a name's digits stay where they are; a value is text where the setting takes
+//! text, as it stands, else `true`, `false` or a number, else the items of a list between commas, of which an empty one
+//! has none; what fits no setting is told with the variable's name; no value is quoted.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 
-use ::config::builder::DefaultState;
-use ::config::{ConfigBuilder, Environment, Map};
-use serde_json::Value;
+use toml::{Table, Value};
 
-use super::Config;
 use super::load::Problem;
+use super::strict::{fault, put};
 
 /// What the names of our variables begin with, in lower case.
 const PREFIX: &str = "crossover__";
 
-/// Lays the variables over what the builder has.
-///
-/// # Errors
-/// A value that is no Unicode text.
-pub(super) fn lay(
-    mut builder: ConfigBuilder<DefaultState>,
-    variables: impl IntoIterator<Item = (OsString, OsString)>,
-) -> Result<ConfigBuilder<DefaultState>, Problem> {
-    let defaults = serde_json::to_value(Config::default()).unwrap_or_default();
-    let mut single = Map::new();
-    for (name, value) in variables {
-        let Some(key) = name.to_str().and_then(key_of) else { continue };
-        let value = value.into_string();
-        let value =
-            value.map_err(|_| Problem::key(&key, "is no Unicode text in the environment".to_owned()))?;
-        if is_list(&defaults, &key) {
-            // Past the merging crate, which would take an item that looks like a number for one.
-            let items: Vec<&str> = value.split(',').map(str::trim).filter(|item| !item.is_empty()).collect();
-            let laid = builder.set_override(&key, items);
-            builder = laid.map_err(|error| Problem::key(&key, error.to_string()))?;
-        } else {
-            single.insert(key, value);
+/// What the variables say.
+#[derive(Default)]
+pub(super) struct Layer {
+    /// The settings.
+    pub(super) settings: Table,
+    /// The variable that set each of them, by its dotted key.
+    pub(super) names: BTreeMap<String, String>,
+    /// What fits no setting.
+    pub(super) problems: Vec<Problem>,
+}
+
+impl Layer {
+    /// Reads those variables that are ours, in the order of their keys.
+    pub(super) fn read(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
+        let ours = variables.into_iter().filter_map(|(name, value)| {
+            let name = name.into_string().ok()?;
+            Some((key_of(&name)?, name, value))
+        });
+        let mut ours: Vec<(String, String, OsString)> = ours.collect();
+        ours.sort();
+        let mut layer = Self::default();
+        for (key, name, value) in ours {
+            let path: Vec<&str> = key.split('.').collect();
+            match value_of(&path, value) {
+                Ok(value) => {
+                    put(&mut layer.settings, &path, value);
+                    layer.names.insert(key, name);
+                }
+                Err(problem) => layer.problems.push(problem.set_by(&name)),
+            }
         }
+        layer
     }
-    Ok(builder.add_source(Environment::default().source(Some(single)).try_parsing(true)))
 }
 
 /// The dotted key that a variable stands for, if it is one of ours.
@@ -47,9 +55,28 @@ fn key_of(name: &str) -> Option<String> {
     Some(name.strip_prefix(PREFIX)?.replace("__", ".").replace('_', "-"))
 }
 
-/// Whether the settings have a list there.
-fn is_list(defaults: &Value, key: &str) -> bool {
-    key.split('.').try_fold(defaults, |at, part| at.get(part)).is_some_and(Value::is_array)
+/// The first reading of a variable's value that the setting takes.
+fn value_of(path: &[&str], value: OsString) -> Result<Value, Problem> {
+    let text = value
+        .into_string()
+        .map_err(|_| Problem::key(&path.join("."), "is no Unicode text in the environment".to_owned()))?;
+    let others = [plain(&text), Some(list(&text))];
+    let text = Value::String(text);
+    let Some(problem) = fault(path, &text) else { return Ok(text) };
+    others.into_iter().flatten().find(|value| fault(path, value).is_none()).ok_or(problem)
+}
+
+/// `true`, `false` or a number.
+fn plain(text: &str) -> Option<Value> {
+    let boolean = text.to_lowercase().parse::<bool>().ok().map(Value::Boolean);
+    let integer = || text.parse::<i64>().ok().map(Value::Integer);
+    let float = || text.parse::<f64>().ok().map(Value::Float);
+    boolean.or_else(integer).or_else(float)
+}
+
+fn list(text: &str) -> Value {
+    let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+    Value::Array(items.map(|item| Value::String(item.to_owned())).collect())
 }
 
 #[cfg(test)]
@@ -57,8 +84,8 @@ mod tests {
     use std::os::unix::ffi::OsStringExt as _;
     use std::path::PathBuf;
 
-    use super::super::LogFormat;
     use super::super::load::{ConfigError, read};
+    use super::super::{Config, LogFormat};
     use super::*;
 
     fn with(variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
@@ -95,7 +122,7 @@ mod tests {
         assert_eq!(config.golden.suites, ["sets/a", "sets/b"].map(PathBuf::from));
         assert_eq!(config.golden.tiers, ["local"]);
         let all = serde_json::to_value(Config::default()).unwrap();
-        let keys = all.as_object().unwrap().values().filter_map(Value::as_object).flatten();
+        let keys = all.as_object().unwrap().values().filter_map(serde_json::Value::as_object).flatten();
         assert_eq!(keys.filter(|(_, value)| value.is_array()).count(), 6, "a new list is set above, too");
     }
 
@@ -117,6 +144,33 @@ mod tests {
         .unwrap();
         assert_eq!((config.policy.as_str(), config.local.enabled, config.local.watts), ("7", false, 3.5));
         assert_eq!((config.server.max_in_flight, config.log.format), (7, LogFormat::Json));
+    }
+
+    #[test]
+    fn text_stays_as_it_stands() {
+        for value in ["0613", "1e3", "True", "a,b"] {
+            let keys = ["CROSSOVER__REMOTE__MODEL", "CROSSOVER__ALIASES__O3", "CROSSOVER__LEDGER__PATH"];
+            let config = with(&keys.map(|key| (key, value))).unwrap();
+            assert_eq!((config.remote.model.as_str(), config.aliases["o3"].as_str()), (value, value));
+            assert_eq!(config.ledger.path, Some(PathBuf::from(value)));
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_told_with_its_variable() {
+        let error = with(&[
+            ("CROSSOVER__SERVER__MAX_IN_FLIGHT", "0.4"),
+            ("CROSSOVER__REMOTE__MODELL", "canary"),
+            ("CROSSOVER__LOG", "canary,json"),
+            ("CROSSOVER__LOCAL__SPIN", "yes"),
+            ("CROSSOVER__ALIASES__A__B", "auto"),
+        ]);
+        let error = error.unwrap_err();
+        let keys: Vec<_> = error.problems.iter().filter_map(|problem| problem.key.as_deref()).collect();
+        assert_eq!(keys, ["aliases.a.b", "local.spin", "log", "remote.modell", "server.max-in-flight"]);
+        let told = error.to_string();
+        assert!(told.contains("at least 0 (set by CROSSOVER__SERVER__MAX_IN_FLIGHT)"), "{told}");
+        assert!(!told.contains("canary"), "{told}");
     }
 
     #[test]

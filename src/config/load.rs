@@ -4,14 +4,17 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::{Config, SCHEMA_VERSION, environment, paths};
+use toml::Table;
+
+use super::environment::Layer;
+use super::{Config, SCHEMA_VERSION, paths, strict};
 
 /// One thing that is wrong, where, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// The file it stands in, where known.
     pub file: Option<PathBuf>,
-    /// The key, dotted.
+    /// The key, dotted, or the variable that stands for it.
     pub key: Option<String>,
     /// What is wrong and what mends it; never a secret's value.
     pub message: String,
@@ -26,6 +29,11 @@ impl Problem {
     /// A problem of one file.
     pub fn file(file: &Path, message: String) -> Self {
         Self { file: Some(file.to_path_buf()), key: None, message }
+    }
+
+    /// The same, with the variable that set the key.
+    pub(super) fn set_by(self, variable: &str) -> Self {
+        Self { message: format!("{} (set by {variable})", self.message), ..self }
     }
 }
 
@@ -69,28 +77,52 @@ pub(super) fn read(
     file: Option<&Path>,
     variables: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> Result<Config, ConfigError> {
-    let blame = |message: String| ConfigError {
-        problems: vec![Problem { file: file.map(Path::to_path_buf), key: None, message }],
+    let in_file = |problem: Problem| Problem { file: file.map(Path::to_path_buf), ..problem };
+    let as_whole = |message: String| in_file(Problem { file: None, key: None, message });
+    let Layer { settings: over, names, mut problems } = Layer::read(variables);
+    let mut settings = match merged(file, &over) {
+        Ok(settings) => settings,
+        Err(message) => {
+            problems.push(as_whole(message));
+            return Err(ConfigError { problems });
+        }
     };
-    let mut builder = ::config::Config::builder();
-    if let Some(path) = file {
-        let text =
-            std::fs::read_to_string(path).map_err(|error| blame(format!("cannot be read: {error}")))?;
-        text.parse::<toml::Table>().map_err(|error| blame(malformed(&text, &error)))?;
-        builder = builder.add_source(::config::File::from_str(&text, ::config::FileFormat::Toml));
+    problems.extend(strict::faults(&settings).into_iter().map(in_file));
+    // A section with a fault is left out: its other values would be held against a default that nobody chose.
+    for section in problems.iter().filter_map(|problem| problem.key.as_deref()?.split('.').next()) {
+        settings.remove(section);
     }
-    let builder =
-        environment::lay(builder, variables).map_err(|problem| ConfigError { problems: vec![problem] })?;
-    let merged = builder.build().map_err(|error| blame(without_value(&error)))?;
-    let config: Config = merged.try_deserialize().map_err(|error| blame(without_value(&error)))?;
-    let mut problems = check(&config);
-    if problems.is_empty() {
-        return Ok(config);
-    }
-    for problem in &mut problems {
-        problem.file = file.map(Path::to_path_buf);
+    match strict::typed(settings) {
+        Ok(config) => {
+            let named = |problem: Problem| match problem.key.as_ref().and_then(|key| names.get(key)) {
+                Some(variable) => problem.set_by(variable),
+                None => in_file(problem),
+            };
+            problems.extend(check(&config).into_iter().map(named));
+            if problems.is_empty() {
+                return Ok(config);
+            }
+        }
+        Err(message) => problems.push(as_whole(message)),
     }
     Err(ConfigError { problems })
+}
+
+/// The file's settings under those of the environment, of whatever type.
+fn merged(file: Option<&Path>, over: &Table) -> Result<Table, String> {
+    let mut builder = ::config::Config::builder();
+    if let Some(path) = file {
+        let text = std::fs::read_to_string(path).map_err(|error| format!("cannot be read: {error}"))?;
+        text.parse::<Table>().map_err(|error| malformed(&text, &error))?;
+        builder = builder.add_source(::config::File::from_str(&text, ::config::FileFormat::Toml));
+    }
+    for (key, value) in over {
+        let value = value.clone().try_into::<::config::Value>();
+        let value = value.map_err(|error| error.message().to_owned())?;
+        builder = builder.set_override(key, value).map_err(|error| error.to_string())?;
+    }
+    let settings = builder.build().and_then(|settings| settings.try_deserialize::<Table>());
+    settings.map_err(|error| error.to_string())
 }
 
 /// What keeps the file from being read, and where. Never its text: a key that lacks its quotes stands there too.
@@ -102,32 +134,6 @@ fn malformed(text: &str, error: &toml::de::Error) -> String {
     let line = before.matches('\n').count() + 1;
     let column = before.chars().rev().take_while(|letter| *letter != '\n').count() + 1;
     format!("is not valid TOML at line {line}, column {column}: {why}")
-}
-
-/// What the merging crate says, without the value that it quotes: it may be a key in the wrong place.
-fn without_value(error: &::config::ConfigError) -> String {
-    use ::config::ConfigError as Merging;
-    let (what, key, origin) = match error {
-        Merging::Type { expected, key, origin, .. } => {
-            (format!("invalid type, expected {expected}"), key, origin)
-        }
-        Merging::At { error, key, origin } => (without_value(error), key, origin),
-        Merging::Message(message) => return without_found(message).unwrap_or_else(|| message.clone()),
-        other => return other.to_string(),
-    };
-    let key = key.as_ref().map(|key| format!(" for key `{key}`")).unwrap_or_default();
-    let origin = origin.as_ref().map(|origin| format!(" in {origin}")).unwrap_or_default();
-    format!("{what}{key}{origin}")
-}
-
-/// `invalid type: string "...", expected a map` without what was found; `None` where nothing was.
-fn without_found(message: &str) -> Option<String> {
-    if let Some((of_what, _)) = message.split_once(" does not have variant constructor ") {
-        return Some(format!("{of_what} does not know the word that stands there"));
-    }
-    let (found, expected) = message.rsplit_once(", expected ")?;
-    let (kind, _) = found.split_once(": ")?;
-    Some(format!("{kind}, expected {expected}"))
 }
 
 fn check(config: &Config) -> Vec<Problem> {
@@ -197,7 +203,7 @@ mod tests {
             ("[server]\nlisten = [\"sk-live-canary\"]", "server.listen"),
         ] {
             let error = load_text(text).unwrap_err().to_string();
-            assert!(error.contains(&format!("for key `{key}`")), "{error}");
+            assert!(error.contains(&format!("crossover.toml: {key}: invalid type")), "{error}");
             assert!(error.contains(", expected ") && !error.contains("canary"), "{error}");
         }
         let error = load_text("[log]\nformat = \"sk-live-canary\"").unwrap_err().to_string();
@@ -212,5 +218,21 @@ mod tests {
                 .unwrap_err();
         let keys: Vec<_> = error.problems.iter().filter_map(|problem| problem.key.as_deref()).collect();
         assert_eq!(keys, ["server.listen", "server.heartbeat-seconds", "local.watts"]);
+        let text = "typo = 1\nserver.lissten = 3\nserver.queue = 3\nlog.format = 3\nlocal.watts = -1.0";
+        let error = load_text(text).unwrap_err();
+        let keys: Vec<_> = error.problems.iter().filter_map(|problem| problem.key.as_deref()).collect();
+        assert_eq!(keys, ["log.format", "server.lissten", "server.queue", "typo", "local.watts"]);
+    }
+
+    #[test]
+    fn a_problem_is_told_with_the_file_or_the_variable_that_it_stands_in() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("crossover.toml");
+        std::fs::write(&file, "server.heartbeat-seconds = 99\nlocal.watts = 3.0").unwrap();
+        let error = read(Some(&file), [("CROSSOVER__LOCAL__WATTS".into(), "-1".into())]).unwrap_err();
+        let [heartbeat, watts]: [Problem; 2] = error.problems.try_into().unwrap();
+        assert_eq!(heartbeat.file, Some(file));
+        assert_eq!(watts.file, None);
+        assert!(watts.to_string().ends_with(" (set by CROSSOVER__LOCAL__WATTS)"), "{watts}");
     }
 }

@@ -13,6 +13,7 @@ mod log;
 mod paths;
 mod remote;
 mod server;
+mod strict;
 
 use std::collections::BTreeMap;
 
@@ -45,7 +46,8 @@ pub struct Config {
     pub policies_dir: Option<std::path::PathBuf>,
     /// Folder of model folders.
     pub models_dir: Option<std::path::PathBuf>,
-    /// Names that applications already send, and what they mean here: `auto`, `local`, `remote`, or a policy.
+    /// Names that applications already send, and what they mean here: `auto`, `local`, `remote`, a policy, a model of the local
+    /// or the remote backend, or the embedding model.
     pub aliases: BTreeMap<String, String>,
     /// Listeners and limits.
     pub server: ServerConfig,

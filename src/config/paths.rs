@@ -1,9 +1,13 @@
 //! Where things lie on disk: configuration, state, models and policies, and which folder a model's path means. Finds,
 //! never creates, except the state folder.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::Config;
+
+/// The folder of pulled models, below the state folder.
+const PULLED: &str = "models";
 
 /// The folders that one process works with.
 #[derive(Clone, Debug)]
@@ -18,12 +22,23 @@ pub struct Paths {
 
 impl Paths {
     /// Resolves the folders: the configuration's own, else the first `models` and `policies` found in the working
-    /// folder, beside the binary or above it, else below `/usr/share/crossover`.
+    /// folder, beside the binary or above it, else below `/usr/share/crossover`. The folder of pulled models is not taken
+    /// for that of the shipped ones, though the gateway may be started in the state folder.
     pub fn resolve(config: &Config, state: Option<&Path>) -> Self {
+        Self::among(config, state, candidates)
+    }
+
+    fn among(config: &Config, state: Option<&Path>, candidates: impl Fn(&str) -> Vec<PathBuf>) -> Self {
+        let state = state.map_or_else(default_state, Path::to_path_buf);
+        let pulled = state.join(PULLED);
+        let find = |name: &str| {
+            let mut there = candidates(name).into_iter().filter(|folder| folder.is_dir());
+            there.find(|folder| !is_same(folder, &pulled)).unwrap_or_else(|| PathBuf::from(name))
+        };
         Self {
-            state: state.map_or_else(default_state, Path::to_path_buf),
             models: config.models_dir.clone().unwrap_or_else(|| find("models")),
             policies: config.policies_dir.clone().unwrap_or_else(|| find("policies")),
+            state,
         }
     }
 
@@ -39,7 +54,7 @@ impl Paths {
 
     /// Where pulled models lie.
     pub fn pulled(&self) -> PathBuf {
-        self.state.join("models")
+        self.state.join(PULLED)
     }
 }
 
@@ -60,16 +75,20 @@ pub fn model_root(path: &Path) -> Option<(&Path, Option<&Path>)> {
     Some((root, Some(graph)))
 }
 
-/// The first existing candidate for a data folder, else the one in the working folder.
-pub(crate) fn find(name: &str) -> PathBuf {
+/// Where a data folder may lie, the nearest first.
+fn candidates(name: &str) -> Vec<PathBuf> {
     let beside = std::env::current_exe().ok().and_then(|exe| exe.parent().map(Path::to_path_buf));
     let above = beside.iter().flat_map(|folder| folder.ancestors().take(4).map(|up| up.join(name)));
     let installed = Path::new("/usr/share/crossover").join(name);
-    std::iter::once(PathBuf::from(name))
-        .chain(above)
-        .chain(std::iter::once(installed))
-        .find(|candidate| candidate.is_dir())
-        .unwrap_or_else(|| PathBuf::from(name))
+    std::iter::once(PathBuf::from(name)).chain(above).chain(std::iter::once(installed)).collect()
+}
+
+/// Whether both are the same folder, however they are written.
+fn is_same(one: &Path, other: &Path) -> bool {
+    match (one.canonicalize(), other.canonicalize()) {
+        (Ok(one), Ok(other)) => one == other,
+        _ => false,
+    }
 }
 
 /// `$XDG_STATE_HOME/crossover`, else `~/.local/state/crossover`.
@@ -81,13 +100,25 @@ fn default_state() -> PathBuf {
         .join("crossover")
 }
 
-/// `./crossover.toml`, else `$XDG_CONFIG_HOME/crossover/crossover.toml`, where one exists.
+/// `./crossover.toml`, else `$XDG_CONFIG_HOME/crossover/crossover.toml`, where there is one, readable or not.
 pub(crate) fn default_config_file() -> Option<PathBuf> {
     let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let home = absolute("XDG_CONFIG_HOME").or_else(|| absolute("HOME").map(|home| home.join(".config")));
-    std::iter::once(PathBuf::from("crossover.toml"))
-        .chain(home.map(|home| home.join("crossover/crossover.toml")))
-        .find(|file| file.is_file())
+    let named = absolute("XDG_CONFIG_HOME").map(|home| (home, false));
+    let home = named.or_else(|| absolute("HOME").map(|home| (home.join(".config"), true)));
+    std::iter::once((PathBuf::from("crossover.toml"), false))
+        .chain(home.map(|(home, implied)| (home.join("crossover/crossover.toml"), implied)))
+        .find_map(|(file, implied)| is_there(&file, implied).then_some(file))
+}
+
+/// Whether anything stands there. What cannot be read counts: whoever put it there would be surprised by the defaults.
+/// Where nobody named the folder (`implied`), one that is closed to us holds nothing of ours.
+fn is_there(file: &Path, implied: bool) -> bool {
+    let absent = |kind| match kind {
+        ErrorKind::NotFound | ErrorKind::NotADirectory => true,
+        ErrorKind::PermissionDenied => implied,
+        _ => false,
+    };
+    file.symlink_metadata().map_or_else(|error| !absent(error.kind()), |_| true)
 }
 
 #[cfg(test)]
@@ -106,5 +137,38 @@ mod tests {
         assert_eq!(model_root(Path::new("onnx/model.onnx")), here);
         assert_eq!(model_root(Path::new("./onnx/model.onnx")), here);
         assert_eq!(model_root(Path::new("/nowhere/model")), None);
+    }
+
+    #[test]
+    fn pulled_models_do_not_hide_the_shipped_ones() {
+        let folder = tempfile::tempdir().unwrap();
+        let (state, shared) = (folder.path().join("state"), folder.path().join("shared"));
+        for below in [&state, &shared] {
+            std::fs::create_dir_all(below.join("models")).unwrap();
+        }
+        // As from within the state folder, whose path is written another way there.
+        let here = state.join("../state");
+        let candidates = |name: &str| vec![here.join(name), shared.join(name)];
+        let paths = Paths::among(&Config::default(), Some(&state), candidates);
+        assert_eq!((paths.models.clone(), paths.pulled()), (shared.join("models"), state.join("models")));
+        std::fs::create_dir(paths.pulled().join("tiny")).unwrap();
+        std::fs::create_dir(state.join("policies")).unwrap();
+        let paths = Paths::among(&Config::default(), Some(&state), candidates);
+        assert_eq!((paths.model("tiny"), paths.policies), (state.join("models/tiny"), here.join("policies")));
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::fs::create_dir(at("folder")).unwrap();
+        std::fs::write(at("file"), "").unwrap();
+        std::os::unix::fs::symlink(at("gone"), at("link")).unwrap();
+        assert!(["folder", "file", "link"].iter().all(|name| is_there(&at(name), true)));
+        assert!(!["gone", "gone/file", "file/below"].iter().any(|name| is_there(&at(name), false)));
+        for name in ["folder", "link"] {
+            let error = super::super::load(Some(&at(name))).unwrap_err().to_string();
+            assert!(error.contains(&format!("{name}: cannot be read: ")), "{error}");
+        }
     }
 }

@@ -13,7 +13,7 @@ use super::load::Problem;
 pub struct RemoteConfig {
     /// Up to and including `/v1`; `OPENAI_BASE_URL` fills it where it is not set.
     pub base_url: Option<String>,
-    /// Name of the environment variable that holds the key.
+    /// Name of the environment variable that holds the key, in capitals, digits and `_`.
     pub api_key_env: String,
     /// The model asked for when the request does not name one of the remote's.
     pub model: String,
@@ -42,7 +42,7 @@ pub struct RemoteConfig {
     pub max_retry_after_seconds: u64,
     /// Consecutive failures that open the circuit breaker.
     pub breaker_failures: u32,
-    /// How long the breaker stays open before one probe, in milliseconds.
+    /// How long the breaker stays open before a probe, and how long a probe has to itself, in milliseconds.
     pub breaker_open_ms: u64,
 }
 
@@ -95,14 +95,10 @@ impl RemoteConfig {
                 }
             }
         }
-        if self.api_key_env.is_empty()
-            || self.api_key_env.contains(['=', ' '])
-            || self.api_key_env.starts_with("sk-")
-        {
-            problems.push(Problem::key(
-                "remote.api-key-env",
-                "must be the NAME of an environment variable, not a key".to_owned(),
-            ));
+        if !is_variable(&self.api_key_env) {
+            let message =
+                "must be the NAME of an environment variable, in capitals such as OPENAI_API_KEY, not a key";
+            problems.push(Problem::key("remote.api-key-env", message.to_owned()));
         }
         if self.model.is_empty() {
             problems.push(Problem::key("remote.model", "is empty".to_owned()));
@@ -145,6 +141,14 @@ impl RemoteConfig {
     pub fn whole_timeout(&self) -> Duration {
         Duration::from_millis(self.whole_timeout_ms)
     }
+}
+
+/// Whether this is a variable's name as people write them, and no key that was pasted in its place: keys have small
+/// letters, or many characters and no `_`.
+fn is_variable(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
+    let begins_well = name.starts_with(|first: char| !first.is_ascii_digit());
+    begins_well && name.bytes().all(allowed) && (name.len() < 32 || name.contains('_'))
 }
 
 /// A secret read from the environment. Prints as `[redacted]`, whatever prints it.
@@ -191,5 +195,18 @@ mod tests {
         RemoteConfig { api_key_env: "sk-canary".into(), ..RemoteConfig::default() }.check(&mut problems);
         assert_eq!(problems.len(), 1);
         assert!(!problems[0].to_string().contains("canary"));
+    }
+
+    #[test]
+    fn keys_of_all_makers_are_told_from_names() {
+        for name in ["OPENAI_API_KEY", "KEY", "_K2", "THE_KEY_OF_THE_GATEWAY_OF_THE_HOUSE"] {
+            assert!(is_variable(name), "{name}");
+        }
+        let azure = "ab0123456789abcdef0123456789abcdef";
+        let capitals = azure.to_uppercase();
+        let keys = [azure, capitals.as_str(), "gsk_0123abcd", "hf_AbCd", "xai-ABCD", "sk-proj-1", "AIzaSy0"];
+        for name in keys.into_iter().chain(["", "MY KEY", "A=B", "7UP", "openai_api_key"]) {
+            assert!(!is_variable(name), "{name}");
+        }
     }
 }

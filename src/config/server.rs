@@ -90,14 +90,15 @@ impl ServerConfig {
             let message = "each must be a bare name (gateway.example.org): no scheme, port, path or `*`";
             problems.push(Problem::key("server.allowed-hosts", message.to_owned()));
         }
-        if self.max_in_flight == 0 {
-            problems.push(Problem::key("server.max-in-flight", "must be at least 1".to_owned()));
+        if !(1..=1_000_000).contains(&self.max_in_flight) {
+            problems.push(Problem::key("server.max-in-flight", "must lie between 1 and 1000000".to_owned()));
         }
         if !(1..=15).contains(&self.heartbeat_seconds) {
             problems.push(Problem::key("server.heartbeat-seconds", "must lie between 1 and 15".to_owned()));
         }
-        if self.write_timeout_seconds == 0 {
-            problems.push(Problem::key("server.write-timeout-seconds", "must be at least 1".to_owned()));
+        if !(1..=86_400).contains(&self.write_timeout_seconds) {
+            let message = "must lie between 1 and 86400, which is a day".to_owned();
+            problems.push(Problem::key("server.write-timeout-seconds", message));
         }
     }
 }
@@ -139,5 +140,16 @@ mod tests {
         for (most, memory) in [((2 << 20) + 1, 2), (1024, 0), (1024, (1 << 24) + 1)] {
             assert_eq!(with(most, memory), ["server.body-memory-mib"], "{most}");
         }
+    }
+
+    #[test]
+    fn what_would_overflow_is_refused() {
+        let with = |max_in_flight, write_timeout_seconds| {
+            keys(&ServerConfig { max_in_flight, write_timeout_seconds, ..ServerConfig::default() })
+        };
+        assert!(with(1_000_000, 86_400).is_empty());
+        let both = ["server.max-in-flight", "server.write-timeout-seconds"];
+        assert_eq!(with(0, 0), both);
+        assert_eq!(with(usize::MAX, u64::MAX), both);
     }
 }

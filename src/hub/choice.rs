@@ -11,6 +11,7 @@ use super::reference::{is_confined, is_storable};
 const COMPANIONS: &[&str] = &[
     "1_Pooling/config.json",
     "added_tokens.json",
+    "additional_chat_templates/tool_use.jinja",
     "chat_template.jinja",
     "chat_template.json",
     "config.json",
@@ -242,6 +243,12 @@ mod tests {
         let bare = ["onnx/model_q4.onnx", "tokenizer.json"];
         assert_eq!(taken(&bare, "", &[]).unwrap(), bare);
         assert!(GRAPHS.iter().all(|graph| EMBEDDING_GRAPHS.contains(graph)), "it opens any usual choice");
+    }
+
+    #[test]
+    fn a_template_for_tools_comes_with_the_model() {
+        let all = ["additional_chat_templates/tool_use.jinja", "chat_template.jinja", "model.onnx"];
+        assert_eq!(taken(&all, "", &[]).unwrap(), all);
     }
 
     #[test]

@@ -119,7 +119,7 @@ pub fn latest_eval_runs(path: &Path) -> Result<Vec<EvalRun>, LedgerError> {
 fn latest(path: &Path, query: &str, origin: Origin) -> Result<Vec<EvalRun>, LedgerError> {
     let blame =
         |error: rusqlite::Error| LedgerError::file(path, format!("eval runs cannot be read: {error}"));
-    let Some(connection) = schema::open_in_form(path)? else { return Ok(vec![]) };
+    let Some(connection) = schema::open_to_read(path)? else { return Ok(vec![]) };
     let mut statement = connection.prepare(query).map_err(blame)?;
     let rows = statement.query_map([origin.label()], read).map_err(blame)?;
     rows.collect::<rusqlite::Result<_>>().map_err(blame)

@@ -74,7 +74,7 @@ pub struct Answered {
 /// When the file cannot be read as a ledger.
 pub fn logged(path: &Path, since_ms: i64) -> Result<Vec<Logged>, LedgerError> {
     let blame = |error: rusqlite::Error| LedgerError::file(path, format!("cannot be read: {error}"));
-    let Some(connection) = schema::open_in_form(path)? else { return Ok(vec![]) };
+    let Some(connection) = schema::open_to_read(path)? else { return Ok(vec![]) };
     let mut grades = grades(&connection).map_err(blame)?;
     let mut statement = connection.prepare(ROWS).map_err(blame)?;
     let rows = statement.query_map([since_ms], |row| read(row, &mut grades)).map_err(blame)?;

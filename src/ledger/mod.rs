@@ -57,11 +57,29 @@ pub enum LedgerError {
         /// Why, and what to do.
         message: String,
     },
+    /// The SQLite file is of an older form. Whoever writes it brings it forward, a reader never does.
+    #[error("{}: ledger.path: {message}", path.display())]
+    Older {
+        /// The file.
+        path: PathBuf,
+        /// What to do.
+        message: String,
+    },
 }
 
 impl LedgerError {
     fn file(path: &Path, message: impl std::fmt::Display) -> Self {
         Self::File { path: path.to_path_buf(), message: message.to_string() }
+    }
+
+    /// Each problem, with its own file and key.
+    pub fn problems(self) -> Vec<Problem> {
+        match self {
+            Self::Prices(problems) => problems,
+            Self::File { path, message } | Self::Older { path, message } => {
+                vec![Problem { file: Some(path), key: Some("ledger.path".to_owned()), message }]
+            }
+        }
     }
 }
 

@@ -114,7 +114,7 @@ pub struct Summary {
 /// When the file cannot be read as a ledger.
 pub fn summarize(path: &Path, query: &Query) -> Result<Summary, LedgerError> {
     let blame = |error: rusqlite::Error| LedgerError::file(path, format!("cannot be read: {error}"));
-    let Some(connection) = schema::open_in_form(path)? else { return Ok(Summary::default()) };
+    let Some(connection) = schema::open_to_read(path)? else { return Ok(Summary::default()) };
     let mut statement = connection.prepare(ROWS).map_err(blame)?;
     let mut rows =
         statement.query(params![query.since_ms, query.origin.map(Origin::label)]).map_err(blame)?;

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, named_params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, named_params};
 use serde_json::{Value, json};
 
 use super::count::attempt_label;
@@ -102,7 +102,10 @@ INSERT INTO outcomes VALUES (
 /// Opens the file for writing, creates what is missing and migrates it forward.
 pub(crate) fn open(path: &Path) -> Result<Connection, LedgerError> {
     let blame = |error: rusqlite::Error| {
-        let mend = "set ledger.path to a file in a folder that can be written";
+        let mend = match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy) => "another process holds it locked; end that one",
+            _ => "set ledger.path to a file in a folder that can be written",
+        };
         LedgerError::file(path, format!("cannot be opened as a ledger: {error}; {mend}"))
     };
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
@@ -162,7 +165,17 @@ fn newer(path: &Path, version: usize) -> LedgerError {
     LedgerError::file(path, message)
 }
 
-/// Opens the file for reading, while another process may be writing it; `None` when there is nothing to read yet.
+fn older(path: &Path, version: usize) -> LedgerError {
+    let ours = MIGRATIONS.len();
+    let message = format!(
+        "has schema {version}, this version reads {ours}: `crossover serve` brings it forward; \
+         stop an older version that still writes it first"
+    );
+    LedgerError::Older { path: path.to_path_buf(), message }
+}
+
+/// Opens the file for reading, while another process may be writing it; `None` when there is nothing to read yet. A file
+/// of another form is refused: bringing it forward would break an older version that writes it.
 pub(crate) fn open_to_read(path: &Path) -> Result<Option<Connection>, LedgerError> {
     if !path.exists() {
         return Ok(None);
@@ -175,18 +188,9 @@ pub(crate) fn open_to_read(path: &Path) -> Result<Option<Connection>, LedgerErro
     match version(&connection).map_err(blame)? {
         0 => Ok(None),
         version if version > MIGRATIONS.len() => Err(newer(path, version)),
+        version if version < MIGRATIONS.len() => Err(older(path, version)),
         _ => Ok(Some(connection)),
     }
-}
-
-/// The same for readers that know the newest form only: an older file is brought forward first.
-pub(crate) fn open_in_form(path: &Path) -> Result<Option<Connection>, LedgerError> {
-    let Some(connection) = open_to_read(path)? else { return Ok(None) };
-    let blame = |error: rusqlite::Error| LedgerError::file(path, format!("cannot be read: {error}"));
-    if version(&connection).map_err(blame)? < MIGRATIONS.len() {
-        return open(path).map(Some);
-    }
-    Ok(Some(connection))
 }
 
 /// Writes outcomes in one transaction: all or none.

@@ -12,7 +12,7 @@ use super::{LedgerError, schema};
 /// When the file cannot be read.
 pub fn recent_scores(path: &Path, limit: u32, since_ms: i64, fitted: bool) -> Result<Vec<f32>, LedgerError> {
     let blame = |error: rusqlite::Error| LedgerError::file(path, format!("scores cannot be read: {error}"));
-    let Some(connection) = schema::open_in_form(path)? else { return Ok(vec![]) };
+    let Some(connection) = schema::open_to_read(path)? else { return Ok(vec![]) };
     let newest = "SELECT coalesce(calibrated, local_ok) FROM outcomes
         WHERE origin = 'live' AND local_ok IS NOT NULL AND at_ms >= ?2 AND (calibrated IS NOT NULL) = ?3 ORDER BY at_ms DESC LIMIT ?1";
     let mut statement = connection.prepare(newest).map_err(blame)?;

@@ -185,6 +185,16 @@ fn an_unusable_file_is_named_with_its_key() {
 }
 
 #[test]
+fn a_locked_file_is_told_from_one_that_cannot_be_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.sqlite");
+    let lock = schema::open(&path).unwrap();
+    lock.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let message = schema::open(&path).unwrap_err().to_string();
+    assert!(message.ends_with("; another process holds it locked; end that one"), "{message}");
+}
+
+#[test]
 fn a_bad_price_file_refuses_to_open() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("prices.toml");
@@ -331,14 +341,27 @@ fn a_file_of_the_first_form_is_brought_forward_and_keeps_its_rows() {
          VALUES ('req_1', 5, 'live', 'balanced', 'ab', 'local', 'local', 0.5, 1, 1, 0, 1, 0, 0, 7, 1, 9, 200, 'none', '[]')",
     )
     .unwrap();
+    let form = || -> i64 { old.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap() };
+    let reports = [
+        logged(&path, 0).err(),
+        summarize(&path, &everything(By::Policy)).err(),
+        recent_scores(&path, 1, 0, false).err(),
+        latest_eval_runs(&path).err(),
+    ];
+    for error in reports {
+        let Some(LedgerError::Older { message, .. }) = &error else { panic!("{error:?}") };
+        assert!(message.contains("has schema 1") && message.contains("`crossover serve`"), "{message}");
+    }
+    assert_eq!(form(), 1, "whoever only reads leaves it as it is");
+    let metrics = Arc::new(Metrics::new().unwrap());
+    let ledger =
+        Ledger::open(&LedgerConfig::default(), &LocalConfig::default(), "x", &path, metrics).unwrap();
+    assert_eq!(form(), 2);
     drop(old);
     let rows = logged(&path, 0).unwrap();
     assert_eq!(rows.len(), 1);
     assert_eq!((&rows[0].record, rows[0].propensity, rows[0].shadow_probability), (&None, 1.0, None));
     assert_eq!(rows[0].answered.as_ref().map(|answer| answer.cost), Some(Some(Micros(7))));
-    let metrics = Arc::new(Metrics::new().unwrap());
-    let ledger =
-        Ledger::open(&LedgerConfig::default(), &LocalConfig::default(), "x", &path, metrics).unwrap();
     let noted = ledger.feedback("req_1", 0.5).unwrap();
     assert_eq!(
         (noted.policy.as_deref(), noted.served_by.as_str(), noted.replaced),

@@ -17,6 +17,8 @@ pub struct ClosedSets<'a> {
     pub passed_over: &'a [&'a str],
     /// Kinds of failure.
     pub failures: &'a [&'a str],
+    /// The name that embeddings go by, where a model makes them.
+    pub embedder: Option<&'a str>,
 }
 
 impl Metrics {
@@ -40,16 +42,29 @@ impl Metrics {
         for failure in sets.failures {
             self.retries_total.with_label_values(&[failure]);
         }
-        for backend in sets.backends {
+        for backend in sets.backends.iter().chain(&sets.embedder) {
             for outcome in ["ok", "cancelled"].iter().chain(sets.failures) {
                 self.attempts_total.with_label_values(&[backend, outcome]);
             }
+        }
+        for backend in sets.backends {
             for other in sets.backends.iter().filter(|other| *other != backend) {
                 for reason in sets.failures.iter().chain(sets.passed_over) {
                     self.fallback_total.with_label_values(&[backend, other, reason]);
                 }
             }
         }
+        if let Some(embedder) = sets.embedder {
+            self.seed_embedder(embedder);
+        }
+    }
+
+    /// What an answered embedding counts in: no policy decides on it, and it has a prompt alone.
+    fn seed_embedder(&self, backend: &str) {
+        self.requests_total.with_label_values(&["none", backend, "200", "none"]);
+        self.request_duration_seconds.with_label_values(&[backend]);
+        self.cost_usd_total.with_label_values(&[backend]);
+        self.tokens_total.with_label_values(&[backend, "prompt", "false"]);
     }
 
     /// What does not depend on settings.
@@ -104,6 +119,7 @@ mod tests {
             reasons: &["default"],
             passed_over: &["no_remote"],
             failures: &["backend_down"],
+            embedder: Some("embeddings"),
         });
         let text = String::from_utf8(metrics.render().unwrap()).unwrap();
         for line in [
@@ -113,9 +129,13 @@ mod tests {
             r#"fallback_total{from="local",reason="backend_down",to="remote"} 0"#,
             r#"fallback_total{from="remote",reason="no_remote",to="local"} 0"#,
             r#"attempts_total{backend="remote",outcome="cancelled"} 0"#,
+            r#"attempts_total{backend="embeddings",outcome="backend_down"} 0"#,
+            r#"requests_total{backend="embeddings",error="none",policy="none",status="200"} 0"#,
+            r#"tokens_total{backend="embeddings",estimated="false",kind="prompt"} 0"#,
         ] {
             assert!(text.contains(line), "{line} is missing in\n{text}");
         }
         assert!(!text.contains(r#"from="local",reason="no_remote",to="local""#));
+        assert!(!text.contains(r#"from="embeddings""#), "an embedding moves to nobody");
     }
 }

@@ -239,6 +239,17 @@ impl Pipeline {
         }
     }
 
+    /// Where the local model stood in for a remote that will be back, and cannot do what is asked, the remote's absence
+    /// is why there is no answer; else the failure itself.
+    fn why_not(&self, error: BackendError, reason: Reason, destination: &Destination) -> Why {
+        let beyond = matches!(error.kind, Kind::ContextLengthExceeded | Kind::Unsupported);
+        let wait = self.wait_for(reason, destination).filter(|_| beyond && reason == Reason::NoRemote);
+        match wait {
+            Some(wait) => Why::Routing(reason, Some(wait)),
+            None => Why::Backend(error),
+        }
+    }
+
     fn backend(&self, id: &BackendId) -> Option<&Arc<dyn Backend>> {
         self.backends.iter().find(|backend| backend.profile().id == *id)
     }
@@ -283,7 +294,10 @@ impl Pipeline {
                 }
             }
         }
-        let why = last_error.map_or(Why::Routing(Reason::NoRemote, None), Why::Backend);
+        let why = match last_error {
+            Some(error) => self.why_not(error, decision.reason, &asked.destination),
+            None => Why::Routing(Reason::NoRemote, None),
+        };
         Err(refuse(why, Some(decision), recorder))
     }
 

@@ -195,7 +195,9 @@ pub struct Decision {
     pub policy: PolicyVersion,
     /// What the classifier said, whether or not it steered; `None` when late, broken or off.
     pub verdict: Option<Verdict>,
-    /// The threshold that the verdict was held against, if any was.
+    /// The score that was held against `threshold`; which of the verdict's two, the rule says.
+    pub score: Option<f32>,
+    /// What a score was held against, if it was: by the rule that matched, else by the first before it that did.
     pub threshold: Option<f32>,
     /// Upper estimate of the prompt's length, in tokens.
     pub prompt_tokens: u32,

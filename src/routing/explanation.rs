@@ -44,7 +44,9 @@ pub struct Explanation {
     /// The same, where the classifier was asked and failed; not where it is off.
     #[serde(skip)]
     pub failure: Option<String>,
-    /// The threshold that the verdict was held against, if any was.
+    /// The score that was held against `threshold`; which of the verdict's two, the rule says.
+    pub score: Option<f32>,
+    /// What a score was held against, if it was: by the rule that matched, else by the first before it that did.
     pub threshold: Option<f32>,
     /// The calibration that the threshold is from, or why none applies.
     pub calibration: CalibrationNote,
@@ -92,6 +94,7 @@ impl Explanation {
                 Some(Silence::Failed(error)) => Some(error.to_string()),
                 Some(Silence::Off) | None => None,
             },
+            score: decision.score,
             threshold: decision.threshold,
             calibration: CalibrationNote::of(&Standing::Missing),
             decided_in_us: u64::try_from(decision.decided_in.as_micros()).unwrap_or(u64::MAX),

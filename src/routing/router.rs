@@ -187,6 +187,12 @@ impl Router {
         Explanation::of(&decision, &dropped, signals, silence.as_ref()).under(calibration)
     }
 
+    /// The verdict without the score of a head whose calibration no longer holds: the classifier may still carry it.
+    fn in_force(&self, verdict: Verdict) -> Verdict {
+        let calibrated = verdict.calibrated.filter(|_| self.head.is_some());
+        Verdict { calibrated, ..verdict }
+    }
+
     fn settle(
         &self,
         question: &Question<'_>,
@@ -194,6 +200,7 @@ impl Router {
         verdict: Option<Verdict>,
         started: Instant,
     ) -> (Decision, Vec<Dropped>) {
+        let verdict = verdict.map(|verdict| self.in_force(verdict));
         let Some(policy) = self.policies.get(question.policy) else {
             return (unknown_policy(question.policy, signals, verdict, started), vec![]);
         };
@@ -212,6 +219,7 @@ impl Router {
             rule: ruling.rule,
             policy: policy.version().clone(),
             verdict,
+            score: ruling.score,
             threshold: ruling.threshold,
             prompt_tokens: signals.prompt_tokens,
             decided_in: started.elapsed(),
@@ -229,6 +237,7 @@ fn unknown_policy(name: &str, signals: &Signals, verdict: Option<Verdict>, start
         rule: "unknown policy".to_owned(),
         policy: PolicyVersion { name: name.to_owned(), hash: String::new() },
         verdict,
+        score: None,
         threshold: None,
         prompt_tokens: signals.prompt_tokens,
         decided_in: started.elapsed(),

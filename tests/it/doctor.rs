@@ -8,6 +8,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 use tokio::time::timeout;
 
+use crate::support::process::Setup;
 use crate::support::tools::{Served, crossover, finish, folder, said};
 
 fn command(state: &Path, env: &[(&str, &str)]) -> Command {
@@ -46,6 +47,24 @@ async fn a_machine_that_has_everything_passes() {
     }
     assert!(!text.contains("canary"), "a secret is shown:\n{text}");
     assert!(!state.path().join("ledger.sqlite").exists(), "doctor changes nothing");
+}
+
+#[tokio::test]
+async fn a_ledger_of_an_older_form_is_told_of_and_left_as_it_is() {
+    let setup = Setup::remote_only("http://nobody.invalid/v1", "");
+    std::fs::create_dir(setup.state()).unwrap();
+    let ledger = rusqlite::Connection::open(setup.state().join("ledger.sqlite")).unwrap();
+    // As much of the first form as it takes to be brought forward.
+    let old = "CREATE TABLE outcomes (id); CREATE TABLE eval_runs (run_id); PRAGMA user_version = 1";
+    ledger.execute_batch(old).unwrap();
+    let doctor = setup.run(&["doctor"]).await;
+    assert!(doctor.stdout.contains("note    ledger "), "{doctor:?}");
+    assert!(doctor.stdout.contains("has schema 1"), "{doctor:?}");
+    let summary = setup.run(&["ledger", "summary"]).await;
+    assert_eq!(summary.status.code(), Some(1), "{summary:?}");
+    assert!(summary.stderr.contains("`crossover serve` brings it forward"), "{summary:?}");
+    let form: i64 = ledger.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
+    assert_eq!(form, 1);
 }
 
 #[tokio::test]

@@ -63,6 +63,8 @@ fn assert_close(one: &Value, other: &Value) {
 async fn texts_become_vectors_in_order_and_on_the_record() {
     let upstream = ScriptedUpstream::start().await;
     let gateway = house(&upstream).await;
+    let before = gateway.metrics().await;
+    assert!(before.values("requests_total", "backend").contains(&"embeddings"), "there from the start");
     let rows = reference();
     let texts: Vec<&Value> = rows[..4].iter().map(|row| &row["text"]).collect();
     let reply = embed(&gateway, &[], &json!({ "model": "text-embedding-3-small", "input": texts })).await;

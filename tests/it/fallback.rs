@@ -67,6 +67,11 @@ async fn a7_a_refused_request_does_not_fall_back() {
     assert_eq!(gateway.sum("fallback_total", &[]).await, 0.0);
 }
 
+/// Longer than the local context, and not surely so by the estimate.
+fn too_long() -> Value {
+    json!({ "model": "auto", "max_tokens": 4, "messages": [{ "role": "user", "content": "word ".repeat(1_500) }] })
+}
+
 #[tokio::test]
 async fn d8_a_remote_that_is_down_is_replaced_or_refused_as_the_policy_says() {
     let upstream = ScriptedUpstream::start().await;
@@ -87,6 +92,9 @@ async fn d8_a_remote_that_is_down_is_replaced_or_refused_as_the_policy_says() {
     assert_eq!(strict.code(503), "no_remote");
     assert!(strict.retry_after().is_some_and(|seconds| (1..=75).contains(&seconds)), "{strict:?}");
     assert_eq!(gateway.ask("remote").await.code(503), "no_remote");
+    let late = gateway.post(&too_long()).await;
+    assert_eq!(late.code(503), "no_remote");
+    assert!(late.retry_after().is_some(), "{late:?}");
     assert_eq!(upstream.seen().len(), 1);
 }
 
@@ -104,6 +112,7 @@ async fn d8_without_a_key_local_answers_and_says_why() {
     assert_eq!(refused.code(503), "no_remote");
     assert!(refused.string().contains("OPENAI_API_KEY"));
     assert_eq!(refused.retry_after(), None, "waiting brings no key");
+    assert_eq!(gateway.post(&too_long()).await.code(400), "context_length_exceeded");
     assert!(folder.path().join("elsewhere.sqlite").is_file());
 }
 

@@ -1,5 +1,7 @@
 //! `crossover eval`, from recording to gate: every exit code says what it means, and reports are written whole.
 
+use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
@@ -36,6 +38,19 @@ async fn gate(state: &Path, more: &[&str]) -> Output {
     command.args(["eval", "gate", "--baselines"]).arg(state.join("baselines"));
     command.arg("--answers").arg(state.join("answers")).args(more);
     finish(&mut command).await
+}
+
+#[test]
+fn every_golden_set_has_recorded_answers_and_a_baseline() {
+    let names = |folder: &str| -> BTreeSet<OsString> {
+        let entries = std::fs::read_dir(root().join("evals").join(folder)).unwrap();
+        entries.map(|entry| entry.unwrap().path().file_stem().unwrap().to_owned()).collect()
+    };
+    let sets = names("golden");
+    assert!(sets.len() > 2, "{sets:?}");
+    for kept in ["answers", "baselines"] {
+        assert_eq!(names(kept), sets, "evals/{kept} and evals/golden: run `make evals`");
+    }
 }
 
 #[tokio::test]

@@ -108,6 +108,27 @@ async fn a_remote_that_thinks_is_asked_as_it_wants_and_from_then_on() {
 }
 
 #[tokio::test]
+async fn models_are_hashed_behind_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = folder.path().join("model");
+    std::fs::create_dir(&model).unwrap();
+    // The digest of so large a file is kept beside it.
+    std::fs::File::create(model.join("weights")).unwrap().set_len(64 << 20).unwrap();
+    let mut settings = config("http://127.0.0.1:1/v1", folder.path());
+    settings.local.model = model.display().to_string();
+    settings.golden.suites = vec![suite(folder.path())];
+    let house = House::open(settings, &paths(folder.path()), Store::File).unwrap();
+    let _background = house.start_background();
+    assert_eq!(std::fs::read_dir(&model).unwrap().count(), 1, "nothing was hashed yet");
+    let hashed = async {
+        while std::fs::read_dir(&model).unwrap().count() == 1 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), hashed).await.expect("then it is");
+}
+
+#[tokio::test]
 async fn d12_clients_go_first() {
     let upstream = ScriptedUpstream::start().await;
     let folder = tempfile::tempdir().unwrap();

@@ -8,6 +8,8 @@ mod cancel;
 #[cfg(test)]
 mod dashboards;
 #[cfg(test)]
+mod deploy;
+#[cfg(test)]
 mod doctor;
 #[cfg(test)]
 mod early_gate;

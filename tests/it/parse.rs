@@ -151,7 +151,7 @@ async fn e5_e6_absurd_numbers_and_lists_are_out_of_bounds() {
         (json!({ "temperature": 2.1 }), "temperature"),
         (json!({ "temperature": -0.1 }), "temperature"),
         (json!({ "top_p": 1.1 }), "top_p"),
-        (json!({ "top_k": -1 }), "top_k"),
+        (json!({ "top_k": -2 }), "top_k"),
         (json!({ "presence_penalty": 3 }), "presence_penalty"),
         (json!({ "seed": 1e300 }), "seed"),
         (json!({ "seed": 9_223_372_036_854_775_808_u64 }), "seed"),

@@ -5,6 +5,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, BufReader, Lines};
 use tokio::process::Child;
 use tokio::time::timeout;
@@ -141,8 +142,55 @@ async fn d20_a_bad_configuration_is_named() {
     let message = setup.refuses().await;
     assert_names(&message, &["remote.api-key-env"]);
     assert!(!message.contains("canary"), "a key in place of its name is not echoed");
-    let setup = Setup::remote_only("ftp://x/v1", "");
+    let mut setup = Setup::remote_only("ftp://x/v1", "");
     assert_names(&setup.refuses().await, &["remote.base-url", "ftp"]);
+    *setup.toml() = setup.toml().replace("base-url = \"ftp://x/v1\"\n", "");
+    let message = setup.env("OPENAI_BASE_URL", "ftp://x/v1").refuses().await;
+    assert!(message.contains("OPENAI_BASE_URL: ") && !message.contains("remote.base-url"), "{message}");
+}
+
+#[tokio::test]
+async fn d20_a_gateway_that_would_be_its_own_upstream_is_refused() {
+    let setup = Setup::remote_only("http://localhost:1/v1", "[server]\nlisten = \"127.0.0.1:1\"\n");
+    let checked = setup.run(&["check"]).await;
+    assert_eq!(checked.status.code(), Some(1), "{checked:?}");
+    assert_names(&checked.stderr, &["remote.base-url", "server.listen = 127.0.0.1:1"]);
+}
+
+#[tokio::test]
+async fn d20_a_taken_port_is_named_before_anything_is_loaded_or_written() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken_at = taken.local_addr().unwrap().to_string();
+    // Nothing can be loaded from here.
+    let setup = Setup::new(NOBODY, "models-dir = \"/nowhere\"\n");
+    let free = "127.0.0.1:0".to_owned();
+    for (option, listen, admin) in [("listen", &taken_at, &free), ("admin-listen", &free, &taken_at)] {
+        let ended = setup.run(&["serve", "--listen", listen, "--admin-listen", admin]).await;
+        assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+        let mend = format!("choose another with --{option} or server.{option}");
+        assert_names(&ended.stderr, &[&format!("error: server.{option}: {taken_at}"), &mend]);
+    }
+    assert!(!setup.state().exists(), "no ledger is made");
+}
+
+#[tokio::test]
+async fn d20_a_ledger_that_cannot_be_opened_is_named_once() {
+    let setup = Setup::remote_only(NOBODY, "");
+    let file = setup.state().join("ledger.sqlite");
+    std::fs::create_dir_all(&file).unwrap();
+    assert_names(&setup.refuses().await, &[&format!("\n  {}: ledger.path: ", file.display())]);
+}
+
+#[tokio::test]
+async fn where_the_log_is_json_errors_are_too() {
+    let quiet = "models-dir = \"/nowhere\"\n[log]\nlevel = \"off\"\nformat = \"json\"\n";
+    let setup = Setup::new(NOBODY, quiet);
+    let ended = setup.run(SERVE).await;
+    assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+    let lines: Vec<Value> = ended.stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let [line] = lines.as_slice() else { panic!("{lines:?}") };
+    assert!(line["level"] == "ERROR" && line["timestamp"].is_string(), "{line}");
+    assert_names(line["message"].as_str().unwrap(), &["local.model", "classifier.model", "problem(s):\n"]);
 }
 
 #[tokio::test]

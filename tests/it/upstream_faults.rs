@@ -10,6 +10,8 @@ use crossover::config::RemoteConfig;
 use crossover::metrics::Metrics;
 use futures_util::StreamExt;
 use serde_json::{Value, json};
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpListener;
 use tokio::time::timeout;
 
 use crate::support::fault_proxy::{FaultProxy, Mode};
@@ -363,6 +365,31 @@ async fn b12_a_peer_without_tls_is_a_tls_failure() {
         // A machine without CA certificates: the backend says so instead.
         down => assert!(format!("{down:?}").contains("ca-certificates"), "{down:?}"),
     }
+}
+
+#[tokio::test]
+async fn b12_over_tls_http1_alone_is_offered() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let house = House::new(&format!("https://{}/v1", listener.local_addr().unwrap()));
+    let readiness = house.remote.readiness();
+    if readiness != Readiness::Ready {
+        // A machine without CA certificates.
+        assert!(format!("{readiness:?}").contains("ca-certificates"), "{readiness:?}");
+        return;
+    }
+    let hello = async {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        let mut record = [0; 5];
+        socket.read_exact(&mut record).await.unwrap();
+        let mut hello = vec![0; usize::from(u16::from_be_bytes([record[3], record[4]]))];
+        socket.read_exact(&mut hello).await.unwrap();
+        hello
+    };
+    let (hello, answer) = tokio::join!(hello, house.ask("m", STREAM));
+    assert!(answer.error.is_some());
+    // The extension for protocols' names (16), which holds one.
+    let wanted = b"\0\x10\0\x0b\0\x09\x08http/1.1";
+    assert!(hello.windows(wanted.len()).any(|window| window == wanted), "{hello:?}");
 }
 
 #[tokio::test]

@@ -7,12 +7,14 @@ use crossover::backends::{Backend, Call, Fault, Kind, Readiness, Retry};
 use crossover::chat::{Delta, Event, FinishReason, Usage};
 use futures_util::StreamExt;
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpSocket;
 use tokio::time::timeout;
 
 use crate::support::fault_proxy::{FaultProxy, Mode};
 use crate::support::raw_peer::{RawUpstream, Then};
 use crate::support::remote_house::{House, PATIENCE, STREAM, WHOLE, request, until};
-use crate::support::scripted_upstream::{ScriptedUpstream, TEXT};
+use crate::support::scripted_upstream::{ScriptedUpstream, Seen, TEXT};
 
 #[tokio::test]
 async fn answers_are_relayed_whole_and_streamed_with_usage_and_unknown_fields() {
@@ -178,6 +180,38 @@ async fn c8_c9_c10_c11_usage_in_every_form() {
 }
 
 #[tokio::test]
+async fn c11_who_refuses_to_be_asked_for_usage_is_asked_no_more() {
+    let upstream = ScriptedUpstream::start().await;
+    let house = House::new(&upstream.base_url());
+    for _ in 0..2 {
+        let answer = house.ask("strict", STREAM).await.whole();
+        assert_eq!((answer.text().as_str(), answer.usage().len()), (TEXT, 0));
+    }
+    // What the caller asks for goes out, and what the upstream says of it comes back.
+    let ask = request(json!({ "model": "auto", "stream": true }), true);
+    let error = house.ask_for(ask, "strict").await.error.unwrap();
+    assert_eq!((error.kind, error.message.as_str()), (Kind::Rejected, "Extra inputs are not permitted"));
+    let asks = |seen: &Seen| seen.body.windows(14).any(|window| window == b"stream_options");
+    assert_eq!(upstream.seen().iter().map(asks).collect::<Vec<_>>(), [true, false, false, true]);
+
+    let upstream = ScriptedUpstream::start().await;
+    let house = House::with(&upstream.base_url(), |config| config.models = vec!["strict".into()]);
+    let options = json!({ "include_obfuscation": false });
+    let ask = request(json!({ "model": "auto", "stream": true, "stream_options": options }), false);
+    assert_eq!(house.ask_for(ask, "strict").await.error.unwrap().kind, Kind::Rejected);
+    assert_eq!(upstream.seen().len(), 1, "without the report the field would still be there");
+    for model in ["strict", "ok"] {
+        house.ask(model, STREAM).await.whole();
+    }
+    let asked: Vec<_> = upstream.seen().iter().map(asks).collect();
+    assert_eq!(asked, [true, true, false, true], "other models are still asked");
+
+    let upstream = ScriptedUpstream::start().await;
+    House::new(&upstream.base_url()).fails("fault:422", STREAM).await;
+    assert_eq!(upstream.seen().len(), 1, "a refusal of something else");
+}
+
+#[tokio::test]
 async fn c12_leaving_closes_the_upstreams_request_at_once() {
     let upstream = ScriptedUpstream::start().await;
     let house = House::new(&upstream.base_url());
@@ -236,6 +270,41 @@ async fn b2_who_leaves_counts_against_the_upstream_only_when_content_was_due() {
         assert_eq!(late, u64::from(due), "{model}");
         assert_eq!(matches!(house.remote.readiness(), Readiness::Down { .. }), due, "{model}");
         until(|| upstream.answers_live() == 0).await;
+    }
+}
+
+#[tokio::test]
+async fn d4_a_responses_head_closes_the_lines_breaker() {
+    // Until it listens, connections are refused.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = socket.local_addr().unwrap();
+    let house = House::with(&format!("http://{address}/v1"), |config| {
+        config.breaker_failures = 1;
+        config.breaker_open_ms = 50;
+    });
+    assert_eq!(house.fails("m", STREAM).await.kind, Kind::Connect);
+    until(|| house.remote.readiness() == Readiness::Ready).await;
+    let open = || {
+        house.remote.readiness();
+        house.metric(r#"breaker_open{backend="remote"}"#)
+    };
+    assert_eq!(open(), 1);
+    let listener = socket.listen(8).unwrap();
+    let upstream = async {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        // Behind the request's first bytes, or it would be an answer to nothing.
+        socket.read_u8().await.unwrap();
+        let head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n";
+        socket.write_all(head).await.unwrap();
+        std::future::pending::<()>().await;
+    };
+    let ask = Arc::new(request(json!({ "model": "auto", "stream": true }), false));
+    let mut chunks = house.remote.answer(Call::new(ask, "m", PATIENCE));
+    tokio::select! {
+        () = upstream => {}
+        chunk = chunks.next() => panic!("{chunk:?}"),
+        _ = until(|| open() == 0) => {}
     }
 }
 

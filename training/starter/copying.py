@@ -64,30 +64,52 @@ def seed(model):
 
 
 class Exercises:
-    """Rows of random pieces in which stretches come again after a quotation mark, mostly without the space that they had."""
+    """Rows of random pieces in which stretches come again after a quotation mark, mostly without the space that they had.
 
-    ROWS, LENGTH = 24, 64
+    In some rows numbers and codes stand between the pieces, whose characters occur many times: there, what follows can only be told by several characters before it.
+    """
+
+    ROWS, LENGTH, SPELT = 24, 64, 0.5
 
     def __init__(self, vocabulary, twins, seed):
         self.rng, self.quote = np.random.default_rng(seed), vocabulary['"']
         self.first = len(SPECIALS) + 256  # the pieces behind the single bytes
+        self.space = [vocabulary["Ġ"]]
+        self.characters = [np.array([vocabulary[each] for each in kind]) for kind in ("0123456789", "0123456789-:/.,", "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-", "abcdefghijklmnopqrstuvwxyz")]
         self.bare = np.arange(VOCABULARY)
         self.bare[list(twins)] = list(twins.values())
+
+    def source(self):
+        """What stands at the beginning of a row."""
+        rng = self.rng
+        pieces = rng.integers(self.first, VOCABULARY, rng.integers(8, 28))
+        if rng.random() >= self.SPELT:
+            return pieces
+        parts = []
+        for piece in pieces[:12]:
+            few = rng.choice(self.characters[rng.integers(len(self.characters))], rng.integers(2, 9))
+            parts += [[piece], self.space, rng.choice(few, rng.integers(1, 9))] if rng.random() < 0.4 else [[piece]]
+        return np.concatenate(parts)[:40]
 
     def batch(self, rows):
         """Tokens, where the next one can be told: [rows, LENGTH] both, and by kind the pointers' (row, position, source)."""
         ids, told, copies = np.zeros((rows, self.LENGTH), dtype=np.int64), np.zeros((rows, self.LENGTH), dtype=bool), []
         for row in range(rows):
-            source = self.rng.integers(self.first, VOCABULARY, self.rng.integers(8, 28))
+            source = self.source()
             tokens, mask = list(source), [False] * len(source)
             while len(tokens) < self.LENGTH:
                 start = self.rng.integers(0, len(source) - 2)
-                stretch = source[start: start + self.rng.integers(2, 7)].copy()
-                if self.rng.random() < 0.7:
-                    stretch[0] = self.bare[stretch[0]]
-                copies += [(row, len(tokens) + 1 + step, start + step) for step in range(1, len(stretch)) if len(tokens) + 1 + step < self.LENGTH]
-                tokens += [self.quote, *stretch]
-                mask += [False, False] + [True] * (len(stretch) - 1)
+                stretch = source[start: start + self.rng.integers(2, 9)]
+                places = np.flatnonzero(source == stretch[0])
+                tokens += [self.quote, self.bare[stretch[0]] if self.rng.random() < 0.7 else stretch[0]]
+                mask += [False, False]
+                for step in range(1, len(stretch)):
+                    if len(places) == 1 and len(tokens) < self.LENGTH:
+                        copies.append((row, len(tokens), start + step))
+                    mask.append(len(places) == 1)
+                    tokens.append(stretch[step])
+                    places = places[places + step < len(source)]
+                    places = places[source[places + step] == stretch[step]]
             ids[row], told[row] = tokens[: self.LENGTH], mask[: self.LENGTH]
         return torch.from_numpy(ids), torch.from_numpy(told), {"copies": torch.tensor(copies, dtype=torch.long).reshape(-1, 3).T}
 

@@ -5,6 +5,7 @@ The answers are the local model's, whatever the policy; `tier` is where the poli
 
 import argparse
 import json
+import os
 import subprocess
 import tempfile
 from pathlib import Path
@@ -14,14 +15,22 @@ ROOT = HERE.parent.parent
 SUITE = ROOT / "evals" / "golden" / "everyday"
 
 
+def own_settings(folder):
+    """The environment of a program that has the shipped defaults and keeps its state in `folder`: none of the caller's settings and keys."""
+    config = Path(folder) / "crossover.toml"
+    config.write_text("schema-version = 1\n")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("CROSSOVER__", "OPENAI_"))}
+    return {**kept, "CROSSOVER_CONFIG": str(config), "CROSSOVER_STATE": str(folder)}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--program", type=Path, default=ROOT / "target" / "release" / "crossover")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         report = Path(scratch) / "report.json"
-        subprocess.run([args.program, "eval", "run", SUITE, "--policy", "balanced", "--out", report, "--save-answers", "--state", scratch],
-                       check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
+        subprocess.run([args.program, "eval", "run", SUITE, "--policy", "balanced", "--out", report, "--save-answers"],
+                       check=True, cwd=ROOT, env=own_settings(scratch), stdout=subprocess.DEVNULL)
         found = json.loads(report.read_text())
         answers = [json.loads(line) for line in (Path(scratch) / "report.answers.jsonl").read_text().splitlines()]
     told = {row["id"]: row["text"] for row in answers if row["subject"] == "always-local"}

@@ -91,22 +91,25 @@ class Starter(nn.Module):
         self.register_buffer("cos", turn.cos(), persistent=False)
         self.register_buffer("sin", turn.sin(), persistent=False)
 
-    def through(self, ids, precision, layers=LAYERS):
-        """After each of the first layers: hidden states [rows, length, WIDTH] and attention [rows, heads, length, length]."""
-        x = F.embedding(ids, self.embedding).to(precision)
+    def through(self, ids, precision, layers=LAYERS, embedding=None):
+        """After each of the first layers: hidden states [rows, length, WIDTH] and attention [rows, heads, length, length].
+
+        `ids` number the rows of `embedding`; without one, of the whole table.
+        """
+        x = F.embedding(ids, self.embedding if embedding is None else embedding).to(precision)
         cos, sin = self.cos[: ids.shape[1]].to(precision), self.sin[: ids.shape[1]].to(precision)
         for block in self.blocks[:layers]:
             x, attention = block(x, cos, sin)
             yield x, attention
 
-    def forward(self, ids, precision=torch.float32):
+    def forward(self, ids, precision=torch.float32, embedding=None):
         """Hidden states after the last norm and after SENSE_LAYER layers, each [rows, length, WIDTH]; the pointers' attention by kind."""
-        states, attentions = zip(*self.through(ids, precision))
+        states, attentions = zip(*self.through(ids, precision, embedding=embedding))
         return self.norm(states[-1]), states[SENSE_LAYER - 1], {kind: attentions[layer][:, heads] for kind, (layer, heads) in POINTERS.items()}
 
-    def meaning(self, ids, precision):
+    def meaning(self, ids, precision, embedding=None):
         """What the first layers know of each place, as `sense` reads it: [rows, length, SENSE]."""
-        *_, (x, _) = self.through(ids, precision, SENSE_LAYER)
+        *_, (x, _) = self.through(ids, precision, SENSE_LAYER, embedding)
         return self.sense(x)
 
     def logits(self, hidden):

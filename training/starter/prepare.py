@@ -49,7 +49,7 @@ CLOSING = {**{task: share / 6 for task, share in SHARES.items()}, "labels": 20, 
            "decline": 1.5, "passage_qa": 9, "passage_told": 3.5, "passage_main": 4, "passage_written": 6, "passage_public": 0.6, "choice_category": 1, "choice_passage": 0.8,
            "dates": 4.8, "times": 1.5, "number_words": 1.5, "units": 0.8, "arithmetic": 1.6, "word_problem": 2.3, "compare": 0.8, "sort_items": 0.8,
            "spelling": 4.3, "marks": 2.1, "change_case": 2.8, "replace_word": 2.1, "json_list": 1.4, "list_edit": 1.4, "extraction": 2.8, "shorten": 0.8,
-           "small_talk": 0.8, "completion": 1.5, "command_own": 3, "command_tldr": 0.6, "jobs_written": 4}
+           "small_talk": 0.8, "completion": 1.5, "command_own": 3, "command_tldr": 0.6, "jobs_written": 6}
 MIXTURES = {"broad": SHARES, "focused": FOCUSED, "closing": CLOSING}
 LENGTHS = {"closing": 5}  # of a mixture, in those of the others
 MODULES = (passages, numbers, rewriting, chat, commands, jobs)

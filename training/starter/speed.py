@@ -17,6 +17,8 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
+from everyday import own_settings
+
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 PROMPT, ANSWER, ROUNDS = 100, 256, 15
@@ -58,8 +60,8 @@ def main():
         return "".join(" " + rng.choice(words)[1:] for _ in range(PROMPT - frame))
 
     with tempfile.TemporaryDirectory() as state:
-        environment = {**os.environ, "CROSSOVER__SERVER__LISTEN": f"127.0.0.1:{port}", "CROSSOVER__SERVER__ADMIN_LISTEN": f"127.0.0.1:{free_port()}", "CROSSOVER__LOCAL__THREADS": "1"}
-        program = subprocess.Popen(["taskset", "-c", "0", args.program, "serve", "--state", state], cwd=ROOT, env=environment,
+        environment = {**own_settings(state), "CROSSOVER__SERVER__LISTEN": f"127.0.0.1:{port}", "CROSSOVER__SERVER__ADMIN_LISTEN": f"127.0.0.1:{free_port()}", "CROSSOVER__LOCAL__THREADS": "1"}
+        program = subprocess.Popen(["taskset", "-c", "0", args.program, "serve"], cwd=ROOT, env=environment,
                                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             os.sched_setaffinity(0, set(range(1, os.cpu_count())) or {0})

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from tokenizers import Tokenizer
 
 import copying
+import drills
 import tokenizer as bpe
 from dialogue import SEED, render, unmarked
 from model import POINTERS, VOCABULARY, Starter
@@ -33,7 +34,7 @@ SHORT, SHORT_SHARE = 72, 0.15  # copying is found soonest in short dialogues: lo
 EXERCISES = 80, 320  # steps before anything else: of copying alone, then of copying and choosing in turn
 EXERCISE_SHARE, EXERCISE_EVERY = 0.4, 3  # until this share of the broad phase: both in turn
 OTHERS = 4096  # pieces, drawn for each step, that stand for all that the step does not read
-JOINED = 0.5  # weight of an exercise that joins every step of the closing phase, copying and choosing in turn, half as long
+JOINED = 0.5  # weight of an exercise that joins every step of the closing phase, copying, choosing and drills in turn, half as long
 SAVE_EVERY, CHECK_EVERY = 120, 600  # seconds
 
 
@@ -169,23 +170,46 @@ def sense_loss(found, vectors):
     return 1 - (found * vectors).sum(1).mean() + 0.5 * alike
 
 
-def cross_entropy(model, hidden, target, ids):
-    """Of each target, by the pieces that `ids` holds and a sample that stands for all others, of which a large vocabulary has many; and the likeliest of these."""
-    near = torch.unique(ids)
-    others = torch.randint(VOCABULARY, (OTHERS,), device=ids.device)
-    others = others[torch.isin(others, near, invert=True)]
-    shown = torch.cat([near, others])
-    logits = F.linear(hidden, model.embedding[shown].to(hidden.dtype)).float()
-    many = torch.cat([torch.zeros(len(near)), torch.full((len(others),), (VOCABULARY - len(near)) / len(others)).log()]).to(ids.device)
-    return F.cross_entropy(logits + many, torch.searchsorted(near, target), reduction="none"), shown[logits.argmax(-1)]
+class Pieces:
+    """The pieces that a step reads, and a sample that stands for all others, of which a large vocabulary has many: their embeddings, gathered once.
+
+    A gradient over the whole table for each use of it would be a fifth of a step's time.
+    """
+
+    def __init__(self, table, *ids, others=OTHERS):
+        self.near = torch.unique(torch.cat([each.flatten() for each in ids]))
+        drawn = torch.randint(VOCABULARY, (others,), device=table.device)
+        drawn = drawn[torch.isin(drawn, self.near, invert=True)]
+        self.shown = torch.cat([self.near, drawn])
+        self.weight = table.detach()[self.shown].requires_grad_()
+        many = torch.full((len(drawn),), (VOCABULARY - len(self.near)) / max(1, len(drawn))).log()
+        self.many = torch.cat([torch.zeros(len(self.near)), many]).to(table.device)
+
+    def rows(self, ids):
+        """Where pieces that the step reads stand in `weight`."""
+        return torch.searchsorted(self.near, ids)
+
+    def cross_entropy(self, hidden, target):
+        """Of each target, and the likeliest pieces."""
+        logits = F.linear(hidden, self.weight.to(hidden.dtype)).float()
+        return F.cross_entropy(logits + self.many, self.rows(target), reduction="none"), self.shown[logits.argmax(-1)]
+
+    def hand_on(self, table):
+        """Add the gradient to the table's own, which stays between the steps."""
+        if table.grad is None:
+            table.grad = torch.zeros_like(table)
+        table.grad.index_add_(0, self.shown, self.weight.grad)
+
+    def clear(self, table):
+        table.grad[self.shown] = 0
 
 
-def losses(model, ids, kinds, marks, sources, precision):
+def losses(model, pieces, ids, kinds, marks, sources, precision):
     """The loss to minimise, and its parts for the log."""
-    hidden, middle, pointed = model(ids, precision)
+    hidden, middle, pointed = model(pieces.rows(ids), precision, pieces.weight)
     kinds, target = kinds[:, 1:], ids[:, 1:]
     keep = (kinds > 0) | ((kinds == 0) & (torch.rand(kinds.shape, device=kinds.device) < PROMPT_KEPT))
-    each, _ = cross_entropy(model, hidden[:, :-1][keep], target[keep], ids)
+    each, _ = pieces.cross_entropy(hidden[:, :-1][keep], target[keep])
     kept = kinds[keep]
     weights = torch.tensor(KIND_WEIGHTS, device=ids.device)[kept.long()]
     rows, positions, vectors = marks
@@ -196,12 +220,12 @@ def losses(model, ids, kinds, marks, sources, precision):
     return loss, {name: part.mean().item() for name, part in (parts | {f"{kind}_loss": part for kind, part in zip(POINTER_WEIGHTS, pointers)}).items()}
 
 
-def copying_loss(model, ids, told, sources, precision):
+def copying_loss(model, pieces, ids, told, sources, precision):
     """The loss of what can be copied, and the share that is copied rightly."""
-    hidden, _, pointed = model(ids, precision)
+    hidden, _, pointed = model(pieces.rows(ids), precision, pieces.weight)
     at = told[:, 1:]
     target = ids[:, 1:][at]
-    each, likeliest = cross_entropy(model, hidden[:, :-1][at], target, ids)
+    each, likeliest = pieces.cross_entropy(hidden[:, :-1][at], target)
     pointers = sum(weight * pointer_loss(pointed, sources, kind) for kind, weight in POINTER_WEIGHTS.items())
     return each.mean() + pointers, (likeliest == target).float().mean().item()
 
@@ -262,33 +286,43 @@ class Run:
         with open(self.work / "train.log", "a", encoding="utf-8") as handle:
             handle.write(line + "\n")
 
-    def step(self, loss, rate):
+    def pieces(self, *ids, **how):
+        return Pieces(self.model.embedding, *ids, **how)
+
+    def step(self, loss, rate, pieces):
         for part in self.optimizer.param_groups:
             part["lr"] = part["full"] * rate
         loss.backward()
+        pieces.hand_on(self.model.embedding)
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+        pieces.clear(self.model.embedding)
+        for parameter in self.model.parameters():
+            if parameter is not self.model.embedding:
+                parameter.grad = None
 
-    def exercise_loss(self, exercise, precision, part=1):
+    def exercise_batch(self, exercise, part=1):
         ids, told, sources = exercise.batch(exercise.ROWS // part)
-        sources = {kind: pairs.to(self.device) for kind, pairs in sources.items()}
-        return copying_loss(self.model, ids.to(self.device), told.to(self.device), sources, precision)
+        return ids.to(self.device), told.to(self.device), {kind: pairs.to(self.device) for kind, pairs in sources.items()}
 
     def exercise(self, exercise, precision, rate):
-        loss, right = self.exercise_loss(exercise, precision)
-        self.step(loss, rate)
+        batch = self.exercise_batch(exercise)
+        pieces = self.pieces(batch[0])
+        loss, right = copying_loss(self.model, pieces, *batch, precision)
+        self.step(loss, rate, pieces)
         return right
 
     def sense_step(self, spans, batch_tokens, precision, rate):
         ids, (rows, positions, vectors) = spans.batch(batch_tokens)
-        found = self.model.meaning(ids.to(self.device), precision)[rows, positions]
+        ids = ids.to(self.device)
+        pieces = self.pieces(ids, others=0)
+        found = self.model.meaning(pieces.rows(ids), precision, pieces.weight)[rows, positions]
         loss = sense_loss(found, vectors.to(self.device))
-        self.step(SENSE_WEIGHT * loss, rate)
+        self.step(SENSE_WEIGHT * loss, rate, pieces)
         return loss.item()
 
     def train(self, phase, batch_tokens, precision, check, exercises, spans):
-        progress, seen, right, last = self.progress, [], [0.0, 0.0], time.monotonic()
+        progress, seen, right, last = self.progress, [], [0.0] * len(exercises), time.monotonic()
         if progress["phase"] != phase.name:  # the second round goes on in the mixture behind where the first one stopped
             progress.update(phase=phase.name, tokens=0, pools=progress["pools"] + 1 if phase.name == "again" else 0)
         torch.manual_seed(SEED + progress["steps"])
@@ -310,12 +344,16 @@ class Run:
             ids, kinds = ids.to(self.device), kinds.to(self.device)
             marks = rows.to(self.device), positions.to(self.device), vectors.to(self.device)
             sources = {kind: pairs.to(self.device) for kind, pairs in sources.items()}
-            loss, parts = losses(self.model, ids, kinds, marks, sources, precision)
+            joined = None
             if phase.mixture == "closing":
-                turn = progress["steps"] % 2
-                joined, right[turn] = self.exercise_loss(exercises[turn], precision, 2)
-                loss = loss + JOINED * joined
-            self.step(loss, phase.rate(share))
+                turn = progress["steps"] % len(exercises)
+                joined = self.exercise_batch(exercises[turn], 2)
+            pieces = self.pieces(ids, *([joined[0]] if joined else []))
+            loss, parts = losses(self.model, pieces, ids, kinds, marks, sources, precision)
+            if joined:
+                exercised, right[turn] = copying_loss(self.model, pieces, *joined, precision)
+                loss = loss + JOINED * exercised
+            self.step(loss, phase.rate(share), pieces)
             seen.append(parts)
             if phase.exercises(share, progress["steps"]):
                 turn = progress["steps"] // EXERCISE_EVERY % 2
@@ -366,7 +404,8 @@ def main():
             block.forward = torch.compile(block.forward, dynamic=True)
     twins = bpe.twins(vocabulary)
     exercises = (copying.Exercises(vocabulary, twins, SEED),
-                 copying.Choices(tokenizer, twins, torch.load(args.work / "embeddings.pt", weights_only=True), SEED + run.progress["steps"]))
+                 copying.Choices(tokenizer, twins, torch.load(args.work / "embeddings.pt", weights_only=True), SEED + run.progress["steps"]),
+                 drills.Drills(tokenizer, SEED + run.progress["steps"]))
 
     def check(model):
         return quick_check(model, tokenizer, questions, precision, device)

@@ -48,8 +48,11 @@ impl Vocabulary {
                 Some(token) if token.special => {
                     table.specials.insert(id, token.content.clone());
                 }
-                Some(token) => table.bytes.extend_from_slice(token.content.as_bytes()),
-                None => {
+                // As it stands in this spelling alone: Gemma's are runs of `▁`.
+                Some(token) if spelling == Spelling::ByteLevel => {
+                    table.bytes.extend_from_slice(token.content.as_bytes());
+                }
+                _ => {
                     if let Some(token) = tokenizer.id_to_token(id) {
                         spell(spelling, &token, &mut table.bytes);
                     }
@@ -279,12 +282,18 @@ mod tests {
         let metaspace = |scheme: &str| {
             drops_leading_space(&json!({ "type": "Metaspace", "replacement": "▁", "prepend_scheme": scheme }))
         };
-        for (decoder, text) in [
-            (sequence(&[&replace, &bytes, &fuse]), "  x"),
-            (sequence(&[&replace, &bytes, &fuse, &strip]), " x"),
+        let (plain, stripped) =
+            (sequence(&[&replace, &bytes, &fuse]), sequence(&[&replace, &bytes, &fuse, &strip]));
+        let added = json!([{ "id": 0, "content": "▁▁", "special": false, "single_word": false,
+            "lstrip": false, "rstrip": false, "normalized": false }]);
+        for (decoder, added, text) in [
+            (&plain, json!([]), "  x"),
+            (&stripped, json!([]), " x"),
+            (&plain, added.clone(), "  x"),
+            (&stripped, added, " x"),
         ] {
             let model = json!({ "type": "BPE", "vocab": { "▁▁": 0, "x": 1 }, "merges": [] });
-            let file = json!({ "version": "1.0", "added_tokens": [], "decoder": decoder, "model": model });
+            let file = json!({ "version": "1.0", "added_tokens": added, "decoder": decoder, "model": model });
             let tokenizer = Tokenizer::from_bytes(file.to_string()).unwrap();
             let vocabulary = Vocabulary::of(&tokenizer, 2).unwrap();
             let mut detokenizer = Detokenizer::new(&vocabulary);

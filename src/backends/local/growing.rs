@@ -85,6 +85,9 @@ impl Growing {
             let positions = (0..).skip(len).take(ids.len()).collect();
             inputs.push((&names.position_ids, line(positions)?.into()));
         }
+        if let Some(keep) = layout.keep_of(session) {
+            inputs.push((&keep.name, Tensor::from_array((keep.shape(), vec![1_i64]))?.into()));
+        }
         for (at, (past, _)) in self.pairs.iter().enumerate() {
             inputs.push(match self.rows[row].past.get(at) {
                 Some(Past::Given(tensor)) => (past, tensor.into()),

@@ -21,6 +21,8 @@ pub(super) struct Layout {
     pub(super) context: usize,
     /// Whether logits come for the last position only.
     pub(super) pruned: bool,
+    /// The input that asks for how many positions they are to come, where the graph has one.
+    pub(super) keep: Option<Keep>,
     /// Whether the graph asks for each token's position.
     pub(super) position_ids: bool,
     /// Whether past and present are tensors of their own, the present one longer; else they may be one buffer.
@@ -29,7 +31,27 @@ pub(super) struct Layout {
     pub(super) mixes: bool,
 }
 
+/// An input that takes for how many positions, counted from the last one back, logits are wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Keep {
+    pub(super) name: String,
+    /// Whether it is a number alone; else a list of one.
+    scalar: bool,
+}
+
+impl Keep {
+    /// The shape of what it is fed.
+    pub(super) fn shape(&self) -> &'static [usize] {
+        if self.scalar { &[] } else { &[1] }
+    }
+}
+
 impl Layout {
+    /// The input that asks for how many positions logits are to come, if this form of the graph has it.
+    pub(super) fn keep_of(&self, session: &Session) -> Option<&Keep> {
+        self.keep.as_ref().filter(|keep| session.inputs().iter().any(|input| input.name() == keep.name))
+    }
+
     /// Numbers in the keys and values of one token.
     pub(super) fn numbers_per_token(&self) -> usize {
         self.layers * 2 * self.kv_heads * self.head_size
@@ -59,15 +81,14 @@ pub(super) fn read(folder: &Folder, session: &Session) -> Result<Layout, LocalEr
     let wrong = |why: &str| LocalError::model(graph, why);
     let past = names.cache_pairs(0)[0].0.clone();
     let layers = folder.layers.unwrap_or_else(|| count_layers(names, session.inputs()));
+    let keep = find_keep(session.inputs());
     if !session.inputs().iter().any(|input| input.name() == past) {
-        refuse_unknown(
-            graph,
-            session.inputs(),
-            &[&names.input_ids, &names.attention_mask, &names.position_ids],
-        )?;
+        let mut known = vec![&names.input_ids, &names.attention_mask, &names.position_ids];
+        known.extend(keep.as_ref().map(|keep| &keep.name));
+        refuse_unknown(graph, session.inputs(), &known)?;
         return Err(wrong(&format!("the graph has no `{past}`: an export with a KV cache is needed")));
     }
-    check(folder, session, layers)?;
+    check(folder, session, layers, keep.as_ref())?;
     let size = |axis: usize, declared: Option<usize>, of: &str| match (
         dimension(session.inputs(), &past, axis),
         declared,
@@ -88,7 +109,9 @@ pub(super) fn read(folder: &Folder, session: &Session) -> Result<Layout, LocalEr
         vocabulary: dimension(session.outputs(), &names.logits, 2)
             .ok_or_else(|| wrong("the size of the vocabulary is not fixed in `logits`"))?,
         context: folder.context,
-        pruned: dimension(session.outputs(), &names.logits, 1) == Some(1),
+        // One position is what such an input is fed.
+        pruned: keep.is_some() || dimension(session.outputs(), &names.logits, 1) == Some(1),
+        keep,
         position_ids: session.inputs().iter().any(|input| input.name() == names.position_ids),
         growing: !folder.attention.shares,
         mixes: folder.attention.mixes,
@@ -96,12 +119,13 @@ pub(super) fn read(folder: &Folder, session: &Session) -> Result<Layout, LocalEr
 }
 
 /// Compares names and element types, both ways.
-fn check(folder: &Folder, session: &Session, layers: usize) -> Result<(), LocalError> {
+fn check(folder: &Folder, session: &Session, layers: usize, keep: Option<&Keep>) -> Result<(), LocalError> {
     let (names, graph) = (&folder.names, folder.graph.as_path());
     let mut inputs = vec![(names.input_ids.clone(), INT), (names.attention_mask.clone(), INT)];
     if session.inputs().iter().any(|input| input.name() == names.position_ids) {
         inputs.push((names.position_ids.clone(), INT));
     }
+    inputs.extend(keep.map(|keep| (keep.name.clone(), INT)));
     let mut outputs = vec![(names.logits.clone(), FLOAT)];
     for (past, present) in (0..layers).flat_map(|layer| names.cache_pairs(layer)) {
         inputs.push((past, FLOAT));
@@ -116,6 +140,16 @@ fn check(folder: &Folder, session: &Session, layers: usize) -> Result<(), LocalE
         expect(graph, session.outputs(), name, *dtype)?;
     }
     Ok(())
+}
+
+/// The input that asks for how many positions logits are wanted, by its name or by the one that exporters make for it
+/// where they know none. (`logits_to_keep` takes positions, not how many.)
+fn find_keep(inputs: &[Outlet]) -> Option<Keep> {
+    inputs.iter().find_map(|input| {
+        let named = input.name() == "num_logits_to_keep" || input.name().starts_with("onnx::Neg_");
+        let rank = input.dtype().tensor_shape().filter(|_| named)?.len();
+        (rank <= 1).then(|| Keep { name: input.name().to_owned(), scalar: rank == 0 })
+    })
 }
 
 /// Layers for which the graph has a cache.
@@ -165,3 +199,6 @@ pub(super) fn dimension(outlets: &[Outlet], name: &str, axis: usize) -> Option<u
     let size = *outlet.dtype().tensor_shape()?.get(axis)?;
     usize::try_from(size).ok().filter(|size| *size > 0)
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,7 @@
 //! Promises: special tokens come from the template alone, never from user text; a text that cannot fit is refused by
 //! its length before any of it is encoded. Runs on the caller's side, never on the engine's thread.
 
+mod first_space;
 mod probe;
 mod shield;
 mod turns;
@@ -37,6 +38,8 @@ pub(super) struct Prompter {
     specials: Vec<Special>,
     /// Other added tokens that steer a conversation, such as `<|end|>` or `<tool_response>`.
     controls: Vec<String>,
+    /// What a tokenizer that puts a space before a text's first word alone writes for it.
+    first_space: Option<char>,
     context: usize,
     longest_token: usize,
 }
@@ -73,6 +76,7 @@ impl Prompter {
         tokenizer.set_encode_special_tokens(true);
         tokenizer.with_truncation(None).map_err(|error| broken(&error.to_string()))?;
         tokenizer.with_padding(None);
+        let first_space = first_space::take(&mut tokenizer);
         let table = Vocabulary::of(&tokenizer, vocabulary).map_err(|why| broken(&why))?;
         let mut specials: Vec<Special> = tokenizer
             .get_added_tokens_decoder()
@@ -96,6 +100,7 @@ impl Prompter {
             knows_developer: sources[0].contains("developer"),
             controls: controls(&tokenizer, &sources),
             longest_token: table.longest(),
+            first_space,
             context: folder.context,
             tokenizer,
             template,
@@ -106,7 +111,9 @@ impl Prompter {
     }
 
     fn compile(folder: &Folder, source: &str) -> Result<Measured, LocalError> {
-        let file = folder.root.join("chat_template.jinja");
+        let for_tools = folder.root.join("additional_chat_templates/tool_use.jinja");
+        let is_own = folder.tool_template.as_deref() == Some(source) && for_tools.is_file();
+        let file = if is_own { for_tools } else { folder.root.join("chat_template.jinja") };
         let template = Template::new(source, folder.bos_token.clone(), folder.eos_token.clone());
         template.map(Measured::new).map_err(|error| LocalError::model(&file, &error.to_string()))
     }
@@ -247,7 +254,8 @@ impl Prompter {
                 continue;
             };
             let before = &text[from..at];
-            self.encode_plain(if special.eats_left { before.trim_end() } else { before }, shield, ids)?;
+            let before = if special.eats_left { before.trim_end() } else { before };
+            self.encode_plain(before, from == 0, shield, ids)?;
             ids.push(special.id);
             at += special.text.len();
             if special.eats_right {
@@ -255,14 +263,24 @@ impl Prompter {
             }
             from = at;
         }
-        self.encode_plain(&text[from..], shield, ids)
+        self.encode_plain(&text[from..], from == 0, shield, ids)
     }
 
-    fn encode_plain(&self, text: &str, shield: &Shield, ids: &mut Vec<u32>) -> Result<(), PromptError> {
+    /// Encodes a piece without special tokens; `first` where the rendered text begins with it.
+    fn encode_plain(
+        &self,
+        text: &str,
+        first: bool,
+        shield: &Shield,
+        ids: &mut Vec<u32>,
+    ) -> Result<(), PromptError> {
         if text.is_empty() {
             return Ok(());
         }
-        let plain = shield.lift(text);
+        let mut plain = shield.lift(text);
+        if first && let Some(space) = self.first_space {
+            first_space::put(space, &mut plain, &self.controls);
+        }
         // Where a control token was broken up its parts are encoded apart, so that they stay text.
         for part in plain.split(shield.cut.as_str()).filter(|part| !part.is_empty()) {
             let encoding = self.tokenizer.encode_fast(part, false).map_err(|_| PromptError::Tokenizer)?;

@@ -33,6 +33,8 @@ pub(super) struct Shared {
     logits: Area<f32>,
     /// Logits of a prefill whose graph gives them for every position.
     all_logits: Option<(Area<f32>, usize)>,
+    /// 1: how many positions' logits are wanted, of graphs that ask.
+    keep: Area<i64>,
     prompt: Prompt,
     step: StepInputs,
     /// For each number of rows, what a decode step of the present width runs over: these alone, and with the spare place.
@@ -111,6 +113,8 @@ impl Shared {
         let tensors =
             (0..layout.layers * 2).map(|_| slab.area(places * shape.row())).collect::<ort::Result<_>>()?;
         let (capacity, logits) = (shape.capacity, slab.area(places * layout.vocabulary)?);
+        let keep: Area<i64> = slab.area(1)?;
+        slab.get_mut(keep).fill(1);
         let prompt = Prompt {
             ids: slab.area(capacity)?,
             ones: slab.area(capacity)?,
@@ -132,6 +136,7 @@ impl Shared {
             pairs: false,
             logits,
             all_logits: None,
+            keep,
             prompt,
             step,
             wirings: (0..rows).map(|_| [None, None]).collect(),
@@ -173,6 +178,7 @@ impl Shared {
         if layout.position_ids {
             wiring.bind(slab, Port::Input(&names.position_ids), (self.prompt.positions, past), &[1, more])?;
         }
+        self.wire_keep(&mut wiring, session, layout, self.keep)?;
         let own = (SPARE + row) * layout.vocabulary;
         if !session.outputs().iter().any(|output| output.name() == names.logits) {
             self.slab.run(session, &wiring, options)?;
@@ -369,6 +375,20 @@ impl Shared {
         Ok(())
     }
 
+    /// Binds for how many positions logits are `wanted`, where this form of the graph asks.
+    fn wire_keep(
+        &self,
+        wiring: &mut Wiring,
+        session: &Session,
+        layout: &Layout,
+        wanted: Area<i64>,
+    ) -> ort::Result<()> {
+        match layout.keep_of(session) {
+            Some(keep) => wiring.bind(&self.slab, Port::Input(&keep.name), (wanted, 0), keep.shape()),
+            None => Ok(()),
+        }
+    }
+
     /// Binds a decode step of `count` rows, and of `spare` places before them.
     fn wire_step(
         &self,
@@ -387,6 +407,7 @@ impl Shared {
         if layout.position_ids {
             wiring.bind(slab, Port::Input(&names.position_ids), (step.positions, first), &[count, 1])?;
         }
+        self.wire_keep(&mut wiring, session, layout, self.keep)?;
         let (logits, shape) = (first * layout.vocabulary, [count, 1, layout.vocabulary]);
         wiring.bind(slab, Port::Output(&names.logits), (self.logits, logits), &shape)?;
         Ok(wiring)

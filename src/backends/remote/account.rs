@@ -1,9 +1,10 @@
-//! What one attempt leaves behind: the gauge of answers under way, failures by kind, the breakers' verdicts, and how long
-//! a model's rate is limited. Each model has a breaker of its own; another, the line's, opens when nothing can be reached.
-//! An attempt that is dropped counts as nothing, unless it was dropped for having no content in its time.
+//! What one attempt leaves behind: the gauge of answers under way, failures by kind and now and then a line of the log,
+//! the breakers' verdicts, and how long a model's rate is limited. Each model has a breaker of its own; another, the
+//! line's, opens when nothing can be reached. An attempt that is dropped counts as nothing, unless it was dropped for
+//! having no content in its time; then it counts against the upstream too, unless its thoughts were still coming.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -17,6 +18,8 @@ use crate::metrics::Metrics;
 
 /// Longest that a limited model is not asked; then requests find out anew.
 const LONGEST_QUIET: Duration = Duration::from_secs(60);
+/// How long a kind of failure that was logged is not logged again.
+const UNTOLD: Duration = Duration::from_secs(60);
 /// Longest limit that is believed.
 const LONGEST_LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -32,12 +35,16 @@ pub(super) struct Books {
     open: IntGauge,
     ready: IntGauge,
     active: AtomicUsize,
+    /// When each kind of failure was logged last.
+    told: Mutex<HashMap<Kind, Instant>>,
 }
 
 /// What is known of one model.
 struct Lane {
     breaker: Arc<Breaker>,
     limit: Arc<Mutex<Option<Limit>>>,
+    /// It refuses to be asked for usage reports.
+    no_reports: Arc<AtomicBool>,
 }
 
 /// A limit of the rate.
@@ -60,7 +67,7 @@ pub(super) enum Closed {
 
 impl Lane {
     fn new(breaker: Arc<Breaker>) -> Self {
-        Self { breaker, limit: Arc::default() }
+        Self { breaker, limit: Arc::default(), no_reports: Arc::default() }
     }
 }
 
@@ -80,7 +87,8 @@ impl Books {
         let others = profile.models.iter().filter(|model| **model != profile.model);
         let others = others.map(|model| (model.clone(), Lane::new(breaker()))).collect();
         let (line, usual, active) = (breaker(), Lane::new(breaker()), AtomicUsize::new(0));
-        Arc::new(Self { backend, metrics, line, usual, others, open, ready, active })
+        let told = Mutex::default();
+        Arc::new(Self { backend, metrics, line, usual, others, open, ready, active, told })
     }
 
     /// Answers under way.
@@ -108,6 +116,18 @@ impl Books {
         self.metrics.upstream_failures_total.with_label_values(&[self.backend.as_str(), kind.label()]).inc();
     }
 
+    /// Logs a failure in words of ours, each kind once a minute: what a fallback answers would go unnoticed.
+    fn tell(&self, model: &str, kind: Kind, words: &str) {
+        let now = Instant::now();
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.get(&kind).is_some_and(|last| now.saturating_duration_since(*last) < UNTOLD) {
+            return;
+        }
+        told.insert(kind, now);
+        drop(told);
+        tracing::warn!(backend = %self.backend, model, kind = kind.label(), "{words}");
+    }
+
     /// Begins an attempt. `until`: when its content has to be there.
     pub(super) fn begin(self: &Arc<Self>, model: &str, until: Instant) -> Result<Account, Closed> {
         let lane = self.lane(model);
@@ -122,10 +142,12 @@ impl Books {
             books: Arc::clone(self),
             model: model.to_owned(),
             limit: Arc::clone(&lane.limit),
+            no_reports: Arc::clone(&lane.no_reports),
             line,
             pass,
             started: Instant::now(),
             until: Some(until),
+            thought: None,
         })
     }
 }
@@ -135,14 +157,46 @@ pub(super) struct Account {
     books: Arc<Books>,
     model: String,
     limit: Arc<Mutex<Option<Limit>>>,
+    no_reports: Arc<AtomicBool>,
     line: Pass,
     pass: Pass,
     started: Instant,
     /// `None` once there was content or a verdict.
     until: Option<Instant>,
+    /// When the last thought came.
+    thought: Option<Instant>,
 }
 
 impl Account {
+    /// A response's head came: the way is open, whatever becomes of the answer.
+    pub(super) fn reached(&mut self) {
+        self.line.succeed();
+    }
+
+    /// Thoughts came: whoever finds them too long, while they still come, is not served by an upstream that fails.
+    pub(super) fn thought(&mut self) {
+        self.thought = Some(Instant::now());
+    }
+
+    /// Whether a thought came in the last third of the time so far.
+    fn thinks(&self) -> bool {
+        let third = self.started.elapsed() / 3;
+        self.thought.is_some_and(|last| last.elapsed() <= third)
+    }
+
+    /// Whether the model refuses to be asked for usage reports.
+    pub(super) fn refuses_reports(&self) -> bool {
+        self.no_reports.load(Ordering::Relaxed)
+    }
+
+    /// The model answered only without being asked for a usage report.
+    pub(super) fn refused_reports(&self) {
+        if !self.no_reports.swap(true, Ordering::Relaxed) {
+            let (backend, model) = (&self.books.backend, &self.model);
+            tracing::info!(%backend, model, "the model refuses `stream_options`: it is no longer sent");
+        }
+    }
+
     /// Content came.
     pub(super) fn content(&mut self) {
         self.until = None;
@@ -162,6 +216,9 @@ impl Account {
     pub(super) fn fail(&mut self, error: &BackendError) {
         self.until = None;
         self.books.count(error.kind);
+        if error.fault != Fault::Caller {
+            self.books.tell(&self.model, error.kind, &error.message);
+        }
         let refused = error.status.is_some_and(|status| (400..500).contains(&status));
         match error.kind {
             Kind::RateLimited => {
@@ -173,6 +230,7 @@ impl Account {
                 self.line.succeed();
                 self.pass.succeed();
             }
+            Kind::FirstTokenTimeout if self.thinks() => {}
             // The way is open, but nothing is known of other models.
             Kind::Connect if error.connected => self.pass.fail(),
             Kind::Connect | Kind::ConnectTimeout | Kind::Tls if error.fault == Fault::Upstream => {
@@ -211,7 +269,10 @@ impl Drop for Account {
         };
         if self.until.is_some_and(late) {
             self.books.count(Kind::FirstTokenTimeout);
-            self.pass.fail();
+            self.books.tell(&self.model, Kind::FirstTokenTimeout, "the upstream sent no content in time");
+            if !self.thinks() {
+                self.pass.fail();
+            }
             self.books.closed_for(&self.model);
         }
         self.books.active.fetch_sub(1, Ordering::Relaxed);
@@ -219,28 +280,4 @@ impl Drop for Account {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-    use super::*;
-    use crate::backends::remote::profile;
-    use crate::config::RemoteConfig;
-
-    /// Whose breakers open at the first failure.
-    pub(in crate::backends::remote) fn books(metrics: &Arc<Metrics>) -> Arc<Books> {
-        let breaker = || Breaker::new(1, Duration::from_secs(10));
-        Books::new(&profile(&RemoteConfig::default()), breaker, Arc::clone(metrics))
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn b2_who_is_dropped_before_the_content_is_due_counts_as_nothing() {
-        let metrics = Arc::new(Metrics::new().unwrap());
-        let books = books(&metrics);
-        for (waits, counted) in [(40, 0), (300, 1)] {
-            let account = books.begin("m", Instant::now() + Duration::from_secs(300)).ok().unwrap();
-            tokio::time::advance(Duration::from_secs(waits)).await;
-            drop(account);
-            let labels = ["remote", Kind::FirstTokenTimeout.label()];
-            assert_eq!(metrics.upstream_failures_total.with_label_values(&labels).get(), counted);
-            assert_eq!(books.closed_for("m").is_some(), counted > 0);
-        }
-    }
-}
+pub(super) mod tests;

@@ -1,6 +1,7 @@
 //! The HTTP client of one upstream: where it sends, with which headers, and how much of an answer it reads.
 //! Follows no redirect, uses no proxy, sends no header of the caller's, and sets no total timeout.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -90,6 +91,24 @@ impl Endpoint {
     }
 }
 
+/// Refuses the address that the gateway itself listens at: every request would come in again, until no more fit in.
+///
+/// # Errors
+/// The problem, with `remote.base-url`. A URL that is none is told by [`super::Remote::new`].
+pub fn refuse_own(base_url: &str, listens: SocketAddr) -> Result<(), Problem> {
+    let Ok(url) = Url::parse(base_url) else { return Ok(()) };
+    // Port 0 stands for one that is not known yet.
+    let same_port = listens.port() != 0 && url.port_or_known_default() == Some(listens.port());
+    if same_port && resolver::leads_to(&url, listens.ip()) {
+        let why = format!(
+            "is where this gateway itself listens (server.listen = {listens}): every request would come back; set \
+             remote.base-url to the upstream's address"
+        );
+        return Err(Problem::key("remote.base-url", why));
+    }
+    Ok(())
+}
+
 /// The body as one piece, if it ends within `limit` bytes.
 pub(super) async fn read_whole(response: Response, limit: usize) -> Result<Bytes, ReadError> {
     let mut reads = response.bytes_stream();
@@ -166,6 +185,8 @@ fn client(config: &RemoteConfig, url: &Url, pool: usize) -> reqwest::Result<Clie
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
         .referer(false)
+        // One connection of HTTP/2 would carry all requests: what it has no room for waits in here (decision 0003).
+        .http1_only()
         .tcp_nodelay(true)
         .connect_timeout(config.connect_timeout())
         .pool_idle_timeout(POOL_IDLE)
@@ -200,6 +221,16 @@ mod tests {
         for bad in ["", "h/v1", "file:///etc/passwd", "http://u:p@h/v1", "data:x"] {
             assert!(completions_url(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn the_gateway_is_not_its_own_upstream() {
+        let refuses = |base_url, listens: &str| refuse_own(base_url, listens.parse().unwrap()).is_err();
+        assert!(refuses("http://localhost:1/v1", "127.0.0.1:1") && refuses("http://[::1]:1/v1", "[::1]:1"));
+        for other in ["http://localhost/v1", "https://api.openai.com/v1", "no URL"] {
+            assert!(!refuses(other, "127.0.0.1:1"), "{other}");
+        }
+        assert!(!refuses("http://127.0.0.1:0/v1", "127.0.0.1:0"), "not known yet");
     }
 
     #[test]

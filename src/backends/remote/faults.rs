@@ -30,6 +30,12 @@ impl Blame {
         let quota = complaint.code.as_deref() == Some("insufficient_quota")
             || complaint.kind.as_deref() == Some("insufficient_quota");
         let (kind, fault, retry, message) = match status {
+            403 if complaint.code.as_deref() == Some("model_not_found") => (
+                Kind::UpstreamAuth,
+                Fault::Us,
+                Retry::Elsewhere,
+                "the upstream gives the gateway's key no access to this model".to_owned(),
+            ),
             401 | 403 => (
                 Kind::UpstreamAuth,
                 Fault::Us,

@@ -1,6 +1,7 @@
 //! An OpenAI-compatible API. One call is one attempt: retries, fallback and the time for the first content are the
 //! caller's, who finds in every error whose doing it was and whether to try again. The client's headers never go out,
-//! ours never come back, and dropping the answer closes the upstream's request at once.
+//! ours never come back, and dropping the answer closes the upstream's request at once. Within its attempt a request is
+//! sent again only where the upstream refuses by name what was added to it here.
 
 mod account;
 mod breaker;
@@ -17,6 +18,8 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use reqwest::{Response, StatusCode};
 use tokio::time::timeout;
+
+pub use endpoint::refuse_own;
 
 use super::{Backend, BackendError, Call, ChunkStream, Fault, Kind, Load, Profile, Readiness, Retry};
 use crate::chat::{BackendId, Chunk, Needs};
@@ -138,7 +141,8 @@ const BREAKER_OPEN: &str = "its circuit breaker is open after repeated failures"
 impl Desk {
     /// A whole answer as one chunk.
     async fn whole(&self, call: &Call, mut account: Account) -> Result<ChunkStream, BackendError> {
-        let read = timeout(self.whole_timeout, self.read_whole(call)).await.unwrap_or_else(|_| {
+        let read = timeout(self.whole_timeout, self.read_whole(call, &mut account)).await;
+        let read = read.unwrap_or_else(|_| {
             let message = "the upstream's answer took too long";
             Err(self.blame.plain(Kind::FirstTokenTimeout, Fault::Upstream, Retry::Elsewhere, message))
         });
@@ -154,9 +158,8 @@ impl Desk {
         }
     }
 
-    async fn read_whole(&self, call: &Call) -> Result<Chunk, BackendError> {
-        let body = upstream::body(&call.request, &call.model);
-        let response = self.send(body, call).await?;
+    async fn read_whole(&self, call: &Call, account: &mut Account) -> Result<Chunk, BackendError> {
+        let response = self.send(call, account).await?;
         let body = endpoint::read_whole(response, MAX_WHOLE).await.map_err(|error| match error {
             ReadError::TooLong => self.blame.invalid("too long"),
             ReadError::Broken => self.blame.truncated(),
@@ -166,7 +169,8 @@ impl Desk {
 
     /// An answer chunk by chunk.
     async fn stream(&self, call: &Call, mut account: Account) -> Result<ChunkStream, BackendError> {
-        match self.open_stream(call).await {
+        let opened = self.open_stream(call, &mut account).await;
+        match opened {
             Ok(response) => {
                 let reads = response.bytes_stream().boxed();
                 let relay = Relay::new(reads, account, Arc::clone(&self.blame), self.idle_timeout, call);
@@ -179,9 +183,8 @@ impl Desk {
         }
     }
 
-    async fn open_stream(&self, call: &Call) -> Result<Response, BackendError> {
-        let body = upstream::body(&call.request, &call.model);
-        let response = self.send(body, call).await?;
+    async fn open_stream(&self, call: &Call, account: &mut Account) -> Result<Response, BackendError> {
+        let response = self.send(call, account).await?;
         if may_be_events(&response) {
             return Ok(response);
         }
@@ -194,22 +197,42 @@ impl Desk {
         }
     }
 
-    /// Sends a body and awaits a success with content; any other status is an error, whose body is read to a bound.
-    async fn send(&self, body: Bytes, call: &Call) -> Result<Response, BackendError> {
+    /// Sends a request and awaits a success with content; any other status is an error, whose body is read to a bound.
+    /// A report that the caller did not ask for is asked for no more once the model has refused that, by name, and
+    /// answered without.
+    async fn send(&self, call: &Call, account: &mut Account) -> Result<Response, BackendError> {
+        let ours = upstream::adds_report(&call.request) && !account.refuses_reports();
+        let mut report = ours;
+        loop {
+            let response = self.post(upstream::body(&call.request, &call.model, report), call).await?;
+            account.reached();
+            let status = response.status();
+            if status.is_success() && !matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT) {
+                if ours && !report {
+                    account.refused_reports();
+                }
+                return Ok(response);
+            }
+            let pause = faults::retry_after(response.headers(), jiff::Timestamp::now());
+            let body =
+                timeout(ERROR_PATIENCE, endpoint::read_head(response, MAX_ERROR)).await.unwrap_or_default();
+            let refused = matches!(status, StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY);
+            if !(report && refused && upstream::blames_report(&call.request, &body)) {
+                return Err(self.blame.status(status.as_u16(), pause, upstream::parse_error(&body)));
+            }
+            report = false;
+        }
+    }
+
+    /// Sends a body and awaits the response's head.
+    async fn post(&self, body: Bytes, call: &Call) -> Result<Response, BackendError> {
         let sent = self.endpoint.send(body, call.request.stream, call.again).await;
         let response = sent.map_err(|error| self.blame.transport(&error))?;
-        let status = response.status();
         let head = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len();
         if response.headers().iter().map(head).sum::<usize>() > MAX_HEAD {
             return Err(self.blame.invalid("its head is too long"));
         }
-        if status.is_success() && !matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT) {
-            return Ok(response);
-        }
-        let pause = faults::retry_after(response.headers(), jiff::Timestamp::now());
-        let body =
-            timeout(ERROR_PATIENCE, endpoint::read_head(response, MAX_ERROR)).await.unwrap_or_default();
-        Err(self.blame.status(status.as_u16(), pause, upstream::parse_error(&body)))
+        Ok(response)
     }
 }
 

@@ -169,6 +169,8 @@ impl Relay {
         if !self.committed && chunk.commits() {
             self.committed = true;
             self.account.content();
+        } else if chunk.unread > 0 {
+            self.account.thought();
         }
         Ok(Step::Chunk(chunk))
     }
@@ -238,6 +240,8 @@ impl Choices {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::backends::remote::account::tests::books;
     use crate::chat::BackendId;
@@ -246,13 +250,13 @@ mod tests {
 
     const HOUR: Duration = Duration::from_secs(3_600);
 
+    fn event(what: &str, text: &str) -> Bytes {
+        let event = json!({ "choices": [{ "index": 0, "delta": { what: text } }] });
+        format!("data: {event}\n\n").into()
+    }
+
     /// Six MiB of thoughts, with a pause of 20 s in the middle, and a word.
     fn thinking() -> Reads {
-        let event = |what: &str, text: &str| {
-            Bytes::from(format!(
-                "data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"{what}\":\"{text}\"}}}}]}}\n\n"
-            ))
-        };
         let thought = event("reasoning_content", &"x".repeat(64 * 1024));
         let thoughts = stream::iter(0..96).then(move |at| {
             let thought = thought.clone();
@@ -280,6 +284,35 @@ mod tests {
             let last = chunks.pop().unwrap();
             assert_eq!(last.err().map(|error| error.kind), (!relayed).then_some(Kind::FirstTokenTimeout));
             assert_eq!(chunks.len() == 96, relayed);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn d6_who_thinks_too_long_is_late_but_does_not_fail() {
+        let body = r#"{"model":"auto","stream":true,"messages":[{"role":"user","content":"hi"}]}"#;
+        let patience = Duration::from_secs(30);
+        let cases = [
+            ("reasoning_content", usize::MAX, true),
+            ("role", usize::MAX, false),
+            ("reasoning_content", 1, false),
+        ];
+        for (what, events, thinks) in cases {
+            let metrics = Arc::new(Metrics::new().unwrap());
+            let books = books(&metrics);
+            let call = Call::new(Arc::new(parse_request(body.into()).unwrap()), "m", patience);
+            let account = books.begin(&call.model, call.until).ok().unwrap();
+            let blame = Arc::new(Blame { backend: BackendId::new("remote"), key: None });
+            let reads = stream::repeat(event(what, "hm")).take(events).then(|event| async move {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                Ok(event)
+            });
+            let reads = reads.chain(stream::pending()).boxed();
+            let relay = Relay::new(reads, account, blame, HOUR, &call);
+            let read = relay.into_chunks().for_each(|chunk| async move { assert!(chunk.is_ok()) });
+            assert!(timeout(patience, read).await.is_err());
+            let labels = ["remote", Kind::FirstTokenTimeout.label()];
+            assert_eq!(metrics.upstream_failures_total.with_label_values(&labels).get(), 1);
+            assert_eq!(books.closed_for("m").is_none(), thinks, "{events} of {what}");
         }
     }
 }

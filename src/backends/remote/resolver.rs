@@ -1,5 +1,6 @@
 //! Names into addresses, for an upstream outside the boundary: one that leads to a private place is refused, so that a
 //! name which flips cannot take prompts and key to a machine of one's own network or to a cloud's metadata service.
+//! Knows too which addresses lead back to the gateway itself.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -33,9 +34,22 @@ fn public(found: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, NotPublic> {
 /// Whether a name has to lead to public addresses: `localhost`, and what the settings allow, need not.
 pub(super) fn guards(config: &RemoteConfig, url: &Url) -> bool {
     let Some(name) = url.host_str().filter(|_| written_out(url).is_none()) else { return false };
+    !(is_localhost(name) || config.within_boundary || config.allow_private_addresses)
+}
+
+/// Whether a URL's host leads to somebody on this machine who listens at this address.
+pub(super) fn leads_to(url: &Url, listens: IpAddr) -> bool {
+    let local = listens.is_loopback() || listens.is_unspecified();
+    match written_out(url).map(|address| address.to_canonical()) {
+        None => local && url.host_str().is_some_and(is_localhost),
+        Some(address) if address.is_unspecified() => local,
+        Some(address) => address == listens || (address.is_loopback() && listens.is_unspecified()),
+    }
+}
+
+fn is_localhost(name: &str) -> bool {
     let name = name.trim_end_matches('.');
-    let own = name == "localhost" || name.ends_with(".localhost");
-    !(own || config.within_boundary || config.allow_private_addresses)
+    name == "localhost" || name.ends_with(".localhost")
 }
 
 /// Whether a URL's own address is link-local, as those of clouds' metadata services are, and not allowed.
@@ -114,6 +128,25 @@ mod tests {
         ] {
             assert_eq!(public(at(&["1.1.1.1", private])), Err(NotPublic), "{private}");
         }
+    }
+
+    #[test]
+    fn the_gateways_own_addresses_are_known() {
+        let cases = [
+            ("127.0.0.1", &["localhost", "LOCALHOST.", "127.0.0.1", "0x7f000001", "0.0.0.0", "[::]"][..]),
+            ("0.0.0.0", &["localhost", "127.0.0.1", "127.0.0.2", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0"]),
+            ("10.0.0.1", &["10.0.0.1"]),
+        ];
+        for (listens, own) in cases {
+            let leads = |host: &str| leads_to(&url(&format!("http://{host}/v1")), listens.parse().unwrap());
+            assert!(own.iter().all(|host| leads(host)), "{listens}");
+            for other in ["10.0.0.2", "localhost.example", "api.example", "[2606:4700::1111]"] {
+                assert!(!leads(other), "{other}");
+            }
+        }
+        let local: IpAddr = "127.0.0.1".parse().unwrap();
+        assert!(!leads_to(&url("http://127.0.0.2"), local) && !leads_to(&url("http://[::1]"), local));
+        assert!(!leads_to(&url("http://localhost"), "10.0.0.1".parse().unwrap()));
     }
 
     #[test]

@@ -49,11 +49,11 @@ fn score(told: &Explanation) -> String {
     if let Some(calibrated) = verdict.calibrated {
         let _ = write!(text, "; {calibrated:.3} by the head fitted for the installed model");
     }
-    match told.threshold {
-        Some(threshold) => {
-            let _ = write!(text, ", threshold {threshold:.3}");
+    match (told.score, told.threshold) {
+        (Some(score), Some(threshold)) => {
+            let _ = write!(text, "; {score:.3} was held against the threshold {threshold:.3}");
         }
-        None => text.push_str(" (recorded only: no threshold applies)"),
+        _ => text.push_str(" (recorded only: no threshold applies)"),
     }
     let note = &told.calibration;
     match &note.id {

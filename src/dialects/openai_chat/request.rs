@@ -237,7 +237,8 @@ fn sampling(fields: &Fields<'_>) -> Result<Sampling, RequestError> {
     Ok(Sampling {
         temperature: fields.temperature.number("temperature", 0.0..=2.0)?,
         top_p: fields.top_p.number("top_p", 0.0..=1.0)?,
-        top_k: fields.top_k.integer("top_k", 0..=i64::from(i32::MAX))?.map(|k| k as u32),
+        // vLLM and SGLang write -1 for all tokens, as 0 is here.
+        top_k: fields.top_k.integer("top_k", -1..=i64::from(i32::MAX))?.map(|k| k.max(0) as u32),
         seed: fields.seed.integer("seed", i64::MIN..=i64::MAX)?,
         max_tokens: max_completion.or(max_tokens).map(|tokens| tokens as u32),
         min_p: fields.min_p.number("min_p", 0.0..=1.0)?,

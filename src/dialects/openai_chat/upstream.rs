@@ -4,13 +4,15 @@
 
 mod complaint;
 mod edit;
+mod surrogates;
 mod wire;
 
 use bytes::Bytes;
 use serde_json::{Value, json};
 
 pub use complaint::{Complaint, parse_error};
-pub use edit::body;
+pub use edit::{adds_report, blames_report, body};
+pub use surrogates::read_json;
 
 use crate::chat::{Chunk, Delta, Event, FinishReason};
 use wire::{Choice, Content, Envelope};
@@ -37,8 +39,9 @@ pub enum FrameError {
 pub fn parse_frame(data: Bytes, asked_usage: bool) -> Result<Chunk, FrameError> {
     let raw = one_line(data);
     let text = std::str::from_utf8(&raw).map_err(|_| FrameError::Invalid("not UTF-8"))?;
+    let mut copy = None;
     let envelope: Envelope<'_> =
-        serde_json::from_str(text).map_err(|_| FrameError::Invalid("not a chat completion chunk"))?;
+        surrogates::parse(text, &mut copy).ok_or(FrameError::Invalid("not a chat completion chunk"))?;
     refuse_errors(&envelope, text)?;
     let usage = envelope.usage.0.as_ref().and_then(wire::WireUsage::read);
     let stranger = envelope.choices.is_none() && usage.is_none();
@@ -65,8 +68,9 @@ pub fn parse_frame(data: Bytes, asked_usage: bool) -> Result<Chunk, FrameError> 
 /// When it is no JSON object in UTF-8, holds no choice or a choice without message, or is an error report.
 pub fn parse_whole(body: Bytes) -> Result<Chunk, FrameError> {
     let text = std::str::from_utf8(&body).map_err(|_| FrameError::Invalid("not UTF-8"))?;
+    let mut copy = None;
     let envelope: Envelope<'_> =
-        serde_json::from_str(text).map_err(|_| FrameError::Invalid("not a chat completion"))?;
+        surrogates::parse(text, &mut copy).ok_or(FrameError::Invalid("not a chat completion"))?;
     refuse_errors(&envelope, text)?;
     let choices = envelope.choices.as_deref().unwrap_or_default();
     let Some(first) = choices.first() else { return Err(FrameError::Invalid("no choices")) };

@@ -16,6 +16,7 @@ use super::{
     Transcript,
 };
 use crate::chat::{Control, Micros, Usage};
+use crate::dialects::openai_chat::upstream::read_json;
 use crate::evals::dataset::Sample;
 
 /// One model of an endpoint.
@@ -207,8 +208,7 @@ impl Reading {
             self.ended = true;
             return Ok(());
         }
-        let frame: Value = serde_json::from_slice(data)
-            .map_err(|_| SubjectError::Broken("a frame is not JSON".to_owned()))?;
+        let frame = read_json(data).ok_or_else(|| SubjectError::Broken("a frame is not JSON".to_owned()))?;
         if !frame["error"].is_null() {
             return Err(SubjectError::Broken("failed in mid-stream".to_owned()));
         }
@@ -238,8 +238,8 @@ impl Reading {
                 Err(SubjectError::Broken("the stream broke off".to_owned()))
             };
         }
-        let whole: Value = serde_json::from_slice(&self.raw)
-            .map_err(|_| SubjectError::Broken("the body is not JSON".to_owned()))?;
+        let whole =
+            read_json(&self.raw).ok_or_else(|| SubjectError::Broken("the body is not JSON".to_owned()))?;
         let message = &whole["choices"][0]["message"];
         if !message.is_object() {
             return Err(SubjectError::Broken("the body is no chat completion".to_owned()));

@@ -32,6 +32,7 @@ fn decision(first: &str) -> Decision {
         rule: "good enough".to_owned(),
         policy: PolicyVersion { name: "balanced".to_owned(), hash: "0123456789ab".to_owned() },
         verdict: Some(Verdict { local_ok: 0.9, ..Verdict::default() }),
+        score: Some(0.9),
         threshold: Some(0.8),
         prompt_tokens: 100,
         decided_in: Duration::from_micros(300),

@@ -6,6 +6,7 @@
 
 use toml::{Table, Value};
 
+use super::clauses::no_tag;
 use super::compile::CONTROLS;
 use super::condition::NEEDS;
 use super::evaluate::{Facts, Ruling};
@@ -100,12 +101,16 @@ fn read_signals(fields: &mut Fields, problems: &mut Problems<'_>) -> Signals {
         let known = NEEDS.join(", ");
         problems.add(&fields.key("needs"), format!("`{need}` is not known; known: {known}"));
     }
+    let tags: Vec<String> = fields.take("tags", problems).unwrap_or_default();
+    if let Some(message) = no_tag(&tags) {
+        problems.add(&fields.key("tags"), message);
+    }
     let needs = |name: &str| named.iter().any(|need| need == name);
     Signals {
         text: String::new(),
         prompt_tokens: fields.take("prompt-tokens", problems).unwrap_or(50),
         max_tokens: fields.take("max-tokens", problems),
-        tags: fields.take("tags", problems).unwrap_or_default(),
+        tags,
         needs: Needs {
             vision: needs("vision"),
             audio: needs("audio"),

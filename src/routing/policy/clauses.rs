@@ -4,6 +4,7 @@ use toml::{Table, Value};
 
 use super::condition::{Bar, Clause, Condition, NEEDS};
 use super::fields::{Field, Fields, Problems};
+use crate::chat::Controls;
 use crate::routing::signals::{Language, Task};
 
 /// Reads a rule's `if`.
@@ -33,7 +34,13 @@ fn read_clause(word: &str, value: Value) -> Result<Clause, String> {
     Ok(match word {
         "prompt-tokens-below" => Clause::PromptTokensBelow(positive(value)?),
         "prompt-tokens-at-least" => Clause::PromptTokensAtLeast(positive(value)?),
-        "any-tag" => Clause::AnyTag(listed(value, |_| true, "")?),
+        "any-tag" => {
+            let tags = listed(value, |_| true, "")?;
+            match no_tag(&tags) {
+                Some(message) => return Err(message),
+                None => Clause::AnyTag(tags),
+            }
+        }
         "needs-any" => Clause::NeedsAny(listed(value, |need| NEEDS.contains(&need), &NEEDS.join(", "))?),
         "exceeds-local-context" => Clause::ExceedsLocalContext(typed(value)?),
         "contains-pii" => Clause::ContainsPii(typed(value)?),
@@ -90,6 +97,15 @@ fn languages(value: Value) -> Result<Vec<Language>, String> {
         "the two letters of ISO 639-1, such as en, de or zh, where the language can be told; or unknown";
     let labels = listed(value, |label| Language::parse(label).is_some(), known)?;
     Ok(labels.iter().filter_map(|label| Language::parse(label)).collect())
+}
+
+/// What is wrong where one of these is a tag that no request's header carries.
+pub(super) fn no_tag(tags: &[String]) -> Option<String> {
+    let strange = tags.iter().find(|tag| !Controls::is_name(tag))?;
+    Some(format!(
+        "`{strange}` is no tag that a request can carry: 1 to 64 letters, digits, '-', '_', '.' or ':', and each tag \
+         in a text of its own"
+    ))
 }
 
 fn listed(value: Value, valid: impl Fn(&str) -> bool, known: &str) -> Result<Vec<String>, String> {

@@ -13,6 +13,7 @@ use super::{Otherwise, Policy, Rule, SCHEMA_VERSION, UNCALIBRATED, WHEN_UNKNOWN,
 use crate::chat::{BackendId, Control};
 use crate::config::Problem;
 use crate::routing::decision::PolicyVersion;
+use crate::routing::signals::Task;
 use crate::routing::view::{LOCAL, REMOTE, TARGETS};
 
 /// Names that clients send as `model` and that mean something else.
@@ -171,7 +172,16 @@ fn check_uncalibrated(draft: Draft, problems: &mut Problems<'_>) -> Option<Rule>
         problems.add("uncalibrated.if", "is missing: without it the last rule could say the same");
         return None;
     };
-    if condition.clauses().any(Clause::reads_verdict) {
+    if let Some(task) = condition.clauses().find_map(Clause::learned_task) {
+        let told: Vec<&str> =
+            Task::ALL.into_iter().filter(|task| task.has_keywords()).map(Task::label).collect();
+        let message = format!(
+            "`{task}` is a task that only the classifier knows, which does not steer without a calibration; here \
+             task-any may name {}",
+            told.join(" and ")
+        );
+        problems.add("uncalibrated.if", message);
+    } else if condition.clauses().any(Clause::reads_verdict) {
         problems
             .add("uncalibrated.if", "reads the classifier, whose score only shadows without a calibration");
     }

@@ -14,6 +14,13 @@ pub(super) enum Bar {
     Calibrated,
 }
 
+/// A score beside the bar that it is compared with.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Held {
+    pub(super) score: f32,
+    pub(super) threshold: f32,
+}
+
 /// One key of an `if`.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Clause {
@@ -37,7 +44,7 @@ pub(super) enum Clause {
     LanguageOtherThan(Vec<Language>),
     /// `needs-fresh-knowledge`: it asks for what is going on now.
     NeedsFreshKnowledge(bool),
-    /// `task-any`: by the classifier's task head, else by keywords.
+    /// `task-any`: by the classifier's task head, else by keywords, which know two tasks.
     TaskAny(Vec<Task>),
     /// `local-ok-at-least`: the classifier's probability that the local answer is good enough.
     LocalOkAtLeast(Bar),
@@ -70,9 +77,26 @@ impl From<bool> for Truth {
 }
 
 impl Clause {
-    /// Whether it reads what the classifier says (`task-any` can do without).
+    /// Whether it reads what the classifier says (`task-any` can do without, where keywords know every task of it).
     pub(super) fn reads_verdict(&self) -> bool {
         matches!(self, Self::LocalOkAtLeast(_) | Self::GainAtLeast(_) | Self::ExpectedOutputTokensBelow(_))
+            || self.learned_task().is_some()
+    }
+
+    /// The first task of `task-any` that only the classifier knows.
+    pub(super) fn learned_task(&self) -> Option<Task> {
+        let Self::TaskAny(tasks) = self else { return None };
+        tasks.iter().copied().find(|task| !task.has_keywords())
+    }
+
+    /// The score that it holds against a bar, where there are both.
+    pub(super) fn held(&self, facts: &Facts<'_>) -> Option<Held> {
+        let (Self::LocalOkAtLeast(bar), Some(verdict)) = (self, facts.verdict) else { return None };
+        let (score, threshold) = match *bar {
+            Bar::Number(number) => (verdict.local_ok, number),
+            Bar::Calibrated => (verdict.steering(), facts.threshold?),
+        };
+        Some(Held { score, threshold })
     }
 
     pub(super) fn holds(&self, facts: &Facts<'_>) -> Truth {
@@ -103,7 +127,13 @@ impl Clause {
             Self::NeedsFreshKnowledge(wanted) => (signals.needs_fresh_knowledge == *wanted).into(),
             Self::TaskAny(tasks) => {
                 let known = facts.task();
-                tasks.iter().any(|task| known == Some(task.label())).into()
+                if tasks.iter().any(|task| known == Some(task.label())) {
+                    Truth::Yes
+                } else if facts.verdict.is_none() && self.learned_task().is_some() {
+                    Truth::Unknown
+                } else {
+                    Truth::No
+                }
             }
             Self::LocalQueueAtLeast(least) => local.is_some_and(|seat| seat.queued >= *least as usize).into(),
             Self::HasSession(wanted) => (signals.session == *wanted).into(),
@@ -116,28 +146,14 @@ impl Clause {
     fn holds_by_verdict(&self, facts: &Facts<'_>) -> Truth {
         let Some(verdict) = facts.verdict else { return Truth::Unknown };
         match self {
-            Self::LocalOkAtLeast(bar) => {
-                let score = match bar {
-                    Bar::Number(_) => verdict.local_ok,
-                    Bar::Calibrated => verdict.steering(),
-                };
-                bar.value(facts).map_or(Truth::Unknown, |bar| (score >= bar).into())
+            Self::LocalOkAtLeast(_) => {
+                self.held(facts).map_or(Truth::Unknown, |held| (held.score >= held.threshold).into())
             }
             Self::GainAtLeast(least) => verdict.gain.is_some_and(|gain| gain >= *least).into(),
             Self::ExpectedOutputTokensBelow(most) => {
                 verdict.expected_output_tokens.is_some_and(|tokens| tokens < *most).into()
             }
             _ => Truth::No,
-        }
-    }
-}
-
-impl Bar {
-    /// The number that the score is held against; `None` without a calibration.
-    pub(super) fn value(self, facts: &Facts<'_>) -> Option<f32> {
-        match self {
-            Self::Number(number) => Some(number),
-            Self::Calibrated => facts.threshold,
         }
     }
 }

@@ -2,7 +2,7 @@
 //! Without a verdict, rules that it could change give way to `when-unknown`; without a calibrated threshold, rules that
 //! read it give way to `[uncalibrated]`. Every other rule still goes first, so neither steps over a privacy rule.
 
-use super::condition::{Clause, Condition, Truth};
+use super::condition::{Clause, Held, Truth};
 use super::plan::{self, Wish};
 use super::{Policy, UNCALIBRATED, WHEN_UNKNOWN, reason};
 use crate::chat::{BackendId, Control};
@@ -52,7 +52,10 @@ pub struct Ruling {
     pub reason: Reason,
     /// The rule that matched.
     pub rule: String,
-    /// The threshold that the verdict was held against, if any was.
+    /// The score that was held against `threshold`: the shipped one against a number, the fitted head's, where there is
+    /// one, against the calibrated threshold.
+    pub score: Option<f32>,
+    /// What a score was held against, if it was: by the rule that matched, else by the first before it that did.
     pub threshold: Option<f32>,
     /// Targets that cannot answer this request now.
     pub dropped: Vec<Dropped>,
@@ -66,30 +69,24 @@ impl Policy {
 
     fn wish(&self, facts: &Facts<'_>) -> Wish<'_> {
         let within = |targets: &[BackendId]| facts.view.all_within_boundary(targets);
-        let mut threshold = None;
+        let mut held = None;
         let mut blind = false;
         for rule in &self.rules {
-            threshold = threshold.or_else(|| bar(&rule.condition, facts));
-            match rule.condition.holds(facts) {
-                Truth::Yes => {
-                    let within_boundary = within(&rule.targets);
-                    let reason = reason::of_clauses(rule.condition.decisive(facts), within_boundary);
-                    return Wish {
-                        targets: &rule.targets,
-                        reason,
-                        rule: &rule.name,
-                        threshold,
-                        within_boundary,
-                    };
-                }
-                Truth::Unknown => blind = true,
-                Truth::No => {}
+            let truth = rule.condition.holds(facts);
+            if truth == Truth::Yes {
+                let within_boundary = within(&rule.targets);
+                let decisive = rule.condition.decisive(facts);
+                let reason = reason::of_clauses(decisive, within_boundary);
+                let held = first_held(decisive, facts).or(held);
+                return Wish { targets: &rule.targets, reason, rule: &rule.name, held, within_boundary };
             }
+            blind |= truth == Truth::Unknown;
+            held = held.or_else(|| first_held(rule.condition.clauses(), facts));
         }
         if blind && facts.verdict.is_none() {
             let targets = &self.when_unknown;
             let within_boundary = within(targets);
-            return Wish { targets, reason: Reason::Unknown, rule: WHEN_UNKNOWN, threshold, within_boundary };
+            return Wish { targets, reason: Reason::Unknown, rule: WHEN_UNKNOWN, held, within_boundary };
         }
         let instead = self.uncalibrated.as_ref().filter(|_| blind);
         // A plain rule: what was learnt, the kind of task included, does not steer before it is calibrated.
@@ -97,19 +94,15 @@ impl Policy {
         if let Some(rule) = instead.filter(|rule| rule.condition.holds(plain) == Truth::Yes) {
             let within_boundary = within(&rule.targets);
             let reason = reason::of_clauses(rule.condition.decisive(plain), within_boundary);
-            return Wish { targets: &rule.targets, reason, rule: UNCALIBRATED, threshold, within_boundary };
+            return Wish { targets: &rule.targets, reason, rule: UNCALIBRATED, held, within_boundary };
         }
         let (targets, rule) = (&self.otherwise.targets, &self.otherwise.name);
         let within_boundary = within(targets);
-        Wish { targets, reason: reason::of_last(within_boundary), rule, threshold, within_boundary }
+        Wish { targets, reason: reason::of_last(within_boundary), rule, held, within_boundary }
     }
 }
 
-/// The number that a condition holds the verdict against, where there is a verdict.
-fn bar(condition: &Condition, facts: &Facts<'_>) -> Option<f32> {
-    facts.verdict?;
-    condition.clauses().find_map(|clause| match clause {
-        Clause::LocalOkAtLeast(bar) => bar.value(facts),
-        _ => None,
-    })
+/// The first score that one of these clauses holds against a bar.
+fn first_held<'a>(clauses: impl IntoIterator<Item = &'a Clause>, facts: &Facts<'_>) -> Option<Held> {
+    clauses.into_iter().find_map(|clause| clause.held(facts))
 }

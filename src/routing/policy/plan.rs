@@ -3,6 +3,7 @@
 //! say, save that `only-local` always asks `local`; the plan's type then holds boundary backends only. A control that
 //! cannot be granted refuses, never is ignored.
 
+use super::condition::Held;
 use super::evaluate::{Dropped, Facts, Ruling};
 use crate::chat::{BackendId, Control};
 use crate::routing::decision::{NonEmpty, Plan, Reason};
@@ -13,7 +14,7 @@ pub(super) struct Wish<'a> {
     pub(super) targets: &'a [BackendId],
     pub(super) reason: Reason,
     pub(super) rule: &'a str,
-    pub(super) threshold: Option<f32>,
+    pub(super) held: Option<Held>,
     /// Every target is within the boundary.
     pub(super) within_boundary: bool,
 }
@@ -24,7 +25,8 @@ pub(super) fn make(wish: &Wish<'_>, permits: &[Control], facts: &Facts<'_>) -> R
         plan,
         reason,
         rule: wish.rule.to_owned(),
-        threshold: wish.threshold,
+        score: wish.held.map(|held| held.score),
+        threshold: wish.held.map(|held| held.threshold),
         dropped,
     };
     let Some(targets) = order(wish, permits, facts) else {

@@ -9,6 +9,7 @@ use crate::routing::view::{LOCAL, Presence, REMOTE, Seat, View};
 
 mod compiling;
 mod exhaustive;
+mod held;
 
 fn policy(text: &str) -> Policy {
     Policy::parse(text, Path::new("p.toml")).unwrap_or_else(|problems| panic!("{problems:#?}"))
@@ -323,6 +324,15 @@ fn without_a_verdict_only_rules_that_it_could_change_are_passed_over() {
 }
 
 #[test]
+fn a_task_that_only_the_classifier_knows_is_unknown_without_it() {
+    let policy = rules("[[rule]]\nif = { task-any = [\"extraction\", \"translation\"] }\nto = [\"local\"]");
+    assert_eq!(scene().told(&policy).2, "otherwise");
+    assert_eq!(scene().late().told(&policy).2, "when-unknown");
+    let guessed = scene().late().signals(|s| s.task = Some(Task::Extraction));
+    assert_eq!(guessed.told(&policy).2, "rule 1", "keywords told it");
+}
+
+#[test]
 fn a_policy_that_does_not_read_the_verdict_does_not_miss_it() {
     let policy = rules("[[rule]]\nname = \"code\"\nif = { contains-code = true }\nto = [\"local\"]");
     assert_eq!(scene().late().told(&policy).2, "otherwise");
@@ -371,8 +381,8 @@ fn an_upper_estimate_alone_refuses_nobody() {
         let (targets, reason, _) = scene().signals(|s| s.prompt_tokens = tokens).told(&policy);
         (targets, reason)
     };
-    assert_eq!(told(3_999), ("local".to_owned(), Reason::Private), "may be 1,000 tokens: the engine counts");
-    assert_eq!(told(4_000), (String::new(), Reason::Length));
+    assert_eq!(told(5_999), ("local".to_owned(), Reason::Private), "may be 1,000 tokens: the engine counts");
+    assert_eq!(told(6_000), (String::new(), Reason::Length));
 }
 
 #[test]

@@ -11,8 +11,9 @@ use crate::chat::{
     BackendId, BoundaryBackendId, Controls, Dialect, Message, Needs, Original, ResponseFormat, Role,
     Sampling, Tools,
 };
-use crate::routing::calibration::{self, Present};
-use crate::routing::classifier::{Classifier, OnnxClassifier};
+use crate::dialects::openai_chat::parse_request;
+use crate::routing::calibration::{self, Calibration, Present};
+use crate::routing::classifier::{Classifier, Head, OnnxClassifier};
 use crate::routing::view::{LOCAL, Presence, REMOTE, Seat};
 
 /// Says the same of everything.
@@ -117,6 +118,12 @@ impl Classifier for Headed {
     }
 }
 
+/// A calibration that carries a head.
+fn fitted() -> Calibration {
+    let head = Head { weights: vec![1.0], bias: 0.0 };
+    Calibration { head: Some(head), ..calibration::tests::sample() }
+}
+
 fn gauge(router: &Router, state: &str) -> i64 {
     router.metrics.calibration_state.with_label_values(&[state]).get()
 }
@@ -127,15 +134,15 @@ fn shown(router: &Router) -> String {
 
 #[tokio::test]
 async fn a_valid_calibration_steers_by_the_fitted_head_s_score() {
-    let standing = Standing::of(calibration::tests::sample(), &Present::default());
+    let standing = Standing::of(fitted(), &Present::default());
     let router = router(Some(Box::new(Headed)), LONG).with_standing(standing);
     let (request, view) = (request("What is the capital of France?"), view());
     let decision = router.decide(ask(&request, "balanced", &view)).await;
     assert_eq!((targets(&decision), decision.reason), (vec!["local", "remote"], Reason::GoodEnough));
-    assert_eq!(decision.threshold, Some(0.8));
+    assert_eq!((decision.score, decision.threshold), (Some(0.9), Some(0.8)));
     assert_eq!((gauge(&router, "valid"), gauge(&router, "missing")), (1, 0));
     let told = router.explain(ask(&request, "balanced", &view)).await;
-    assert_eq!((told.calibration.state, told.threshold), ("valid", Some(0.8)));
+    assert_eq!((told.calibration.state, told.score, told.threshold), ("valid", Some(0.9), Some(0.8)));
 }
 
 #[tokio::test]
@@ -165,8 +172,25 @@ async fn a_calibration_that_no_longer_fits_only_shadows() {
 }
 
 #[tokio::test]
+async fn a_head_whose_calibration_no_longer_fits_scores_nothing() {
+    let valid = Standing::of(fitted(), &Present::default());
+    // As where the golden set is compared after the classifier was loaded.
+    let changed = Present { golden: Some("another".to_owned()), ..Present::default() };
+    let mismatch = valid.clone().compared(&changed);
+    assert_eq!(mismatch.label(), "mismatch");
+    let (request, view) = (request("What is the capital of France?"), view());
+    for (standing, score) in [(valid, 0.9), (mismatch, 0.2)] {
+        let router = router(Some(Box::new(Headed)), LONG).with_standing(standing);
+        let decision = router.decide(ask(&request, "balanced", &view)).await;
+        assert_eq!(decision.verdict.unwrap().steering(), score);
+        let told = router.explain(ask(&request, "balanced", &view)).await;
+        assert_eq!(told.verdict.unwrap().steering(), score);
+    }
+}
+
+#[tokio::test]
 async fn drift_is_measured_on_watched_decisions_under_a_valid_calibration_alone() {
-    let mut calibration = calibration::tests::sample();
+    let mut calibration = fitted();
     calibration.score_histogram = vec![0; 20];
     calibration.score_histogram[18] = 1_000;
     let standing = Standing::of(calibration, &Present::default());
@@ -229,6 +253,24 @@ async fn no_classifier_is_unknown_and_counted_as_off() {
 }
 
 #[tokio::test]
+async fn a_large_picture_beside_a_tool_goes_to_the_remote_that_holds_it() {
+    let router = router(None, LONG);
+    let mut view = view();
+    (view.seats[1].can, view.seats[1].context_tokens) = (Needs::ALL, 128_000);
+    let url = format!("data:image/png;base64,{}", "A".repeat(1_200_000));
+    let content = serde_json::json!([{ "type": "image_url", "image_url": { "url": url } }]);
+    let body = serde_json::json!({
+        "model": "auto",
+        "messages": [{ "role": "user", "content": content }],
+        "tools": [{ "type": "function", "function": { "name": "f" } }],
+    });
+    let request = parse_request(body.to_string().into()).unwrap();
+    let decision = router.decide(ask(&request, "balanced", &view)).await;
+    assert_eq!((targets(&decision), decision.reason), (vec!["remote"], Reason::Capability));
+    assert!(decision.prompt_tokens < 5_000, "{}", decision.prompt_tokens);
+}
+
+#[tokio::test]
 async fn an_unknown_policy_is_refused() {
     let router = router(None, LONG);
     let (request, view) = (request("hello"), view());
@@ -259,6 +301,7 @@ async fn an_explanation_says_what_the_decision_says_and_never_holds_the_text() {
                     "needs_fresh_knowledge": false, "session": false},
         "verdict": {"local_ok": 0.25, "gain": null, "task": null, "expected_output_tokens": null},
         "no_verdict": null,
+        "score": 0.25,
         "threshold": json["threshold"],
         "calibration": {"state": "missing", "id": null},
         "decided_in_us": json["decided_in_us"],

@@ -61,7 +61,7 @@ impl Signals {
             several: request.sampling.n > 1,
             code,
             pii: pii::scan_request(request),
-            task: if code { None } else { task::guess(&text) },
+            task: if code { None } else { task::guess(&text, &asked) },
             language: language::detect(&asked),
             needs_fresh_knowledge: fresh::needs_fresh_knowledge(&asked),
             session: request.controls.session.is_some(),

@@ -69,6 +69,11 @@ impl Task {
         }
     }
 
+    /// Whether keywords can tell it; the others only the classifier knows.
+    pub(in crate::routing) fn has_keywords(self) -> bool {
+        matches!(self, Self::Classification | Self::Extraction)
+    }
+
     /// The task of that name.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|task| task.label() == name)
@@ -161,14 +166,26 @@ const OTHER_WORK: &[&str] = &[
     "develop ",
 ];
 
-/// The task whose phrase stands first, or `None`.
-pub(super) fn guess(text: &str) -> Option<Task> {
-    let trimmed = text.trim_ascii_start();
-    let head = window(trimmed.as_bytes(), true);
-    if OTHER_WORK.iter().any(|start| head.starts_with(start.as_bytes())) {
+/// The task whose phrase stands first in `text`, or `None`. At the end of `text`, behind the instructions, stands what
+/// the user asks: where it asks to make something, only instructions that name a task count.
+pub(super) fn guess(text: &str, asked: &str) -> Option<Task> {
+    let instructions = text.strip_suffix(asked).unwrap_or_default();
+    if begins_other_work(text) || begins_other_work(asked) && named(instructions).is_none() {
         return None;
     }
-    first_phrase(&head).or_else(|| {
+    named(text)
+}
+
+fn begins_other_work(text: &str) -> bool {
+    let text = text.trim_ascii_start().as_bytes();
+    let begins = |start: &[u8]| text.get(..start.len()).is_some_and(|head| head.eq_ignore_ascii_case(start));
+    OTHER_WORK.iter().any(|start| begins(start.as_bytes()))
+}
+
+/// The task whose phrase stands first in the beginning of a text, else in its end.
+fn named(text: &str) -> Option<Task> {
+    let trimmed = text.trim_ascii_start();
+    first_phrase(&window(trimmed.as_bytes(), true)).or_else(|| {
         let tail = if trimmed.len() > WINDOW { window(trimmed.as_bytes(), false) } else { vec![] };
         first_phrase(&tail)
     })
@@ -210,72 +227,4 @@ fn any_begins(phrases: &[&str], text: &[u8]) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn recognises_labelling() {
-        for text in [
-            "Classify the message into one of these labels: a, b.\n\nMessage: my card is gone\nLabel:",
-            "Is the sentiment of this text good? I loved it",
-            "You label support messages. Allowed labels: refund, card. Answer with the label only.",
-            "my card is gone\n\nChoose exactly one category (card, refund) for the text above.",
-            "  WHICH OF THE FOLLOWING INTENTS fits best?",
-        ] {
-            assert_eq!(guess(text), Some(Task::Classification), "{text}");
-        }
-    }
-
-    #[test]
-    fn recognises_extraction() {
-        for text in [
-            "Extract name and date from the text and return JSON.\n\nText: Ana comes on Monday.",
-            "Return a JSON object with the keys name, date. Use null when a value is missing.",
-            "From the sentence below pull out the city.",
-        ] {
-            assert_eq!(guess(text), Some(Task::Extraction), "{text}");
-        }
-    }
-
-    #[test]
-    fn reads_the_end_of_a_long_text() {
-        let text = format!("{}\n\nChoose exactly one label: spam, ham.", "lorem ipsum ".repeat(500));
-        assert_eq!(guess(&text), Some(Task::Classification));
-    }
-
-    #[test]
-    fn leaves_other_work_alone() {
-        for text in [
-            "",
-            "What is the capital of France?",
-            "Write a program that can classify images.",
-            "Explain how to extract features from audio.",
-            "How do I extract a zip file?",
-            "The reclassify button is broken, what now?",
-            "Prove that the labels: a, b are distinct.",
-        ] {
-            assert_eq!(guess(text), None, "{text}");
-        }
-    }
-
-    #[test]
-    fn phrases_begin_with_a_small_letter() {
-        for phrase in CLASSIFICATION.iter().chain(EXTRACTION) {
-            assert!(phrase.starts_with(|first: char| first.is_ascii_lowercase()), "{phrase}");
-        }
-    }
-
-    #[test]
-    fn the_first_phrase_counts() {
-        assert_eq!(guess("Extract the city, then classify it."), Some(Task::Extraction));
-        assert_eq!(guess("Which category: with the fields a, b?"), Some(Task::Classification));
-    }
-
-    #[test]
-    fn names_round_trip() {
-        for task in Task::ALL {
-            assert_eq!(Task::parse(task.label()), Some(task));
-        }
-        assert_eq!(Task::parse("poetry"), None);
-    }
-}
+mod tests;

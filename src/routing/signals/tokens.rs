@@ -1,7 +1,8 @@
 //! An upper estimate of a prompt's tokens, by counting letters, digits and signs; no tokenizer, one pass, no copy.
 //! Aims not to lie below what common tokenizers count for ordinary text: it lies 1.3 to 1.9 times above cl100k and
-//! o200k for English, mathematics and code (never below in 13,000 prompts), up to 6 times for other scripts. Does not
-//! promise it for random bytes, nor for small English vocabularies and other languages: the engine counts exactly.
+//! o200k for English, mathematics and code (never below in 13,000 prompts), up to 6 times for other scripts, which
+//! `view.rs` allows for. Does not promise it for random bytes, nor for small English vocabularies and other languages:
+//! the engine counts exactly.
 
 use crate::chat::{ChatRequest, Part};
 
@@ -11,21 +12,18 @@ const PER_MESSAGE: u64 = 8;
 const PER_PROMPT: u64 = 8;
 /// Tokens of a picture, sound or file: their content is not looked at.
 const PER_MEDIUM: u64 = 2_000;
-/// Bytes per token assumed of tools and other JSON in the body that reaches the model.
-const JSON_BYTES_PER_TOKEN: u64 = 2;
+
+/// Tokens of what a chat template says around tools.
+const PER_TOOLS: u64 = 160;
 
 /// Upper estimate of the whole prompt: messages, what a chat template adds, tools, and media at a flat rate.
 pub(super) fn prompt_tokens(request: &ChatRequest) -> u32 {
     let mut total = PER_PROMPT;
-    let mut text_bytes = 0;
     for message in &request.messages {
         total += PER_MESSAGE + message.name.as_deref().map_or(0, text_tokens);
         for part in &message.content {
             total += match part {
-                Part::Text(text) | Part::Refusal(text) => {
-                    text_bytes += text.len() as u64;
-                    text_tokens(text)
-                }
+                Part::Text(text) | Part::Refusal(text) => text_tokens(text),
                 Part::Image | Part::Audio | Part::File => PER_MEDIUM,
             };
         }
@@ -34,9 +32,8 @@ pub(super) fn prompt_tokens(request: &ChatRequest) -> u32 {
         }
     }
     if request.needs.tools {
-        // The definitions stand only in the body: everything in it that is no message text is counted as tools.
-        let rest = (request.original.body.len() as u64).saturating_sub(text_bytes);
-        total += rest / JSON_BYTES_PER_TOKEN;
+        total += PER_TOOLS;
+        total += request.tools.offered.iter().map(|tool| text_tokens(&tool.to_string())).sum::<u64>();
     }
     u32::try_from(total).unwrap_or(u32::MAX)
 }
@@ -119,7 +116,29 @@ impl Counter {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+    use crate::dialects::openai_chat::parse_request;
+
+    #[test]
+    fn tools_count_by_their_definitions_and_pictures_by_none_of_their_bytes() {
+        let schema = json!({ "type": "object", "properties": { "word": { "type": "string" } } });
+        let function = json!({ "name": "look_up", "description": "Says a word.", "parameters": schema });
+        let tool = json!({ "type": "function", "function": function });
+        let count = |tools: usize, picture: usize| {
+            let url = format!("data:image/png;base64,{}", "A".repeat(picture));
+            let image = json!({ "type": "image_url", "image_url": { "url": url } });
+            let messages = json!([{ "role": "user", "content": [{ "type": "text", "text": "" }, image] }]);
+            let tools = (tools > 0).then(|| vec![tool.clone(); tools]);
+            let body = json!({ "model": "auto", "messages": messages, "tools": tools });
+            u64::from(prompt_tokens(&parse_request(body.to_string().into()).unwrap()))
+        };
+        let bare = count(0, 80);
+        let one = count(2, 80) - count(1, 80);
+        assert!((40..200).contains(&one), "{one}");
+        assert_eq!((count(2, 80), count(1, 1_200_000)), (bare + PER_TOOLS + 2 * one, bare + PER_TOOLS + one));
+    }
 
     #[test]
     fn counts_by_its_rules() {

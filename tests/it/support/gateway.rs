@@ -14,6 +14,7 @@ use crossover::pipeline::Pipeline;
 use reqwest::{Client, Response};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -107,8 +108,9 @@ impl Gateway {
         let free = SocketAddr::from(([127, 0, 0, 1], 0));
         let patience = Duration::from_secs(server.write_timeout_seconds);
         let front = Front::new(pipeline, server);
-        let public = Listener::bind(free, api::public(Arc::clone(&front)), patience).await.unwrap();
-        let admin = Listener::bind(free, api::admin(Arc::clone(&front)), patience).await.unwrap();
+        let bind = || async { TcpListener::bind(free).await.unwrap() };
+        let public = Listener::new(bind().await, api::public(Arc::clone(&front)), patience);
+        let admin = Listener::new(bind().await, api::admin(Arc::clone(&front)), patience);
         let (address, admin_address) = (public.address().unwrap(), admin.address().unwrap());
         let (stop, stopped) = watch::channel(false);
         let told = |mut told: watch::Receiver<bool>| async move { drop(told.wait_for(|told| *told).await) };

@@ -15,7 +15,7 @@ from dialogue import entry, span
 from tasks.text import bucket, fill, held_out_text, invented, plain, quoted, read, recase, style_name, trained
 
 HERE = Path(__file__).parent.parent
-FIRST, LATER = ("labelsets_a.txt", "labelsets_b.txt"), ("labelsets_c.txt", "labelsets_d.txt", "labelsets_e.txt", "labelsets_f.txt", "labelsets_g.txt")
+FIRST, LATER = ("labelsets_a.txt", "labelsets_b.txt"), ("labelsets_c.txt", "labelsets_d.txt", "labelsets_e.txt", "labelsets_f.txt", "labelsets_g.txt", "labelsets_h.txt")
 PUBLIC = {"clinc150": aliases.CLINC, "banking77": aliases.BANKING, "hwu64": aliases.HWU, "snips": aliases.SNIPS}
 WEIGHTS = {"clinc150": 26, "banking77": 12, "hwu64": 11, "snips": 5, "mixed": 10, "clinc_domains": 3, "hwu_scenarios": 2, "sets": 24,
            "support": 6, "sentiment": 5, "urgency": 1, "spam": 1, "language": 1, "topic": 3, "question": 1}

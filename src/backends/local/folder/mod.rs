@@ -197,7 +197,7 @@ impl Folder {
                 .map_or_else(|| "local".to_owned(), |name| name.to_string_lossy().into_owned()),
             tokenizer: root.join("tokenizer.json"),
             template: read_template(root, &tokenizer_config)?,
-            tool_template: named_template(&tokenizer_config, "tool_use"),
+            tool_template: read_tool_template(root, &tokenizer_config)?,
             bos_token: token_text(&tokenizer_config, "bos_token"),
             eos_token: token_text(&tokenizer_config, "eos_token"),
             defaults: defaults(&generation, &declared.sampling),
@@ -275,15 +275,26 @@ fn read_json_or_default<T: DeserializeOwned + Default>(file: &Path) -> Result<T,
 /// `chat_template.jinja`, else the template inside `tokenizer_config.json`.
 fn read_template(path: &Path, tokenizer_config: &Value) -> Result<String, LocalError> {
     let file = path.join("chat_template.jinja");
-    match std::fs::read_to_string(&file) {
-        Ok(text) => Ok(text),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let only = tokenizer_config["chat_template"].as_str().map(str::to_owned);
-            only.or_else(|| named_template(tokenizer_config, "default")).ok_or_else(|| {
-                LocalError::model(&file, "there is no chat template, here or in tokenizer_config.json")
-            })
-        }
-        Err(error) => Err(LocalError::model(&file, &format!("cannot be read: {error}"))),
+    let own = read_text(&file)?;
+    own.or_else(|| tokenizer_config["chat_template"].as_str().map(str::to_owned))
+        .or_else(|| named_template(tokenizer_config, "default"))
+        .ok_or_else(|| {
+            LocalError::model(&file, "there is no chat template, here or in tokenizer_config.json")
+        })
+}
+
+/// `additional_chat_templates/tool_use.jinja`, else the template of that name inside `tokenizer_config.json`.
+fn read_tool_template(path: &Path, tokenizer_config: &Value) -> Result<Option<String>, LocalError> {
+    let own = read_text(&path.join("additional_chat_templates/tool_use.jinja"))?;
+    Ok(own.or_else(|| named_template(tokenizer_config, "tool_use")))
+}
+
+/// What a file says, if it is there.
+fn read_text(file: &Path) -> Result<Option<String>, LocalError> {
+    match std::fs::read_to_string(file) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(LocalError::model(file, &format!("cannot be read: {error}"))),
     }
 }
 

@@ -158,6 +158,18 @@ fn the_penalty_and_the_least_share_are_the_folders_own() {
 }
 
 #[test]
+fn a_template_for_tools_may_be_a_file_of_its_own() {
+    let home = assemble("llama-3.2", Form::HfF32);
+    let root = home.path().join("llama-3.2");
+    let listed = ["default", "tool_use"].map(|name| serde_json::json!({ "name": name, "template": name }));
+    edit(&root.join("tokenizer_config.json"), |config| config["chat_template"] = serde_json::json!(listed));
+    assert_eq!(Folder::read(&root).unwrap().tool_template.as_deref(), Some("tool_use"));
+    fs::create_dir(root.join("additional_chat_templates")).unwrap();
+    fs::write(root.join("additional_chat_templates/tool_use.jinja"), "own").unwrap();
+    assert_eq!(Folder::read(&root).unwrap().tool_template.as_deref(), Some("own"));
+}
+
+#[test]
 fn fields_that_are_missing_are_named() {
     for field in ["max_position_embeddings", "eos_token_id"] {
         let home = assemble("tinyllama", Form::HfF32);

@@ -11,15 +11,20 @@ use crate::backends::local::slab::{Area, Port, Slab, Wiring};
 pub(super) struct Verify {
     ids: Area<i64>,
     positions: Area<i64>,
+    /// How many tokens there are: all their logits are wanted.
+    keep: Area<i64>,
     /// `[tokens, vocabulary]`.
     logits: Area<f32>,
 }
 
 impl Verify {
     fn new(slab: &mut Slab, tokens: usize, vocabulary: usize) -> ort::Result<Self> {
+        let keep: Area<i64> = slab.area(1)?;
+        slab.get_mut(keep).fill(i64::try_from(tokens).unwrap_or(i64::MAX));
         Ok(Self {
             ids: slab.area(tokens)?,
             positions: slab.area(tokens)?,
+            keep,
             logits: slab.area(tokens * vocabulary)?,
         })
     }
@@ -97,6 +102,7 @@ impl Shared {
         if layout.position_ids {
             wiring.bind(slab, Port::Input(&names.position_ids), (verify.positions, 0), &[1, tokens])?;
         }
+        self.wire_keep(&mut wiring, session, layout, verify.keep)?;
         let shape = [1, tokens, layout.vocabulary];
         wiring.bind(slab, Port::Output(&names.logits), (verify.logits, 0), &shape)?;
         Ok(wiring)

@@ -60,6 +60,14 @@ fn a4_a9_the_status_table() {
 }
 
 #[test]
+fn a8_a_model_that_the_key_may_not_use_is_told_as_that() {
+    let body = br#"{"error":{"message":"project canary","code":"model_not_found"}}"#;
+    let error = blame().status(403, None, parse_error(body));
+    assert_eq!((error.kind, error.fault, error.retry), (Kind::UpstreamAuth, Fault::Us, Retry::Elsewhere));
+    assert!(error.message.contains("this model") && !error.message.contains("canary"), "{error}");
+}
+
+#[test]
 fn a7_the_callers_faults_carry_the_upstreams_words_and_others_do_not() {
     let body = br#"{"error":{"message":"too long","code":"context_length_exceeded","param":"messages"}}"#;
     let error = blame().status(400, None, parse_error(body));

@@ -60,6 +60,9 @@ fn sampling_is_read_whole() {
     assert_eq!((sampling.presence_penalty, sampling.frequency_penalty), (0.5, -2.0));
     assert_eq!((sampling.min_p, sampling.repetition_penalty), (Some(0.1), Some(1.1)));
     assert_eq!(sampling.logprobs, Some(20));
+    for (k, kept) in [(-1, 0), (0, 0), (5, 5)] {
+        assert_eq!(with(&format!(r#","top_k":{k}"#)).unwrap().sampling.top_k, Some(kept), "{k}");
+    }
     assert_eq!(with(r#","logprobs":true"#).unwrap().sampling.logprobs, Some(0));
     let without = with(r#","logprobs":false,"top_logprobs":0"#).unwrap();
     assert_eq!((without.sampling.logprobs, without.needs.logprobs), (None, false));

@@ -3,6 +3,8 @@
 
 use serde_json::Value;
 
+use super::surrogates::read_json;
+
 /// Longest message passed on, in characters.
 const MAX_MESSAGE: usize = 512;
 /// Longest code, type or parameter path passed on, in characters.
@@ -21,15 +23,25 @@ pub struct Complaint {
     pub code: Option<String>,
 }
 
-/// Reads an error body: `{"error":{..}}`, `{"error":"text"}`, or the bare object with `"object":"error"` that vLLM sends.
-/// Anything else is an empty complaint.
+/// Reads an error body: `{"error":{..}}`, also in a list as Gemini's; `{"error":"text"}`; the bare object with
+/// `"object":"error"` that vLLM and Mistral send; FastAPI's `{"detail":..}`. Anything else is an empty complaint.
 pub fn parse_error(body: &[u8]) -> Complaint {
-    find(body).unwrap_or_default()
+    let Some(value) = read_json(body) else { return Complaint::default() };
+    let detail = sentence(&value).filter(|_| value.is_object()).and_then(clean_message);
+    find_in(value).unwrap_or(Complaint { message: detail, ..Complaint::default() })
 }
 
-/// Like [`parse_error`], but `None` when the JSON is no error at all.
+/// Like [`parse_error`], but `None` when the JSON is no error at all; a `detail` alone makes none.
 pub(super) fn find(body: &[u8]) -> Option<Complaint> {
-    let Value::Object(mut envelope) = serde_json::from_slice(body).ok()? else { return None };
+    find_in(read_json(body)?)
+}
+
+fn find_in(body: Value) -> Option<Complaint> {
+    let mut envelope = match body {
+        Value::Object(envelope) => envelope,
+        Value::Array(list) => return find_in(list.into_iter().next()?),
+        _ => return None,
+    };
     match envelope.remove("error") {
         Some(Value::String(message)) => {
             Some(Complaint { message: clean_message(&message), ..Complaint::default() })
@@ -50,10 +62,20 @@ fn read(error: &Value) -> Complaint {
         _ => None,
     };
     Complaint {
-        message: error.get("message").and_then(Value::as_str).and_then(clean_message),
+        message: error.get("message").and_then(sentence).and_then(clean_message),
         kind: name("type"),
         param: name("param"),
         code: name("code"),
+    }
+}
+
+/// A text, or the first one of what FastAPI and Pydantic say: `{"detail":"text"}`, `{"detail":[{"msg":"text"}]}`.
+fn sentence(message: &Value) -> Option<&str> {
+    match message {
+        Value::String(text) => Some(text),
+        Value::Object(object) => sentence(object.get("detail")?),
+        Value::Array(list) => list.first()?.get("msg")?.as_str(),
+        _ => None,
     }
 }
 
@@ -98,6 +120,16 @@ mod tests {
             parse_error(br#"{"object":"error","message":"too long","type":"BadRequestError","code":400}"#);
         assert_eq!((vllm.message.as_deref(), vllm.code.as_deref()), (Some("too long"), Some("400")));
         assert_eq!(parse_error(br#"{"error":"nope"}"#).message.as_deref(), Some("nope"));
+        let gemini = parse_error(br#"[{"error":{"code":400,"message":"bad key","status":"X"}}]"#);
+        assert_eq!((gemini.message.as_deref(), gemini.code.as_deref()), (Some("bad key"), Some("400")));
+        let mistral =
+            parse_error(br#"{"object":"error","message":{"detail":[{"msg":"no field"}]},"code":"3"}"#);
+        assert_eq!((mistral.message.as_deref(), mistral.code.as_deref()), (Some("no field"), Some("3")));
+        for fastapi in [r#"{"detail":"not you"}"#, r#"{"detail":[{"loc":["body"],"msg":"not you"}]}"#] {
+            assert_eq!(parse_error(fastapi.as_bytes()).message.as_deref(), Some("not you"));
+            assert_eq!(find(fastapi.as_bytes()), None, "in a success it is no error");
+        }
+        assert_eq!(parse_error(br#"{"error":"half \ud83d"}"#).message.as_deref(), Some("half \u{fffd}"));
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! The caller's own bytes, edited for the upstream: the model's name, and a usage report asked for on streams.
+//! The caller's own bytes, edited for the upstream: the model's name, and a usage report asked for on streams, unless the
+//! upstream refuses to be asked.
 //! Everything else stays byte for byte, so that fields we do not know reach the upstream.
 
 use std::fmt;
@@ -12,14 +13,25 @@ use serde_json::value::RawValue;
 
 use crate::chat::ChatRequest;
 
-/// The body to send for `request`, asking for `model`. Not copied where nothing changes.
-pub fn body(request: &ChatRequest, model: &str) -> Bytes {
+/// Whether the upstream is asked for a usage report that the caller did not ask for.
+pub fn adds_report(request: &ChatRequest) -> bool {
+    request.stream && !request.include_usage
+}
+
+/// Whether an error's body names the field that asks for the report, and the request has it for the report alone.
+pub fn blames_report(request: &ChatRequest, error: &[u8]) -> bool {
+    request.original.stream_options.is_none() && memchr::memmem::find(error, b"stream_options").is_some()
+}
+
+/// The body to send for `request`, asking for `model`, and with `report` for a usage report where [`adds_report`] says so.
+/// Not copied where nothing changes.
+pub fn body(request: &ChatRequest, model: &str, report: bool) -> Bytes {
     let original = &request.original;
     let mut edits: Vec<(Range<usize>, String)> = Vec::with_capacity(2);
     if request.model != model {
         edits.push((original.model.clone(), Value::from(model).to_string()));
     }
-    if request.stream && !request.include_usage {
+    if report && adds_report(request) {
         edits.push(match &original.stream_options {
             Some(span) => (span.clone(), with_usage(&original.body[span.clone()])),
             None => {
@@ -126,7 +138,7 @@ mod tests {
     fn only_the_model_changes_when_nothing_streams() {
         let text =
             " {\"x_new\" : 1.50 , \"model\":\"auto\",\"messages\":[ ],\"seed\":12345678901234567890123}\n";
-        let sent = body(&request(text, "\"auto\"", None, false), "gpt-\"4\"");
+        let sent = body(&request(text, "\"auto\"", None, false), "gpt-\"4\"", true);
         assert_eq!(sent, text.replace("\"auto\"", "\"gpt-\\\"4\\\"\""));
     }
 
@@ -134,14 +146,16 @@ mod tests {
     fn nothing_is_copied_when_nothing_changes() {
         let text = r#"{"model":"m","stream":true,"stream_options":{"include_usage":true}}"#;
         let request = request(text, "\"m\"", Some(r#"{"include_usage":true}"#), true);
-        assert_eq!(body(&request, "m").as_ptr(), request.original.body.as_ptr());
+        assert_eq!(body(&request, "m", true).as_ptr(), request.original.body.as_ptr());
     }
 
     #[test]
     fn c11_usage_is_asked_for_on_streams_without_options() {
         let text = " { \"model\":\"auto\",\"stream\":true}";
-        let sent = body(&request(text, "\"auto\"", None, true), "m");
+        let request = request(text, "\"auto\"", None, true);
+        let sent = body(&request, "m", true);
         assert_eq!(sent, " {\"stream_options\":{\"include_usage\":true}, \"model\":\"m\",\"stream\":true}");
+        assert_eq!(body(&request, "m", false), " { \"model\":\"m\",\"stream\":true}");
     }
 
     #[test]
@@ -158,7 +172,7 @@ mod tests {
         for (options, want) in cases {
             // The options stand before the model here: edits apply in the order of the body.
             let text = format!(r#"{{"stream_options":{options},"stream":true,"model":"auto","z":0}}"#);
-            let sent = body(&request(&text, "\"auto\"", Some(options), true), "m");
+            let sent = body(&request(&text, "\"auto\"", Some(options), true), "m", true);
             assert_eq!(sent, format!(r#"{{"stream_options":{want},"stream":true,"model":"m","z":0}}"#));
         }
     }

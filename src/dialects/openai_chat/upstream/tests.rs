@@ -194,6 +194,23 @@ fn c6_data_over_several_lines_is_relayed_on_one() {
 }
 
 #[test]
+fn c6_characters_cut_in_two_are_read_as_far_as_they_go_and_relayed_as_they_are() {
+    for half in [r"\ud83e", r"\udd80"] {
+        let data = format!(r#"{{"choices":[{{"index":0,"delta":{{"content":"a{half}"}}}}]}}"#);
+        let chunk = frame(&data);
+        assert_eq!(chunk.events, [text(0, "a\u{fffd}")]);
+        assert_eq!(chunk.raw.as_deref(), Some(data.as_bytes()));
+    }
+    let body = r#"{"choices":[{"message":{"content":"\ud83e\udd80 \ud83e"}}]}"#;
+    let chunk = parse_whole(Bytes::from_static(body.as_bytes())).unwrap();
+    assert_eq!(chunk.events, [Event::Whole { text: "🦀 \u{fffd}".into() }]);
+    assert_eq!(chunk.raw.as_deref(), Some(body.as_bytes()));
+    let error = r#"{"error":{"message":"\ud83e"}}"#;
+    let error = parse_frame(Bytes::from_static(error.as_bytes()), false).unwrap_err();
+    assert!(matches!(error, FrameError::Upstream(_)), "{error:?}");
+}
+
+#[test]
 fn a_whole_answer_is_read() {
     let body = r#"{"id":"x","choices":[{"index":0,"message":{"role":"assistant","content":"four"},"finish_reason":"stop"},
         {"index":1,"message":{"content":null,"tool_calls":[{"id":"c"}]},"finish_reason":"tool_calls"}],

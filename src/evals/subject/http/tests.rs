@@ -69,6 +69,15 @@ async fn reads_a_whole_answer_from_a_server_that_does_not_stream() {
 }
 
 #[tokio::test]
+async fn characters_cut_in_two_are_read_as_far_as_they_go() {
+    let stream = r#"data: {"choices":[{"delta":{"content":"four \ud83e"},"finish_reason":"stop"}]}"#;
+    let whole = r#"{"choices":[{"message":{"content":"four \ud83e"}}]}"#;
+    for app in [answering(([SSE], format!("{stream}\n\n"))), answering(whole)] {
+        assert_eq!(ask(app).await.unwrap().text, "four \u{fffd}");
+    }
+}
+
+#[tokio::test]
 async fn reasoning_that_is_told_beside_the_completion_counts() {
     let body = json!({"choices": [{"message": {"role": "assistant", "content": "four"}}],
         "usage": {"prompt_tokens": 7, "completion_tokens": 1, "total_tokens": 13,

@@ -40,6 +40,12 @@ fn every_mistake_is_named_with_its_file_and_key() {
             "only shadows",
         ),
         (
+            "[uncalibrated]\nif = { task-any = [\"extraction\", \"translation\"] }\nto = [\"local\"]\n",
+            "uncalibrated.if",
+            "`translation` is a task that only the classifier knows, which does not steer without a calibration; \
+             here task-any may name classification and extraction",
+        ),
+        (
             "[uncalibrated]\nname = \"x\"\nif = { has-session = true }\nto = [\"local\"]\n",
             "uncalibrated.name",
             "not needed",
@@ -65,6 +71,7 @@ fn bad_conditions_are_named() {
         ("any-tag = []", "is empty"),
         ("any-tag = [\"\"]", "empty text"),
         ("any-tag = \"private\"", "a list of texts"),
+        ("any-tag = [\"ok\", \"private, secret\"]", "`private, secret` is no tag that a request can carry"),
         ("needs-any = [\"smell\"]", "`smell` is not known; known: vision, audio, tools"),
         ("task-any = [\"poetry\"]", "`poetry` is not known; known: classification, extraction"),
         ("contains-pii = \"yes\"", "true or false"),
@@ -150,8 +157,13 @@ fn names_must_be_new_and_free() {
 
 #[test]
 fn a_policy_that_reads_the_verdict_says_where_to_go_without() {
-    let found = problem(&format!("[[rule]]\nif = {{ local-ok-at-least = 0.5 }}\nto = [\"local\"]\n{LAST}"));
-    assert!(found.contains("when-unknown: is missing"), "{found}");
+    for condition in ["local-ok-at-least = 0.5", "task-any = [\"extraction\", \"translation\"]"] {
+        let found = problem(&format!("[[rule]]\nif = {{ {condition} }}\nto = [\"local\"]\n{LAST}"));
+        assert!(found.contains("when-unknown: is missing"), "{found}");
+    }
+    let rule = "[[rule]]\nif = { task-any = [\"extraction\"] }\nto = [\"local\"]\n";
+    let all = problems(&format!("schema-version = 1\nname = \"p\"\n{rule}{LAST}"));
+    assert!(all.is_empty(), "keywords can tell it: {all:#?}");
 }
 
 #[test]
@@ -168,6 +180,7 @@ fn bad_tests_are_named() {
         ("pii = 3", "pii"),
         ("needs = [\"smell\"]", "needs"),
         ("task = \"poetry\"", "task"),
+        ("tags = [\"top secret\"]", "tags"),
         ("local-ready = \"maybe\"", "local-ready"),
     ] {
         let found = test(given, "remote");

@@ -33,15 +33,15 @@ pub(super) const ENTRIES: &[(Sign, &str)] = &[
          this winter, last night, last week, last weekend, last month, next week, next month, next weekend, these days, so far, \
          as of, lately, nowadays, past week, past month, past few days, past few weeks, in recent weeks, in recent days, \
          on monday, on tuesday, on wednesday, on thursday, on friday, on saturday, on sunday, \
-         heute, gestern, derzeit, gerade, momentan, zurzeit, diese woche, dieses jahr, \
-         aujourd'hui, demain, hier, d'hier, actuellement, cette semaine, cette année, en ce moment, \
+         heute, gestern, derzeit, momentan, zurzeit, diese woche, dieses jahr, \
+         aujourd'hui, demain, d'hier, actuellement, cette semaine, cette année, en ce moment, \
          hoy, mañana, ayer, ahora, esta semana, este año, oggi, domani, ieri, adesso, questa settimana, \
          hoje, amanhã, ontem, agora, vandaag, gisteren, momenteel",
     ),
     (
         Sign::Lately,
         "now, current, latest, newest, most recent, recent, recently, next, last, upcoming, up to date, up-to-date, new, \
-         heutige, heutigen, morgen, aktuell, aktuelle, aktuellen, aktueller, neueste, neuesten, neuste, letzte, letzten, \
+         heutige, heutigen, morgen, gerade, hier, aktuell, aktuelle, aktuellen, aktueller, neueste, neuesten, neuste, letzte, letzten, \
          actuel, actuelle, dernière, dernières, dernier, derniers, últimas, últimos, última, último, actual, \
          ultime, ultimi, ultima, ultimo, attuale, atual, nu, huidige, laatste",
     ),

@@ -1,12 +1,15 @@
 //! What a request's body holds beside its texts and names: tools, schemas, metadata, tool calls, fields of messages that
 //! nobody here reads, and whatever else a remote gets as it came. Read as JSON text, from which only values that are
-//! scanned elsewhere are cut: neither depth nor a field that stands twice hides anything. Leaves out media's bytes.
+//! scanned elsewhere are cut: neither depth nor a field that stands twice hides anything but a file's text.
+//! Leaves out media's bytes, but not the text of files.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
+
+use super::attached::{self, Attached};
 
 /// Shorter strings are scanned, whatever field they stand in.
 const SHORTEST_MEDIUM: usize = 64;
@@ -17,25 +20,42 @@ struct Conversation<'a> {
     messages: &'a RawValue,
 }
 
-/// The pieces of the body that remain, in order, none of which cuts a string; `None` where it is no such body.
-pub(super) fn rest(body: &[u8]) -> Option<Vec<&str>> {
+/// What is found in the messages.
+#[derive(Default)]
+struct Found<'a> {
+    /// Values that are scanned elsewhere or not at all.
+    cuts: Vec<&'a RawValue>,
+    /// Fields in which a file may stand, cut or not.
+    files: Vec<&'a RawValue>,
+}
+
+/// The pieces of the body that remain, in order, none of which cuts a string, and behind them the texts of files. `None`
+/// where it is no such body, or such a text cannot be read.
+pub(super) fn rest(body: &[u8]) -> Option<Vec<Cow<'_, str>>> {
     let body = std::str::from_utf8(body).ok()?;
     let Conversation { messages } = serde_json::from_str(body).ok()?;
     let messages: Vec<&RawValue> = serde_json::from_str(messages.get()).ok()?;
-    let mut cuts = vec![];
+    let mut found = Found::default();
     for message in messages {
-        cut_message(message, &mut cuts);
+        cut_message(message, &mut found);
     }
-    let mut cuts: Vec<&str> = cuts.into_iter().map(RawValue::get).collect();
+    let mut cuts: Vec<&str> = found.cuts.into_iter().map(RawValue::get).collect();
     cuts.sort_unstable_by_key(|cut| cut.as_ptr());
     let mut pieces = Vec::with_capacity(cuts.len() + 1);
     let mut from = 0;
     for cut in cuts {
         let start = (cut.as_ptr() as usize).checked_sub(body.as_ptr() as usize)?;
-        pieces.push(body.get(from..start)?);
+        pieces.push(Cow::Borrowed(body.get(from..start)?));
         from = start.checked_add(cut.len())?;
     }
-    pieces.push(body.get(from..)?);
+    pieces.push(Cow::Borrowed(body.get(from..)?));
+    for file in found.files {
+        match attached::read(file.get()) {
+            Attached::Bytes => {}
+            Attached::Text(text) => pieces.push(Cow::Owned(text)),
+            Attached::Unreadable => return None,
+        }
+    }
     Some(pieces)
 }
 
@@ -45,62 +65,70 @@ fn members(object: &RawValue) -> BTreeMap<String, &RawValue> {
 }
 
 /// Adds what is scanned as the message's text or name, and its media's bytes.
-fn cut_message<'a>(message: &'a RawValue, cuts: &mut Vec<&'a RawValue>) {
+fn cut_message<'a>(message: &'a RawValue, found: &mut Found<'a>) {
     for (key, value) in members(message) {
         match key.as_str() {
-            "content" if value.get().starts_with('[') => cut_parts(value, cuts),
-            "content" | "name" | "refusal" => cuts.push(value),
-            "audio" => cut_bytes(value, cuts),
+            "content" if value.get().starts_with('[') => cut_parts(value, found),
+            "content" | "name" | "refusal" => found.cuts.push(value),
+            "audio" => cut_bytes(value, found),
             _ => {}
         }
     }
 }
 
-fn cut_parts<'a>(content: &'a RawValue, cuts: &mut Vec<&'a RawValue>) {
+fn cut_parts<'a>(content: &'a RawValue, found: &mut Found<'a>) {
     let parts: Vec<&RawValue> = serde_json::from_str(content.get()).unwrap_or_default();
     for part in parts {
         let part = members(part);
         let kind = part.get("type").and_then(|kind| serde_json::from_str::<String>(kind.get()).ok());
         let Some(kind) = kind else { continue };
         match (kind.as_str(), part.get(&kind).copied()) {
-            ("text" | "refusal", Some(text)) => cuts.push(text),
-            (_, Some(medium)) => cut_bytes(medium, cuts),
+            ("text" | "refusal", Some(text)) => found.cuts.push(text),
+            (_, Some(medium)) => cut_bytes(medium, found),
             (_, None) => {}
         }
     }
 }
 
 /// Adds the bytes of a picture, a sound or a file; its name and an address of it remain.
-fn cut_bytes<'a>(medium: &'a RawValue, cuts: &mut Vec<&'a RawValue>) {
+fn cut_bytes<'a>(medium: &'a RawValue, found: &mut Found<'a>) {
     let medium = members(medium);
-    let values = ["data", "file_data", "url"].into_iter().filter_map(|key| medium.get(key).copied());
-    cuts.extend(values.filter(|value| is_base64(value.get())));
+    for value in ["data", "file_data", "url"].into_iter().filter_map(|key| medium.get(key).copied()) {
+        found.files.push(value);
+        if is_base64(value.get()) {
+            found.cuts.push(value);
+        }
+    }
 }
 
 /// Whether a JSON value is a long string of base64, alone or behind `data:TYPE;base64,`. Judged by its signs, among which
-/// are no space, colon or `@`: words and other addresses are none.
+/// are no space, dot, colon or `@`: words and other addresses are none.
 fn is_base64(json: &str) -> bool {
     let Some(string) = json.strip_prefix('"').and_then(|json| json.strip_suffix('"')) else { return false };
-    let data = string.strip_prefix("data:").unwrap_or(string);
-    let is_sign = |byte: u8| byte.is_ascii_alphanumeric() || b"+/=-_.;,\\".contains(&byte);
-    data.len() >= SHORTEST_MEDIUM && data.bytes().all(is_sign)
+    let (kind, data) = attached::data_url(string).unwrap_or((";base64", string));
+    let is_sign = |byte: u8| byte.is_ascii_alphanumeric() || b"+/=-_\\".contains(&byte);
+    attached::is_base64(kind) && data.len() >= SHORTEST_MEDIUM && data.bytes().all(is_sign)
 }
 
-/// A JSON text, or a part of one that cuts no string, and behind it what its strings with escapes say without them.
-pub(super) fn texts(json: Cow<'_, str>) -> Vec<Cow<'_, str>> {
-    let mut found = vec![];
-    let mut rest: &str = &json;
-    while let Some(begin) = rest.find('"') {
-        let (string, behind) = rest[begin..].split_at(string_length(&rest.as_bytes()[begin..]));
-        rest = behind;
-        if string.contains('\\')
-            && let Ok(text) = serde_json::from_str::<String>(string)
-        {
-            found.push(Cow::Owned(text));
+/// What the strings with escapes of a JSON text, or of a part of one that cuts no string, say without them, one at a time,
+/// and then the text itself.
+pub(super) fn texts(json: Cow<'_, str>) -> impl Iterator<Item = Cow<'_, str>> {
+    let mut left = Some(json);
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let json = left.as_deref()?;
+        while let Some(skipped) = json[at..].find('"') {
+            let begin = at + skipped;
+            at = begin + string_length(&json.as_bytes()[begin..]);
+            let string = &json[begin..at];
+            if string.contains('\\')
+                && let Ok(text) = serde_json::from_str::<String>(string)
+            {
+                return Some(Cow::Owned(text));
+            }
         }
-    }
-    found.insert(0, json);
-    found
+        left.take()
+    })
 }
 
 /// Bytes of the JSON string that begins here, quotes included.

@@ -50,19 +50,19 @@ impl<'a> Groups<'a> {
         (uniform && self.ends_after(lengths.len())).then(|| groups.concat())
     }
 
-    /// The lengths of all groups read, with their separators.
-    pub(super) fn lengths(&self) -> Vec<usize> {
-        self.groups[..self.count].iter().map(|group| group.len()).collect()
+    /// How many groups were read; at least one.
+    pub(super) fn count(&self) -> usize {
+        self.count
     }
 
-    /// All digits of all groups read.
-    pub(super) fn digits(&self) -> Vec<u8> {
-        self.groups[..self.count].concat()
+    /// The first `count` groups, or all where fewer were read.
+    pub(super) fn first(&self, count: usize) -> &[&'a [u8]] {
+        &self.groups[..count.min(self.count)]
     }
 
-    /// The separators between the groups read.
-    pub(super) fn separators(&self) -> &[u8] {
-        &self.separators[..self.count - 1]
+    /// The separators between the first `count` groups, which are at least one and no more than were read.
+    pub(super) fn separators(&self, count: usize) -> &[u8] {
+        &self.separators[..count - 1]
     }
 
     /// Whether the number may end after `count` groups.

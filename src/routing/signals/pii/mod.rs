@@ -2,6 +2,7 @@
 //! security numbers. Hand-written scanners, one pass, bounded look-around, so linear on any input. Precise rather than
 //! complete: a check digit or a written form must confirm each find. IP addresses are left out (versions look alike).
 
+mod attached;
 mod beside;
 mod card;
 mod digits;
@@ -47,7 +48,8 @@ impl Pii {
     }
 }
 
-/// Scans every text and speaker's name of the conversation, and all of the body that stands beside them.
+/// Scans every text and speaker's name of the conversation, and all of the body that stands beside them, files that are
+/// text included.
 pub(super) fn scan_request(request: &ChatRequest) -> Pii {
     let names = request.messages.iter().filter_map(|message| message.name.as_deref()).map(Cow::Borrowed);
     let body = &request.original.body;
@@ -56,7 +58,7 @@ pub(super) fn scan_request(request: &ChatRequest) -> Pii {
     let calls = calls.flat_map(|call| beside::texts(Cow::Owned(call.to_string())));
     let rest = if body.is_empty() { Some(vec![]) } else { beside::rest(body) };
     let Some(rest) = rest else { return Pii::Unknown };
-    let rest = rest.into_iter().flat_map(|json| beside::texts(Cow::Borrowed(json)));
+    let rest = rest.into_iter().flat_map(beside::texts);
     scan_all(request.texts().map(Cow::Borrowed).chain(names).chain(calls).chain(rest), MAX_BYTES)
 }
 
@@ -139,12 +141,13 @@ fn begins_word(text: &[u8], at: usize) -> bool {
     !glued(text, at)
 }
 
-/// A number begins here: not the rest of a word, of a decimal fraction or of a longer number with signs in it.
+/// A number begins here: not the rest of a word, of a decimal fraction or of a longer number with signs in it. Behind a
+/// comma stands the next one of a list as often as a fraction, so that one begins there too.
 fn begins_number(text: &[u8], at: usize) -> bool {
     match at.checked_sub(1).map(|before| text[before]) {
         _ if glued(text, at) => false,
         Some(b'_') => false,
-        Some(b'.' | b',' | b'-' | b'/') => at < 2 || !text[at - 2].is_ascii_digit(),
+        Some(b'.' | b'-' | b'/') => at < 2 || !text[at - 2].is_ascii_digit(),
         _ => true,
     }
 }

@@ -4,12 +4,40 @@
 use super::digits::Groups;
 use super::glued;
 
-/// Words that say that a phone number follows.
-const WORDS: &[&[u8]] = &[b"phone", b"tel", b"mobile", b"cell", b"fax", b"whatsapp", b"call me", b"telefon"];
-/// How far before the number such a word may stand.
-const NEAR: usize = 24;
+/// Words that say that a phone number follows. No letter stands right before them; a letter with an accent may.
+const WORDS: &[&str] = &[
+    "phone",
+    "phones",
+    "telephone",
+    "cellphone",
+    "telefon",
+    "telefone",
+    "telefono",
+    "teléfono",
+    "telefoon",
+    "telefonisch",
+    "tel",
+    "tél",
+    "fax",
+    "telefax",
+    "mobile",
+    "mobil",
+    "cell",
+    "whatsapp",
+    "call me",
+];
+/// What may stand between such a word and the number beside signs and digits: short words, of which none ends in one that
+/// stands before it, and the escapes of JSON within a JSON string.
+const BETWEEN: &[&str] = &[
+    "numbers", "private", "number", "nummer", "numero", "número", "office", "privat", "under", "unter",
+    "home", "work", "back", "num", "ist", "are", "via", "no", "nr", "is", "at", "on", "to", "me", "\\n",
+    "\\r", "\\t", "please", "value", "was", "ext", "for", "of", "us", "'s",
+];
+/// How far before the number such a word may begin.
+const NEAR: usize = 32;
 
-/// Whether the `+` at `at` begins an international number: 8 to 15 digits (E.164), not a sum.
+/// Whether the `+` at `at` begins an international number: 8 to 15 digits (E.164), not a sum. What follows behind a space
+/// once there are that many may be another number, such as a postcode.
 pub(super) fn is_international(text: &[u8], at: usize) -> bool {
     if glued(text, at) || at > 0 && b"+)]}".contains(&text[at - 1]) {
         return false;
@@ -22,6 +50,7 @@ pub(super) fn is_international(text: &[u8], at: usize) -> bool {
     for byte in &text[at + 1..] {
         match byte {
             b'0'..=b'9' => (digits, signs) = (digits + 1, 0),
+            b' ' if digits >= 8 => return true,
             b' ' | b'-' | b'.' | b'/' | b'(' | b')' if signs < 2 => signs += 1,
             b'a'..=b'z' | b'A'..=b'Z' | b'_' if signs == 0 => return false,
             _ => break,
@@ -58,15 +87,23 @@ fn north_american(text: &[u8], at: usize, groups: &Groups<'_>) -> bool {
     local.is_some_and(|local| area[0] >= b'2' && local[0] >= b'2')
 }
 
-/// `030 1234567`, `0170/1234567`, `07911 123456`, `0049 170 1234567`, `06 12 34 56 78`.
+/// `030 1234567`, `0170/1234567`, `07911 123456`, `0049 170 1234567`, `06 12 34 56 78`, and any of them before other
+/// groups behind a space.
 fn leading_zero(groups: &Groups<'_>) -> bool {
-    let lengths = groups.lengths();
-    let digits = groups.digits();
-    let separators = groups.separators();
-    let written = separators.iter().all(|sign| b" -/".contains(sign)) && groups.ends_after(lengths.len());
-    // Binary numbers in groups look alike.
+    groups.first(1)[0].starts_with(b"0")
+        && (2..=groups.count()).any(|count| groups.ends_after(count) && is_dialled(groups, count))
+}
+
+/// Whether the first `count` groups, which begin with a zero, have the form of a number that is dialled.
+fn is_dialled(groups: &Groups<'_>, count: usize) -> bool {
+    let lengths: Vec<usize> = groups.first(count).iter().map(|group| group.len()).collect();
+    let digits = groups.first(count).concat();
+    let written = groups.separators(count).iter().all(|sign| b" -/".contains(sign));
+    // Binary numbers in groups look alike, and so does the beginning of a list in which all are of one length.
     let varied = digits.iter().any(|digit| *digit > b'1');
-    if digits[0] != b'0' || lengths.len() < 2 || !written || !varied {
+    let further = groups.first(count + 1);
+    let listed = further.len() > count && further.iter().all(|group| group.len() == lengths[0]);
+    if !written || !varied || listed {
         return false;
     }
     let french = lengths == [2; 5] && digits[1] != b'0';
@@ -76,15 +113,60 @@ fn leading_zero(groups: &Groups<'_>) -> bool {
     french || trunk || abroad
 }
 
-/// Seven to fifteen digits right after a word that announces them.
+/// Seven to fifteen digits, alone or before other groups behind a space, right after a word that announces them.
 fn announced(text: &[u8], at: usize, groups: &Groups<'_>) -> bool {
-    if !(7..=15).contains(&groups.digits().len()) {
+    let fits = |count: usize| {
+        let digits: usize = groups.first(count).iter().map(|group| group.len()).sum();
+        let ends = count == groups.count() || groups.ends_after(count);
+        ends && (7..=15).contains(&digits) && !holds_date(groups, count)
+    };
+    (1..=groups.count()).any(fits) && announces(&text[at.saturating_sub(NEAR)..at])
+}
+
+/// Whether three of the first `count` groups write a day, the year first or last: `2024-01-15`, `15.01.2024`.
+fn holds_date(groups: &Groups<'_>, count: usize) -> bool {
+    let is_year = |group: &[u8]| group.len() == 4 && (group.starts_with(b"19") || group.starts_with(b"20"));
+    let is_day = |group: &[u8]| matches!(group, [_] | [b'0'..=b'2', _] | [b'3', b'0' | b'1']);
+    let signs = groups.separators(count).windows(2);
+    groups.first(count).windows(3).zip(signs).any(|(parts, signs)| {
+        let ordered = is_year(parts[0]) && is_day(parts[2]) || is_day(parts[0]) && is_year(parts[2]);
+        ordered && is_day(parts[1]) && signs[0] == signs[1] && signs[0] != b' '
+    })
+}
+
+/// Whether a text ends as a label does (`Phone (Ana): `, `"phone": "`), with such a word in its last sentence.
+fn is_labelled(before: &[u8]) -> bool {
+    let label = before.trim_ascii_end();
+    if !label.last().is_some_and(|byte| b":=(\"".contains(byte)) {
         return false;
     }
-    let near = text[at.saturating_sub(NEAR)..at].to_ascii_lowercase();
-    WORDS.iter().any(|word| {
-        near.windows(word.len())
-            .enumerate()
-            .any(|(place, window)| window == *word && (place == 0 || !near[place - 1].is_ascii_alphabetic()))
-    })
+    let ends = |at: &usize| b"?!".contains(&label[*at]) || label[*at..].starts_with(b". ");
+    let begin = (0..label.len()).rev().find(ends).map_or(0, |at| at + 1);
+    let sentence = &label[begin..];
+    let is_letter = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphabetic);
+    let stands = |word: &[u8], at: usize| {
+        let alone = !is_letter(sentence[..at].last()) && !is_letter(sentence.get(at + word.len()));
+        alone && sentence[at..].starts_with(word)
+    };
+    WORDS.iter().any(|word| (0..sentence.len()).any(|at| stands(word.as_bytes(), at)))
+}
+
+/// Whether a text ends in a word that announces a phone number, what may stand between aside.
+fn announces(before: &[u8]) -> bool {
+    let before = before.to_ascii_lowercase();
+    if is_labelled(&before) {
+        return true;
+    }
+    let mut rest = &before[..];
+    loop {
+        let end = rest.iter().rposition(|byte| byte.is_ascii_alphabetic() || b"?!".contains(byte));
+        rest = &rest[..end.map_or(0, |last| last + 1)];
+        let mut words = WORDS.iter().filter_map(|word| rest.strip_suffix(word.as_bytes()));
+        if words.any(|left| left.last().is_none_or(|byte| !byte.is_ascii_alphabetic())) {
+            return true;
+        }
+        let shorter = BETWEEN.iter().find_map(|word| rest.strip_suffix(word.as_bytes()));
+        let Some(shorter) = shorter else { return false };
+        rest = shorter;
+    }
 }

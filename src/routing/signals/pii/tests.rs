@@ -1,5 +1,7 @@
 //! Personal data that must be found, and everyday text that must not be taken for it.
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use serde_json::{Value, json};
 
@@ -54,6 +56,55 @@ fn finds_phone_numbers() {
             "Tel. 4412345",
         ],
     );
+}
+
+#[test]
+fn finds_phone_numbers_that_a_word_announces() {
+    all_are(
+        Pii::Phone,
+        &[
+            "my phone number is 5551234567",
+            "by phone at 5551234567",
+            "call me back at 5551234567",
+            "{\"mobile_phone\": \"5551234567\"}",
+            "phone\\n5551234567",
+            "Mobile (home): 5551234567",
+            "Telefonnummer: 4412345",
+            "teléfono 5551234567",
+            "Tel. (030) 1234567",
+            "Tel. 0170 / 123 45 67",
+            "phone number was 5551234567",
+            "my mobile number's 5551234567",
+            "phone ext. 5551234567",
+            "Phone (Ana): 5551234567",
+            "Mobile phone of Dr Smith: 5551234567",
+            "call me tomorrow: 5551234567",
+            "{\"phone\":{\"value\":\"5551234567\"}}",
+        ],
+    );
+}
+
+#[test]
+fn finds_phone_numbers_before_other_numbers() {
+    all_are(
+        Pii::Phone,
+        &[
+            "Ana +49 170 1234567 10115 Berlin",
+            "+491701234567 4711",
+            "Tel. 0170 1234567 10115 Berlin",
+            "Tel. 4412345 10115 1234567890",
+            "Anna 0170 1234567 1985-03-12",
+            "0049 170 1234567 10115 Berlin",
+            "06 12 34 56 78 75001 Paris",
+        ],
+    );
+}
+
+#[test]
+fn finds_numbers_behind_a_comma() {
+    all_are(Pii::SocialSecurity, &["id,ssn,card\n1,078-05-1120,4111111111111111"]);
+    all_are(Pii::PaymentCard, &["[7,4111111111111111]"]);
+    all_are(Pii::Phone, &["zip,phone\n10115,212-555-0123"]);
 }
 
 #[test]
@@ -148,6 +199,18 @@ fn leaves_other_text_alone() {
             "the hotel has 1234567 rooms",
             "978-3-16-148410-0",
             "123 456 7890",
+            "1,234,5678,90123",
+            "3,14159265358979",
+            "06 07 08 09 10 11 12 13 14 15 16",
+            "0730 0800 0830 0900 1000 1030 1100",
+            // words that announce nothing, and days
+            "Tell me about 2024-01-15",
+            "Can you tell me if 1000003 is prime?",
+            "My phone broke on 2024-01-15",
+            "the cells divide 10000000 times",
+            "Where is my phone? 1000003 is prime",
+            "phone: 2024-01-15 12:30",
+            "Fax 15.01.2024",
         ],
     );
 }
@@ -258,9 +321,62 @@ fn f25_what_nobody_reads_of_a_message_is_scanned_too() {
     }
 }
 
+fn with_file(data: &str) -> String {
+    with_part(&json!({ "type": "file", "file": { "filename": "a", "file_data": data } }))
+}
+
+/// A file of this type, as base64.
+fn file(kind: &str, bytes: &[u8]) -> String {
+    format!("data:{kind};base64,{}", BASE64_STANDARD.encode(bytes))
+}
+
+#[test]
+fn f25_files_that_are_text_are_scanned_too() {
+    let short = "name,mail\nAnna,ana@example.org\n".as_bytes();
+    let long = ["nobody,none\n".repeat(999).as_bytes(), short].concat();
+    let mut wrapped = file("text/csv", &long);
+    wrapped.insert_str(80, "\r\n");
+    for data in [
+        file("text/csv", short),
+        file("text/csv", &long),
+        file("TEXT/plain; charset=utf-8", &long).replace("data:", "DATA:").replace("base64", "BASE64"),
+        file("application/json", br#"{"mail":"ana\u0040example.org"}"#),
+        file("application/octet-stream", &long),
+        file("application/vnd.ms-excel", &[b"name,mail\nJ\xf6rg,none\n", short].concat()),
+        wrapped,
+        BASE64_STANDARD.encode(short),
+        BASE64_STANDARD.encode(&long).replace('=', ""),
+        format!("data:text/plain,{}ana%40example.org", "none,".repeat(99)),
+    ] {
+        assert_eq!(among(&with_file(&data)), Pii::Email, "{data}");
+    }
+    let bare = format!("data:text/plain,{}4111111111111111", "none,".repeat(99));
+    assert_eq!(among(&with_file(&bare)), Pii::PaymentCard);
+    assert_eq!(among(&with_file(&file("text/csv", b"J\xf6rg,+49 170 1234567"))), Pii::Phone);
+}
+
+#[test]
+fn a_file_that_says_it_is_text_and_cannot_be_read_counts_as_present() {
+    let wide: Vec<u8> = "Ana,ana@example.org".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for data in [file("text/csv", &wide), "data:text/csv;base64,*".to_owned()] {
+        assert_eq!(among(&with_file(&data)), Pii::Unknown, "{data}");
+    }
+    let pages = b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\nana@example.org";
+    for data in [file("text/csv", b"name,town\nAna,Berlin\n"), file("application/pdf", pages)] {
+        assert_eq!(among(&with_file(&data)), Pii::Absent, "{data}");
+    }
+}
+
+#[test]
+fn strings_with_escapes_are_read_one_at_a_time() {
+    let json = r#"{"a":"b\nc","d":"e","f\t":"#;
+    let found: Vec<_> = beside::texts(Cow::Borrowed(json)).collect();
+    assert_eq!(found, ["b\nc", "f\t", json]);
+}
+
 #[test]
 fn plain_messages_and_the_bytes_of_media_are_left_alone() {
-    let bytes = "4111".repeat(MAX_BYTES / 4 + 1);
+    let bytes = format!("AAAA{}", "4111".repeat(MAX_BYTES / 4 + 1));
     let address = format!("data:image/png;base64,{bytes}");
     for message in [
         called(&json!({ "city": "Paris", "at": "2026-01-15T12:30:00Z", "about": "one\ntwo" })),

@@ -12,6 +12,8 @@ pub(super) struct Ask {
     pub(super) model: String,
     pub(super) stream: bool,
     pub(super) usage: bool,
+    /// `stream_options` stand there.
+    options: bool,
     pub(super) n: u64,
     /// A parameter that models that think refuse, with the code that they do it with.
     unsupported: Option<(&'static str, &'static str)>,
@@ -26,6 +28,7 @@ impl Ask {
             model: body["model"].as_str().unwrap_or_default().to_owned(),
             stream: body["stream"] == true,
             usage: body["stream_options"]["include_usage"] == true,
+            options: body.get("stream_options").is_some(),
             n: body["n"].as_u64().unwrap_or(1),
         }
     }
@@ -66,6 +69,15 @@ pub(super) fn script(ask: &Ask, call: usize) -> Script {
             400,
             &json!({ "error": { "message": format!("canary: no {param}"), "type": "invalid_request_error",
                 "param": param, "code": code } }),
+        );
+    }
+    if ask.options && ask.model == "strict" {
+        let detail = json!([{ "type": "extra_forbidden", "loc": ["body", "stream_options"],
+            "msg": "Extra inputs are not permitted", "input": { "include_usage": true } }]);
+        return Script::json(
+            422,
+            &json!({ "object": "error", "message": { "detail": detail }, "type": "invalid_request_error",
+                "param": null, "code": null }),
         );
     }
     let Some(fault) = ask.model.strip_prefix("fault:") else { return good(ask) };
