@@ -4,6 +4,8 @@
 //! Of a panic only the place is logged: what it says may quote a prompt. Exports nothing over the network.
 
 mod lines;
+#[cfg(test)]
+pub(crate) mod page;
 
 use std::io::{self, IsTerminal, Write};
 use std::panic::PanicHookInfo;
@@ -152,21 +154,8 @@ where
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
-
+    use super::page::Page;
     use super::*;
-
-    #[derive(Clone, Default)]
-    struct Page(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Page {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
 
     fn config(level: &str, format: LogFormat) -> LogConfig {
         LogConfig { level: level.to_owned(), format }
@@ -177,7 +166,7 @@ mod tests {
         let pages = page.clone();
         let subscriber = subscriber(config, false, move || pages.clone()).unwrap();
         tracing::subscriber::with_default(subscriber, work);
-        String::from_utf8(page.0.lock().unwrap().clone()).unwrap()
+        page.text()
     }
 
     #[test]

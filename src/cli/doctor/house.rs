@@ -77,6 +77,9 @@ async fn classify(house: &House, request: &ChatRequest) -> Finding {
     }
 }
 
+/// Tokens that tell a speed: fewer may come all at once.
+const ENOUGH: u64 = 8;
+
 /// A few tokens from the local model.
 async fn generate(backend: &dyn Backend, request: &ChatRequest) -> Finding {
     let model = backend.profile().model.clone();
@@ -93,7 +96,7 @@ async fn generate(backend: &dyn Backend, request: &ChatRequest) -> Finding {
                 format!("{model}: first of {} token(s) after {} ms", usage.completion, first.as_millis());
             Finding::good(
                 "local answers",
-                if more > 0 { format!("{text}, then {speed:.0} tokens/s") } else { text },
+                if more >= ENOUGH { format!("{text}, then {speed:.0} tokens/s") } else { text },
             )
         }
     }

@@ -1,8 +1,6 @@
 //! One request, one record: every way to end, what is billed, and what never leaves the record.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
-use std::sync::Mutex;
 
 use serde_json::json;
 
@@ -13,6 +11,7 @@ use crate::dialects::openai_chat::upstream::{parse_frame, parse_whole};
 use crate::ledger::Prices;
 use crate::metrics::Metrics;
 use crate::routing::{DecisionRecord, NonEmpty, Plan, PolicyVersion, Verdict};
+use crate::telemetry::page::logged;
 
 /// The gateway's house in small: a ledger whose machine costs $3.60 an hour, and gpt-4o-mini as remote.
 fn ledger() -> Arc<Ledger> {
@@ -355,27 +354,6 @@ fn decisions_are_counted_by_policy_first_target_and_reason() {
     ];
     assert_eq!(samples(&ledger, "decisions_total"), BTreeMap::from(expected));
     assert_eq!(ledger.metrics().decision_seconds.get_sample_count(), 2);
-}
-
-#[derive(Clone, Default)]
-struct Page(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Page {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// The log lines of `work`, as text.
-fn logged(work: impl FnOnce()) -> String {
-    let page = Page::default();
-    let pages = page.clone();
-    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || pages.clone()).finish();
-    tracing::subscriber::with_default(subscriber, work);
-    String::from_utf8(page.0.lock().unwrap().clone()).unwrap()
 }
 
 #[test]

@@ -1,34 +1,12 @@
 //! What attempts leave in metrics, log and breakers, on a paused clock.
 
-use std::io::{self, Write};
-
 use super::*;
 use crate::backends::Retry;
 use crate::backends::remote::profile;
 use crate::config::RemoteConfig;
+use crate::telemetry::page::logged;
 
 const HOUR: Duration = Duration::from_secs(3_600);
-
-#[derive(Clone, Default)]
-struct Page(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Page {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// The log lines of `work`.
-fn logged(work: impl FnOnce()) -> String {
-    let page = Page::default();
-    let pages = page.clone();
-    let log = tracing_subscriber::fmt().with_ansi(false).with_writer(move || pages.clone()).finish();
-    tracing::subscriber::with_default(log, work);
-    String::from_utf8(page.0.lock().unwrap().clone()).unwrap()
-}
 
 /// Whose breakers open at the first failure.
 pub(in crate::backends::remote) fn books(metrics: &Arc<Metrics>) -> Arc<Books> {
