@@ -144,11 +144,12 @@ fn is_labelled(before: &[u8]) -> bool {
     let begin = (0..label.len()).rev().find(ends).map_or(0, |at| at + 1);
     let sentence = &label[begin..];
     let is_letter = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphabetic);
-    let stands = |word: &[u8], at: usize| {
-        let alone = !is_letter(sentence[..at].last()) && !is_letter(sentence.get(at + word.len()));
-        alone && sentence[at..].starts_with(word)
-    };
-    WORDS.iter().any(|word| (0..sentence.len()).any(|at| stands(word.as_bytes(), at)))
+    // Where a word begins alone: lists of bare numbers have no such place, and cost next to nothing.
+    let begins = |at: &usize| is_letter(sentence.get(*at)) && !is_letter(sentence[..*at].last());
+    (0..sentence.len()).filter(begins).any(|at| {
+        let rest = &sentence[at..];
+        WORDS.iter().any(|word| rest.starts_with(word.as_bytes()) && !is_letter(rest.get(word.len())))
+    })
 }
 
 /// Whether a text ends in a word that announces a phone number, what may stand between aside.
