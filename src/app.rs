@@ -76,6 +76,11 @@ impl House {
             (router, local.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
         });
         let router = keep(&mut problems, router).map(held_to_golden);
+        if let (Some(gate), Some(router)) = (&early_gate, &router)
+            && let Err(message) = gate.judge.check_head(router.standing())
+        {
+            problems.push(gate_problem(&config, paths, message));
+        }
         let local = keep(&mut problems, local.map_err(|problem| vec![problem]));
         let remote =
             open_remote(&config.remote, config.server.listen, &metrics).map_err(|problem| vec![problem]);
@@ -146,20 +151,24 @@ fn one(message: String) -> ConfigError {
     ConfigError { problems: vec![Problem { file: None, key: None, message }] }
 }
 
-/// The early gate, where it is switched on: its judge must have been fitted on the models that are installed.
+/// The early gate, where it is switched on: its judge must have been fitted on the models that are installed. Whether it
+/// was fitted on the score that steers is seen when the router is open.
 fn early_gate(config: &Config, paths: &Paths) -> Result<Option<Gate>, Problem> {
     let settings = &config.early_gate;
     if !settings.enabled {
         return Ok(None);
     }
-    let file = settings.file.clone().unwrap_or_else(|| paths.state.join("early-gate.json"));
-    let judge = EarlyGate::read(&file)?;
-    judge.check(&Present::look(config, paths)).map_err(|message| Problem {
-        file: Some(file),
-        key: Some("early-gate.file".to_owned()),
-        message,
-    })?;
+    let judge = EarlyGate::read(&gate_file(config, paths))?;
+    judge.check(&Present::look(config, paths)).map_err(|message| gate_problem(config, paths, message))?;
     Ok(Some(Gate { judge, max_wait: settings.max_wait() }))
+}
+
+fn gate_file(config: &Config, paths: &Paths) -> PathBuf {
+    config.early_gate.file.clone().unwrap_or_else(|| paths.state.join("early-gate.json"))
+}
+
+fn gate_problem(config: &Config, paths: &Paths, message: String) -> Problem {
+    Problem { file: Some(gate_file(config, paths)), key: Some("early-gate.file".to_owned()), message }
 }
 
 fn open_local(

@@ -53,9 +53,11 @@ pub struct Metrics {
     pub tokens_total: IntCounterVec,
     /// Cost of answers, in dollars.
     pub cost_usd_total: CounterVec,
-    /// Estimated cost had the remote model answered everything, in dollars.
+    /// Estimated cost had the remote model answered, in dollars: of answered requests whose price there is known. Local answers
+    /// that broke off and embeddings are not among them.
     pub cost_if_remote_usd_total: Counter,
-    /// `cost_if_remote` less cost since start, in dollars; negative when routing cost money.
+    /// What the remote model would have cost, by estimate, less what was paid, since start, in dollars: of answered requests
+    /// of which both are known. Negative when routing cost money.
     pub saved_usd: Gauge,
     /// Requests, and answers that no client asked for, whose model has no known price; their cost is missing from the sums.
     pub unpriced_requests_total: IntCounterVec,
@@ -261,10 +263,12 @@ impl Metrics {
                 .add(CounterVec::new(opts("cost_usd_total", "Cost of answers, in dollars."), &["backend"]))?,
             cost_if_remote_usd_total: r.add(Counter::with_opts(opts(
                 "cost_if_remote_usd_total",
-                "Estimated cost had the remote model answered everything, in dollars.",
+                "Estimated cost had the remote model answered, in dollars: of answered requests whose price there is known. Local answers that broke off and embeddings are not among them.",
             )))?,
-            saved_usd: r
-                .float_gauge("saved_usd", "cost_if_remote less cost since start, in dollars; negative when routing cost money.")?,
+            saved_usd: r.float_gauge(
+                "saved_usd",
+                "What the remote model would have cost, by estimate, less what was paid, since start, in dollars: of answered requests of which both are known. Negative when routing cost money.",
+            )?,
             unpriced_requests_total: r.counters(
                 "unpriced_requests_total",
                 "Requests, and answers that no client asked for, whose model has no known price; their cost is missing from the sums.",

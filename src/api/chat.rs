@@ -41,7 +41,8 @@ pub(super) async fn complete(State(front): State<Arc<Front>>, request: Request) 
     let (model, older_calls) = (answer.model.clone(), request.tools.older);
     let header = Header { id: completion_id(&id), created: now(), model, older_calls };
     if request.stream {
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+        // Without a charset some clients read text as ISO-8859-1.
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
         headers.insert("cache-control", HeaderValue::from_static("no-cache"));
         let body = sse::body(answer, header, request.include_usage, front.heartbeat);
         return respond(headers, body);

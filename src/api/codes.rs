@@ -8,7 +8,7 @@ use crate::chat::BackendId;
 use crate::config::ServerConfig;
 use crate::dialects::openai_chat::RequestError;
 use crate::ledger::NoteError;
-use crate::pipeline::Why;
+use crate::pipeline::{UnknownModel, Why};
 use crate::routing::Reason;
 
 /// One line of the table.
@@ -37,11 +37,12 @@ pub fn error_codes() -> Vec<ErrorCode> {
         Refusal::wrong_method(),
         Refusal::unknown_host(),
         Refusal::content_type(),
+        Refusal::content_encoding(),
         Refusal::too_large(ServerConfig::default().max_body_bytes),
         Refusal::slow_body(),
         Refusal::broken_body(),
         Refusal::header("x-crossover-...", "what is wrong with it."),
-        Refusal::unknown_model(),
+        Refusal::unknown_model(&UnknownModel::Nobody),
         Refusal::why(&Why::Overloaded),
         Refusal::feedback(&NoteError::Unknown),
         Refusal::too_many_verdicts(Duration::from_secs(1)),

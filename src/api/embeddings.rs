@@ -1,5 +1,6 @@
 //! `POST /v1/embeddings`: vectors of texts, from the embedding model in this process. Promises: until a client has taken the
-//! whole answer, its request keeps its place among those in flight, and its record stays open.
+//! whole answer, its request keeps its place among those in flight, its record stays open, and the answer counts towards the
+//! memory that bodies share.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -29,7 +30,7 @@ pub(super) async fn embed(State(front): State<Arc<Front>>, request: Request) -> 
     let id = RequestId::fresh();
     let mut recorder = front.pipeline.open(id.clone(), Origin::Live);
     // The body is held for its share of the memory, of which the texts in it take as much.
-    let (asked, controls, _body) = match read(request, &front.bodies).await {
+    let (asked, controls, body) = match read(request, &front.bodies).await {
         Ok(asked) => asked,
         Err(refusal) => return refusal.close(recorder, &id),
     };
@@ -37,10 +38,15 @@ pub(super) async fn embed(State(front): State<Arc<Front>>, request: Request) -> 
     let asked = Embed { model, passages, dimensions, route: controls.route };
     match front.pipeline.embed(asked, &mut recorder).await {
         Ok(Vectors { embedded, model, permit }) => {
-            let body = answer(model, &embedded.vectors, encoding, embedded.tokens);
+            // An answer alone fits only where its own request takes no room any more.
+            drop(body);
+            let text = answer(model, &embedded.vectors, encoding, embedded.tokens);
+            let left = match front.bodies.hold(text) {
+                Ok(left) => left,
+                Err(refusal) => return refusal.close(recorder, &id),
+            };
             let model = HeaderValue::from_str(model);
             recorder.status(StatusCode::OK.as_u16());
-            let left = Bytes::from(body);
             let mut response = Response::new(Body::new(Outgoing { left, open: Some((permit, recorder)) }));
             let headers = response.headers_mut();
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

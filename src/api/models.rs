@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::refusal::Refusal;
 use super::{Front, turn_away};
+use crate::pipeline::UnknownModel;
 
 pub(super) async fn list(State(front): State<Arc<Front>>) -> Json<Value> {
     let models: Vec<Value> = front.pipeline.names().iter().map(model).collect();
@@ -23,7 +24,7 @@ pub(super) async fn retrieve(
 ) -> Response {
     match id {
         Ok(Path(id)) if front.pipeline.names().contains(&id) => Json(model(&id)).into_response(),
-        _ => turn_away(&front, Refusal::unknown_model()),
+        _ => turn_away(&front, Refusal::unknown_model(&UnknownModel::Nobody)),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::backends::{BackendError, Kind, Retry};
 use crate::chat::RequestId;
 use crate::dialects::openai_chat::{ErrorBody, RequestError};
 use crate::ledger::{End, NoteError, Recorder};
-use crate::pipeline::Why;
+use crate::pipeline::{UnknownModel, Why};
 use crate::routing::Reason;
 
 /// OpenAI's family for faults of the caller.
@@ -47,7 +47,9 @@ impl Refusal {
     }
 
     pub(super) fn no_such_route() -> Self {
-        Self::invalid(StatusCode::NOT_FOUND, "not_found", "No such route. The API lives below /v1.")
+        let message = "No such route. For OpenAI's clients there are POST /v1/chat/completions, POST /v1/embeddings and GET /v1/models; \
+                       those that call /v1/responses or /v1/completions must be set to chat completions.";
+        Self::invalid(StatusCode::NOT_FOUND, "not_found", message)
     }
 
     pub(super) fn wrong_method() -> Self {
@@ -70,6 +72,14 @@ impl Refusal {
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "unsupported_media_type",
             "Send JSON, with the header Content-Type: application/json.",
+        )
+    }
+
+    pub(super) fn content_encoding() -> Self {
+        Self::invalid(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported_encoding",
+            "Send the body uncompressed, without the header Content-Encoding.",
         )
     }
 
@@ -126,15 +136,14 @@ impl Refusal {
         }
     }
 
-    pub(super) fn unknown_model() -> Self {
-        let message = crate::pipeline::UnknownModel.to_string();
-        let refusal = Self::invalid(StatusCode::NOT_FOUND, "model_not_found", message);
+    pub(super) fn unknown_model(why: &UnknownModel) -> Self {
+        let refusal = Self::invalid(StatusCode::NOT_FOUND, "model_not_found", why.to_string());
         Self { param: Some("model".to_owned()), ..refusal }
     }
 
     pub(super) fn no_room() -> Self {
         Self::overloaded(
-            "The bodies of other requests fill the memory for them (server.body-memory-mib). Try again.",
+            "The bodies and answers of others fill the memory for them (server.body-memory-mib). Try again.",
         )
     }
 
@@ -152,7 +161,7 @@ impl Refusal {
 
     pub(super) fn why(why: &Why) -> Self {
         match why {
-            Why::UnknownModel(_) => Self::unknown_model(),
+            Why::UnknownModel(why) => Self::unknown_model(why),
             Why::Overloaded => {
                 Self::overloaded("Too many requests are being answered (server.max-in-flight). Try again.")
             }
@@ -203,9 +212,9 @@ impl Refusal {
             Reason::Capability => (
                 StatusCode::BAD_REQUEST,
                 CALLER,
-                "No permitted model can do what the request asks for (images, audio, tools, log probabilities, \
-                 response_format, penalties). The local model reads and writes text only, and calls tools where its \
-                 chat template offers them.",
+                "No permitted model can do what the request asks for (images, audio, parts of other types, tools, log probabilities, \
+                 response_format, penalties, web_search_options, moderation). The local model reads and \
+                 writes text only, and calls tools where its chat template offers them.",
             ),
             _ => (StatusCode::SERVICE_UNAVAILABLE, OURS, "No backend can take the request."),
         };

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::House;
 use crate::chat::{BackendId, ChatRequest, Confidence, Delta, Event, RequestId};
@@ -75,7 +75,7 @@ impl EvalHouse {
         let mut recorder = self.pipeline.open(RequestId::fresh(), self.origin);
         let record = recorder.copy();
         let answer = self.pipeline.answer(request, recorder).await.map_err(|refused| closed(*refused))?;
-        let Drained { text, tool_calls, begun } = drain(answer).await?;
+        let Drained { text, tool_calls, begun, .. } = drain(answer).await?;
         let outcome = record.await.map_err(|_| SubjectError::Broken("the record is missing".to_owned()))?;
         if self.origin == Origin::Eval {
             drop(self.ledger.take());
@@ -147,20 +147,25 @@ fn request_of(question: Question<'_>) -> Result<ChatRequest, SubjectError> {
 pub(super) struct Drained {
     pub(super) text: String,
     tool_calls: Vec<ToolCall>,
+    /// It says something that is no text: [`Chunk::beside_text`](crate::chat::Chunk::beside_text).
+    pub(super) beside_text: bool,
     /// How surely it began, where the local model is watched.
     begun: Vec<Confidence>,
 }
 
 /// Reads an answer to its end. The record is closed when this returns.
 pub(super) async fn drain(mut answer: Answer) -> Result<Drained, SubjectError> {
-    let (mut text, mut begun) = (String::new(), vec![]);
+    let (mut text, mut begun, mut beside_text) = (String::new(), vec![], false);
     let mut calls = ToolCallFold::default();
     while let Some(step) = answer.next().await {
         let chunk = step.map_err(|error| SubjectError::Broken(error.kind.label().to_owned()))?;
+        beside_text |= chunk.beside_text();
         begun.extend(chunk.confidence);
         for event in chunk.events {
             match event {
-                Event::Delta { index: 0, delta: Delta::Text(piece) } => text.push_str(&piece),
+                Event::Delta { index: 0, delta: Delta::Text(piece) | Delta::Refusal(piece) } => {
+                    text.push_str(&piece);
+                }
                 Event::Delta { index: 0, delta: Delta::ToolCalls(pieces) } => calls.push(&pieces),
                 Event::Whole { text: whole } => {
                     text = whole;
@@ -171,13 +176,17 @@ pub(super) async fn drain(mut answer: Answer) -> Result<Drained, SubjectError> {
             }
         }
     }
-    Ok(Drained { text, tool_calls: calls.finish(), begun })
+    Ok(Drained { text, tool_calls: calls.finish(), beside_text, begun })
 }
 
-/// The tool calls of a whole answer's first choice; null where there are none.
+/// The tool calls of a whole answer's first choice, in the older form too; null where there are none.
 fn calls_of(raw: &[u8]) -> Value {
     let mut body = upstream::read_json(raw).unwrap_or_default();
-    body.pointer_mut("/choices/0/message/tool_calls").map(Value::take).unwrap_or_default()
+    let mut taken = |pointer: &str| body.pointer_mut(pointer).map(Value::take).unwrap_or_default();
+    match taken("/choices/0/message/function_call") {
+        call @ Value::Object(_) => json!([{ "function": call }]),
+        _ => taken("/choices/0/message/tool_calls"),
+    }
 }
 
 fn served_by(id: Option<&BackendId>) -> ServedBy {
@@ -211,5 +220,14 @@ mod tests {
             br#"{"choices":[{"message":{"content":"\ud83d","tool_calls":[{"function":{"name":"f"}}]}}]}"#;
         assert_eq!(calls_of(raw)[0]["function"]["name"], "f");
         assert_eq!(calls_of(br#"{"choices":[{"message":{"content":"\ud83d"}}]}"#), Value::Null);
+    }
+
+    #[test]
+    fn a_call_in_the_older_form_is_a_call() {
+        let raw = br#"{"choices":[{"message":{"content":null,"function_call":{"name":"f"}}}]}"#;
+        assert_eq!(calls_of(raw)[0]["function"]["name"], "f");
+        let raw =
+            br#"{"choices":[{"message":{"function_call":null,"tool_calls":[{"function":{"name":"g"}}]}}]}"#;
+        assert_eq!(calls_of(raw)[0]["function"]["name"], "g");
     }
 }

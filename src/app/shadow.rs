@@ -42,8 +42,10 @@ impl Worker {
             }
         };
         answer.status(200);
-        let Ok(Drained { text, .. }) = drain(answer).await else { return "failed" };
-        if let Some(live) = sample.answer.as_ref().filter(|_| !text.is_empty()) {
+        let Ok(Drained { text, beside_text, .. }) = drain(answer).await else { return "failed" };
+        // Calls or parts alone cannot be compared; an answer that says nothing can, and is worth nothing.
+        let no_text = text.is_empty() && beside_text;
+        if let Some(live) = sample.answer.as_ref().filter(|_| !no_text) {
             self.grade(sample, live, &text).await;
         }
         "answered"

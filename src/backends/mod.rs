@@ -170,7 +170,7 @@ pub enum Kind {
     RateLimited,
     /// Upstream says the quota is spent.
     InsufficientQuota,
-    /// Upstream does not accept our key.
+    /// Upstream does not accept our key, or knows no such model for it.
     UpstreamAuth,
     /// Upstream refused the request as wrong (400, 404, 413, 422, ...).
     Rejected,

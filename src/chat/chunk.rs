@@ -125,12 +125,20 @@ pub struct Chunk {
     pub logprobs: Vec<TokenLogprob>,
     /// Bytes of generated text that only `raw` holds and no event does, for estimates; it commits nothing.
     pub unread: usize,
+    /// Whether `raw` has of the first choice what is neither text nor a thought: calls, audio, content in parts.
+    pub opaque: bool,
 }
 
 impl Chunk {
     /// A chunk of our own making.
     pub fn of(event: Event) -> Self {
         Self { events: vec![event], ..Self::default() }
+    }
+
+    /// Whether the first choice says something here that is neither text nor a thought.
+    pub fn beside_text(&self) -> bool {
+        let is_call = |event: &Event| matches!(event, Event::Delta { index: 0, delta: Delta::ToolCalls(_) });
+        self.opaque || self.events.iter().any(is_call)
     }
 
     /// Whether this chunk commits the reply: content, thoughts that were read, a tool call, a refusal, a finish or a

@@ -44,6 +44,8 @@ pub enum Part {
     Audio,
     /// An attached file.
     File,
+    /// A piece of an earlier answer, of a type that only its author reads (Mistral's `thinking`): its JSON.
+    Other(String),
 }
 
 /// One turn of the conversation.
@@ -77,7 +79,7 @@ impl Message {
     pub fn texts(&self) -> impl Iterator<Item = &str> {
         self.content.iter().filter_map(|part| match part {
             Part::Text(text) | Part::Refusal(text) => Some(text.as_str()),
-            Part::Image | Part::Audio | Part::File => None,
+            Part::Image | Part::Audio | Part::File | Part::Other(_) => None,
         })
     }
 }

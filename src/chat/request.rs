@@ -113,7 +113,7 @@ pub struct Tools {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Needs {
-    /// The conversation holds images or files.
+    /// The conversation holds images, files, or parts of an earlier answer that nobody here reads.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub vision: bool,
     /// Audio goes in or out.
@@ -131,6 +131,9 @@ pub struct Needs {
     /// A sampling field that simple engines lack: penalties or `logit_bias`.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub other_sampling: bool,
+    /// A service that a provider runs beside the model: `web_search_options` or `moderation`.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub hosted: bool,
 }
 
 impl Needs {
@@ -142,6 +145,7 @@ impl Needs {
         logprobs: true,
         structured: true,
         other_sampling: true,
+        hosted: true,
     };
 }
 

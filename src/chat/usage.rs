@@ -2,6 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+/// Most tokens that a report is believed to tell of, in prompt or answer: more than any model takes, and no sum of such
+/// reports overflows a counter.
+const MOST: u64 = 100_000_000;
+
 /// Tokens that one answer took.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
@@ -25,9 +29,14 @@ impl Usage {
 
     /// The same, with the generated tokens that an upstream counts in its `total` alone (0: it names none): xAI tells its
     /// reasoning beside the completion, others not at all. OpenAI's own form, reasoning within the completion, stays as
-    /// it is. Parts never exceed their whole.
+    /// it is. Parts never exceed their whole. `None` where prompt or completion are beyond belief: nothing was told then;
+    /// a total beyond belief is none.
     #[must_use]
-    pub fn with_total(self, total: u64) -> Self {
+    pub fn with_total(self, total: u64) -> Option<Self> {
+        if self.prompt.max(self.completion) > MOST {
+            return None;
+        }
+        let total = if total > MOST { 0 } else { total };
         let told = self.total();
         let completion = match self.reasoning {
             0 if total > told => total - self.prompt,
@@ -38,6 +47,6 @@ impl Usage {
         };
         let (cached_prompt, reasoning) =
             (self.cached_prompt.min(self.prompt), self.reasoning.min(completion));
-        Self { cached_prompt, completion, reasoning, ..self }
+        Some(Self { cached_prompt, completion, reasoning, ..self })
     }
 }

@@ -10,7 +10,7 @@ use anyhow::{Context as _, bail, ensure};
 
 use super::Context;
 use super::eval::files::warn_of_unnamed_model;
-use super::eval::house::{open_gateway, remote_price};
+use super::eval::house::{open_tiers, remote_price};
 use super::eval::interrupted;
 use super::eval::judge::JudgeArgs;
 use super::eval::progress::Meter;
@@ -170,7 +170,7 @@ fn choose(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
 
 /// Records what is missing of both tiers, in this process.
 async fn fill(args: &Args, context: &Context, suite: &Suite, file: &Path) -> anyhow::Result<()> {
-    let gateway: Arc<dyn Gateway> = open_gateway(context)?.into();
+    let gateway: Arc<dyn Gateway> = open_tiers(context)?.into();
     let facts = gateway.facts();
     let local = Tier {
         subject: Arc::new(GatewaySubject::always_local(gateway.clone(), suite.max_tokens)),

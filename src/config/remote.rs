@@ -28,7 +28,8 @@ pub struct RemoteConfig {
     pub context_tokens: u32,
     /// Time to connect, in milliseconds.
     pub connect_timeout_ms: u64,
-    /// Time to the first content, retries included, in milliseconds.
+    /// Time to a stream's first content, retries included, in milliseconds. Models that think in silence before they answer need as
+    /// much as `whole-timeout-ms` says.
     pub first_token_timeout_ms: u64,
     /// Longest silence in mid-stream, in milliseconds.
     pub idle_timeout_ms: u64,
@@ -51,7 +52,8 @@ impl Default for RemoteConfig {
         Self {
             base_url: None,
             api_key_env: "OPENAI_API_KEY".to_owned(),
-            model: "gpt-4o-mini".to_owned(),
+            // One that thinks only when asked to: over this API the others take no tools and no temperature.
+            model: "gpt-5.4-mini".to_owned(),
             models: vec![],
             within_boundary: false,
             allow_private_addresses: false,

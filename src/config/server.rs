@@ -20,7 +20,8 @@ pub struct ServerConfig {
     /// Largest request body, in bytes.
     pub max_body_bytes: usize,
     /// Memory that the bodies of all requests may take at once as they came, in MiB (what is made of texts takes about as much
-    /// again, what is made of tools, tool calls and schemas up to some tens of MiB a request); a request beyond it gets 503.
+    /// again, what is made of tools, tool calls and schemas up to some tens of MiB a request), and the answers of
+    /// `/v1/embeddings` until their clients have them; a request beyond it gets 503.
     pub body_memory_mib: usize,
     /// Most requests answered at once; more get 503.
     pub max_in_flight: usize,

@@ -79,7 +79,10 @@ pub enum GateError {
     #[error("nothing to judge: {0}")]
     NoSubject(String),
     /// Too much of a subject could not be judged.
-    #[error("{subject}: {unscored} of {of} rows could not be judged")]
+    #[error(
+        "{subject}: {unscored} of {of} rows could not be judged: record them with `crossover eval record`, or name a \
+         judge"
+    )]
     Unscored {
         /// The subject.
         subject: String,

@@ -47,8 +47,8 @@ pub use scorer::{
     Pattern, RougeL, Rubric, Score, Scorer, ScorerSpec, TokenF1, ToolCalls,
 };
 pub use statistics::{
-    Curve, Discordant, Estimate, NonInferiority, Point, Ranking, Tiers, any_mean, apgr, bootstrap_mean,
-    clopper_pearson, holm, mean_estimate, paired_difference, paired_p, quantile, wilson,
+    Curve, Discordant, Estimate, NonInferiority, Point, Ranking, Tiers, any_mean, apgr, bootstrap_mean, holm,
+    mean_estimate, paired_difference, paired_p, quantile, wilson,
 };
 pub use subject::{
     ALWAYS_LOCAL, ALWAYS_REMOTE, AUTO, ChosenOn, DecisionFacts, Endpoint, Gateway, GatewayFacts,

@@ -29,8 +29,6 @@ pub struct OffPolicy {
     /// Doubly robust: the model's expectation, mended by what was seen of its errors; unbiased whatever the model says
     /// (Dudik, Langford and Li, "Doubly Robust Policy Evaluation and Learning", 2011).
     pub doubly_robust: Estimate,
-    /// The mean of what happened to be seen, which is biased wherever seeing depends on the request.
-    pub naive: Option<f64>,
     /// Rows that were seen.
     pub seen: usize,
     /// Rows that could not have been seen, which no estimate speaks of.
@@ -46,8 +44,7 @@ pub fn off_policy(rows: &[Observation]) -> Option<OffPolicy> {
     let inverse = mean(&covered.iter().map(|row| weighed(row, 0.0)).collect::<Vec<_>>())?;
     let doubly_robust =
         mean(&covered.iter().map(|row| row.expected + weighed(row, row.expected)).collect::<Vec<_>>())?;
-    let seen: Vec<f64> = covered.iter().filter_map(|row| row.seen).collect();
-    let naive = (!seen.is_empty()).then(|| seen.iter().sum::<f64>() / seen.len() as f64);
+    let seen = covered.iter().filter(|row| row.seen.is_some()).count();
     let weights: f64 = covered.iter().filter(|row| row.seen.is_some()).map(|row| 1.0 / row.probability).sum();
     let n = covered.len() as f64;
     let normalised = (weights > 0.0).then(|| {
@@ -56,7 +53,7 @@ pub fn off_policy(rows: &[Observation]) -> Option<OffPolicy> {
         let half = mean(&influence).map_or(0.0, |estimate| (estimate.hi - estimate.lo) / 2.0);
         Estimate { mean: value, lo: value - half, hi: value + half, n: covered.len() }
     });
-    Some(OffPolicy { inverse, normalised, doubly_robust, naive, seen: seen.len(), uncovered })
+    Some(OffPolicy { inverse, normalised, doubly_robust, seen, uncovered })
 }
 
 /// How much better `one` does than `other`, doubly robust, on the rows that both could have been seen on. Rows stand in the

@@ -147,8 +147,8 @@ pub(super) fn tiers(pairs: &[Pair<'_>]) -> Tiers {
 
 /// A rival that ranks keeps as many rows as the router kept; rows that tie at the cut share what is left.
 pub(super) fn ranked<'a>(router: &Mix<'a>, ranking: &Ranking) -> Mix<'a> {
-    let share = 1.0 - router.local_share().unwrap_or_default();
-    Mix { pairs: router.pairs.clone(), local: ranking.staying(share) }
+    let local = ranking.keeping(router.local_share().unwrap_or_default());
+    Mix { pairs: router.pairs.clone(), local }
 }
 
 /// The shortest prompts stay local.

@@ -7,7 +7,6 @@ mod paired;
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use statrs::function::beta::beta_reg;
 
 pub use self::curve::{Curve, Point, Ranking, Tiers, apgr};
 pub use self::paired::{Discordant, NonInferiority, holm, paired_p};
@@ -79,30 +78,6 @@ pub fn wilson(successes: usize, n: usize) -> Option<Estimate> {
     let centre = (p + Z * Z / (2.0 * count)) / shrink;
     let half = Z / shrink * (p * (1.0 - p) / count + Z * Z / (4.0 * count * count)).sqrt();
     Some(Estimate { mean: p, lo: (centre - half).max(0.0), hi: (centre + half).min(1.0), n })
-}
-
-/// A rate with the exact interval of Clopper and Pearson ("The use of confidence or fiducial limits illustrated in the
-/// case of the binomial", Biometrika 1934): it never holds the truth less often than `confidence`, two-sided. `None` for
-/// no trials, or a confidence that is not between 0 and 1.
-pub fn clopper_pearson(successes: usize, n: usize, confidence: f64) -> Option<Estimate> {
-    if n == 0 || successes > n || !(confidence > 0.0 && confidence < 1.0) {
-        return None;
-    }
-    let (k, rest) = (successes as f64, (n - successes) as f64);
-    let tail = (1.0 - confidence) / 2.0;
-    let lo = if successes == 0 { 0.0 } else { beta_quantile(k, rest + 1.0, tail) };
-    let hi = if successes == n { 1.0 } else { beta_quantile(k + 1.0, rest, 1.0 - tail) };
-    Some(Estimate { mean: k / n as f64, lo, hi, n })
-}
-
-/// By halving: the regularised incomplete beta function rises with `x`.
-fn beta_quantile(a: f64, b: f64, q: f64) -> f64 {
-    let (mut lo, mut hi) = (0.0, 1.0);
-    for _ in 0..60 {
-        let middle = f64::midpoint(lo, hi);
-        if beta_reg(a, b, middle) < q { lo = middle } else { hi = middle }
-    }
-    f64::midpoint(lo, hi)
 }
 
 /// The mean of `n` values with the percentile bootstrap's interval (Efron and Tibshirani, "An Introduction to the

@@ -1,6 +1,7 @@
 //! One file: into a part beside its place, resumed where an earlier attempt ended, hashed as it comes, then renamed.
 //! Promises: a file under its own name is whole and has the hub's digest; a part that turns out wrong is thrown away once
-//! and fetched anew; whatever breaks, what has arrived stays for the next run.
+//! and fetched anew, one that is longer than the hub says is thrown away; whatever breaks, what has arrived stays for the
+//! next run.
 
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -97,7 +98,7 @@ impl Errand<'_> {
         while part.len < self.size {
             let before = part.len;
             let response = hub.open(self.wanted, self.commit, self.path, part.len).await?;
-            let Err(why) = part.take(hub, response).await? else { continue };
+            let Err(why) = part.take(hub, response, self.path).await? else { continue };
             attempt = if part.len >= before + PROGRESS { 1 } else { attempt + 1 };
             if attempt > ATTEMPTS {
                 return Err(HubError::Unreachable { place: self.path.to_owned(), why });
@@ -134,13 +135,24 @@ impl Part {
         Ok(())
     }
 
+    /// Starts over, as whoever watches is told.
+    fn lose(&mut self, hub: &Hub) -> Result<(), HubError> {
+        let lost = self.len;
+        self.clear().map_err(|error| HubError::disk(&self.path, &error))?;
+        hub.transport().tell(Event::Bytes(-i64::try_from(lost).unwrap_or(i64::MAX)));
+        Ok(())
+    }
+
     /// Takes a response's body. The inner error says why it is not whole; another attempt may go on from there.
-    async fn take(&mut self, hub: &Hub, response: Response) -> Result<Result<(), String>, HubError> {
+    async fn take(
+        &mut self,
+        hub: &Hub,
+        response: Response,
+        name: &str,
+    ) -> Result<Result<(), String>, HubError> {
         let starts = start(&response);
         if starts != Some(self.len) {
-            let lost = self.len;
-            self.clear().map_err(|error| HubError::disk(&self.path, &error))?;
-            hub.transport().tell(Event::Bytes(-i64::try_from(lost).unwrap_or(i64::MAX)));
+            self.lose(hub)?;
             if starts != Some(0) {
                 return Ok(Err("the hub does not go on where the last attempt ended".to_owned()));
             }
@@ -151,14 +163,17 @@ impl Part {
                 Ok(read) => read,
                 Err(error) => return Ok(Err(cause(error))),
             };
-            // More than the hub announced is not taken, and makes the digest wrong.
             let room = usize::try_from(self.size - self.len).unwrap_or(usize::MAX).min(read.len());
             self.file.write_all(&read[..room]).map_err(|error| HubError::disk(&self.path, &error))?;
             self.hasher.update(&read[..room]);
             self.len += room as u64;
             hub.transport().tell(Event::Bytes(i64::try_from(room).unwrap_or(i64::MAX)));
+            // Cut off, it would pass for whole where the hub gives no digest.
             if room < read.len() {
-                return Ok(Err("the file is longer than the hub says".to_owned()));
+                self.lose(hub)?;
+                let why = "is longer than the hub says, and was not kept; try again later, or tell the \
+                           repository's owner";
+                return Err(HubError::Answer { place: name.to_owned(), why: why.to_owned() });
             }
         }
         if self.len < self.size {

@@ -133,7 +133,8 @@ fn count_money(metrics: &Metrics, outcome: &Outcome) {
     }
 }
 
-/// The estimated saving of one request; `None` when one of the two costs is not known.
+/// The estimated saving of one request; `None` when one of the two costs is not known. A request that nobody answered
+/// saved nothing and is not held against the others: what it cost stands in the cost.
 pub(crate) fn saved(outcome: &Outcome) -> Option<Micros> {
     Some(outcome.cost_if_remote.as_ref()?.cost - outcome.cost?)
 }

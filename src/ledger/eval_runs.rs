@@ -13,22 +13,21 @@ use crate::metrics::{Metrics, Series, show_only};
 /// Most subjects that become metric series, over all suites.
 const MOST_SERIES: usize = 200;
 
+/// Newest is what came last: a clock that was ahead once would keep its run in front. No row is ever deleted.
 const LATEST: &str = "
 SELECT run_id, at_ms, suite, version, subject, quality, ci_low, ci_high, local_share, cost_micros, n, hashes
-FROM eval_runs AS run
-WHERE origin = ?1 AND run_id = (
-    SELECT run_id FROM eval_runs WHERE suite = run.suite AND origin = ?1 ORDER BY at_ms DESC, rowid DESC LIMIT 1
+FROM eval_runs
+WHERE origin = ?1 AND (suite, run_id) IN (
+    SELECT suite, run_id FROM eval_runs
+    WHERE rowid IN (SELECT max(rowid) FROM eval_runs WHERE origin = ?1 GROUP BY suite)
 )
 ORDER BY suite, rowid";
 
 /// Each tier is asked in a run of its own.
 const LATEST_GOLDEN: &str = "
 SELECT run_id, at_ms, suite, version, subject, quality, ci_low, ci_high, local_share, cost_micros, n, hashes
-FROM eval_runs AS run
-WHERE origin = ?1 AND rowid = (
-    SELECT rowid FROM eval_runs WHERE suite = run.suite AND subject = run.subject AND origin = ?1
-    ORDER BY at_ms DESC, rowid DESC LIMIT 1
-)
+FROM eval_runs
+WHERE rowid IN (SELECT max(rowid) FROM eval_runs WHERE origin = ?1 GROUP BY suite, subject)
 ORDER BY suite, rowid";
 
 /// What one subject (a policy, or a trivial rival such as always-local) reached in one run of one suite.
@@ -227,6 +226,21 @@ mod tests {
             "{text}"
         );
         assert!(!text.contains("subject=\"old\""), "{text}");
+    }
+
+    #[test]
+    fn the_newest_run_is_what_came_last_whatever_the_clock_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.sqlite");
+        for (id, at, quality) in [("a", 9, 0.3), ("b", 2, 0.8)] {
+            insert_eval_runs(&path, &[run(id, at, "intent", "balanced", Some(quality))]).unwrap();
+            insert_golden_runs(&path, &[run(id, at, "intent", "local", Some(quality))]).unwrap();
+        }
+        let metrics = Metrics::new().unwrap();
+        export_evals(&path, &metrics).unwrap();
+        let text = String::from_utf8(metrics.render().unwrap()).unwrap();
+        assert!(text.contains("crossover_eval_quality{subject=\"balanced\",suite=\"intent\"} 0.8"), "{text}");
+        assert!(text.contains("crossover_backend_quality{backend=\"local\",suite=\"intent\"} 0.8"), "{text}");
     }
 
     #[test]

@@ -345,7 +345,7 @@ fn a_file_of_the_first_form_is_brought_forward_and_keeps_its_rows() {
     let reports = [
         logged(&path, 0).err(),
         summarize(&path, &everything(By::Policy)).err(),
-        recent_scores(&path, 1, 0, false).err(),
+        recent_scores(&path, 1, 0, None).err(),
         latest_eval_runs(&path).err(),
     ];
     for error in reports {

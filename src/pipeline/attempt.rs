@@ -13,6 +13,7 @@ use super::retry::is_known_limit;
 use crate::backends::{Backend, BackendError, Call, ChunkStream, Fault, Kind, Profile, Readiness, Retry};
 use crate::chat::Chunk;
 use crate::ledger::Recorder;
+use crate::routing::REMOTE;
 
 /// How long a client of the last target inside the boundary waits before it gets the response's head and, from then
 /// on, heartbeats. Shorter than every client's own patience.
@@ -97,11 +98,11 @@ async fn attempt(
             Ok(None) => return Err(failed(recorder, ended_early(profile))),
             Err(_) if wait_until < deadline => {
                 recorder.committed();
-                let late = late(profile, profile.whole_timeout);
+                let late = late(profile, false);
                 let stream = Some(until(stream, content_until, late));
                 return Ok(Opened { model, head, stream });
             }
-            Err(_) => return Err(failed(recorder, late(profile, profile.patience(streamed)))),
+            Err(_) => return Err(failed(recorder, late(profile, streamed))),
         };
         recorder.chunk(&step);
         content |= step.commits();
@@ -153,7 +154,12 @@ fn ended_early(profile: &Profile) -> BackendError {
     BackendError::new(&profile.id, Kind::Truncated, Fault::Upstream, Retry::Same(None), message)
 }
 
-fn late(profile: &Profile, patience: Duration) -> BackendError {
-    let message = format!("no content within {} ms", patience.as_millis());
+fn late(profile: &Profile, stream: bool) -> BackendError {
+    let setting = match profile.id.as_str() {
+        REMOTE if stream => " (remote.first-token-timeout-ms)",
+        REMOTE => " (remote.whole-timeout-ms)",
+        _ => "",
+    };
+    let message = format!("no content within {} ms{setting}", profile.patience(stream).as_millis());
     BackendError::new(&profile.id, Kind::FirstTokenTimeout, Fault::Upstream, Retry::Elsewhere, message)
 }

@@ -28,6 +28,8 @@ pub(super) struct Pending {
     policy: String,
     text: String,
     too_long: bool,
+    /// Something was said that is no text: [`Chunk::beside_text`].
+    beside_text: bool,
 }
 
 impl Pipeline {
@@ -92,6 +94,7 @@ impl Pipeline {
                 policy: policy.clone(),
                 text: String::new(),
                 too_long: false,
+                beside_text: false,
             }
         });
         (shadow.share, pending)
@@ -143,9 +146,10 @@ fn count(ledger: &Ledger, policy: &str, outcome: &str) {
 impl Pending {
     /// Reads the text off the live answer.
     pub(super) fn read(&mut self, chunk: &Chunk) {
+        self.beside_text |= chunk.beside_text();
         for event in &chunk.events {
             let piece = match event {
-                Event::Delta { index: 0, delta: Delta::Text(piece) } => piece,
+                Event::Delta { index: 0, delta: Delta::Text(piece) | Delta::Refusal(piece) } => piece,
                 Event::Whole { text } => text,
                 _ => continue,
             };
@@ -161,7 +165,8 @@ impl Pending {
         let first = decision.plan.targets().first().copied() == Some(served_by);
         let Some(target) = self.leave.other_than(served_by).filter(|_| first).cloned() else { return };
         let Some(place) = self.place.take() else { return };
-        let whole = end == End::Completed && !self.too_long && !self.text.is_empty();
+        let no_text = self.text.is_empty() && self.beside_text;
+        let whole = end == End::Completed && !self.too_long && !no_text;
         place.send(Sample {
             id: id.clone(),
             request: Arc::clone(&self.request),

@@ -45,8 +45,7 @@ impl Pipeline {
     /// When there is no such model, it may not be asked, or it fails.
     pub async fn embed(&self, asked: Embed, recorder: &mut Recorder) -> Result<Vectors<'_>, Why> {
         let Ok(permit) = Arc::clone(&self.in_flight).try_acquire_owned() else { return Err(Why::Overloaded) };
-        let embedder = self.embedder.as_ref().filter(|_| self.names.is_embedder(&asked.model));
-        let embedder = embedder.ok_or(Why::UnknownModel(UnknownModel))?;
+        let embedder = self.embedder_called(&asked.model).map_err(Why::UnknownModel)?;
         if asked.route == Control::OnlyRemote {
             return Err(Why::Routing(Reason::Capability, None));
         }
@@ -64,6 +63,17 @@ impl Pipeline {
                 recorder.failed(error.kind);
                 Err(Why::Backend(error))
             }
+        }
+    }
+
+    fn embedder_called(&self, model: &str) -> Result<&Embedder, UnknownModel> {
+        match &self.embedder {
+            None => Err(UnknownModel::NoEmbedder),
+            Some(embedder) if self.names.is_embedder(model) => Ok(embedder),
+            Some(embedder) if self.names.contains(model) => {
+                Err(UnknownModel::Chats(embedder.name().to_owned()))
+            }
+            Some(_) => Err(UnknownModel::Nobody),
         }
     }
 }

@@ -65,7 +65,7 @@ pub struct Refused {
 pub enum Why {
     /// Too many requests are being answered.
     Overloaded,
-    /// No model, policy or alias of that name.
+    /// No model, policy or alias of that name that does what is asked.
     UnknownModel(UnknownModel),
     /// Routing refused, and when waiting may help.
     Routing(Reason, Option<Duration>),

@@ -60,10 +60,25 @@ fn hides(alias: &str) -> Problem {
     Problem::key(&format!("aliases.{alias}"), why)
 }
 
-/// No name of ours.
+/// No name of ours, or none for what is asked. Never holds the caller's words.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("The model does not exist here. GET /v1/models lists the names that do.")]
-pub struct UnknownModel;
+pub enum UnknownModel {
+    /// Nothing has the name.
+    #[error(
+        "The model does not exist here. GET /v1/models lists the names that do; [aliases] in the configuration \
+         gives others a meaning."
+    )]
+    Nobody,
+    /// A chat is asked of the embedding model.
+    #[error("This is an embedding model: POST /v1/embeddings.")]
+    Embeds,
+    /// Vectors are asked of a name that chats, and what the embedding model is called.
+    #[error("This name answers chat; the embedding model is called `{0}`.")]
+    Chats(String),
+    /// Vectors are asked, and there is no embedding model.
+    #[error("No embedding model is loaded here ([embeddings] in the configuration).")]
+    NoEmbedder,
+}
 
 /// Where a request wants to go, before any policy looked at it.
 #[derive(Clone, Debug)]
@@ -170,14 +185,13 @@ impl Names {
     /// What `model` means together with the control header. The stricter of the two wins.
     ///
     /// # Errors
-    /// When nothing has that name.
+    /// When nothing has that name, or the embedding model has it.
     pub fn resolve(&self, model: &str, header: Control) -> Result<Destination, UnknownModel> {
-        let meaning = self.meanings.get(model).ok_or(UnknownModel)?;
+        let meaning = self.meanings.get(model).ok_or(UnknownModel::Nobody)?;
         let policy = match meaning {
             Meaning::Policy(name) => name.clone(),
             Meaning::Auto | Meaning::Backend(_) | Meaning::Model(..) => self.default_policy.clone(),
-            // It does not chat.
-            Meaning::Embedder => return Err(UnknownModel),
+            Meaning::Embedder => return Err(UnknownModel::Embeds),
         };
         let (id, exact) = match meaning {
             Meaning::Auto | Meaning::Policy(_) | Meaning::Embedder => (None, None),
@@ -220,7 +234,7 @@ mod tests {
     fn e20_names_match_exactly() {
         let names = names(&[]).unwrap();
         for alien in ["Auto", "auto ", "../auto", "auto\n", "аuto", "", &"a".repeat(10_000)] {
-            assert_eq!(names.resolve(alien, Control::Auto).unwrap_err(), UnknownModel);
+            assert_eq!(names.resolve(alien, Control::Auto).unwrap_err(), UnknownModel::Nobody);
         }
     }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::calibration::Present;
+use super::calibration::{Present, Standing};
 use super::classifier::Verdict;
 use crate::chat::Confidence;
 use crate::config::Problem;
@@ -49,6 +49,9 @@ pub struct EarlyGate {
     pub local_model: String,
     /// SHA-256 of the classifier whose score it reads.
     pub classifier: String,
+    /// The calibration's head that made that score, by its name in records; `None`: the shipped score.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head: Option<String>,
     /// Tokens to judge by.
     pub tokens: usize,
     /// Weights of [`INPUTS`].
@@ -97,11 +100,32 @@ impl EarlyGate {
         ];
         match pairs.iter().find(|(_, was, is)| is.as_ref().is_some_and(|is| is != *was)) {
             None => Ok(()),
-            Some((what, ..)) => Err(format!(
-                "was fitted with another {what} than is installed. Make it anew with `crossover eval early-gate`, or set \
-                 early-gate.enabled = false"
-            )),
+            Some((what, ..)) => Err(misfit(&format!("was fitted with another {what} than is installed"))),
         }
+    }
+
+    /// Whether the judge was fitted on the score that steers: that of the calibration's head, or without one the shipped
+    /// score.
+    ///
+    /// # Errors
+    /// Which score it was fitted on and which one steers, and what mends it: first a calibration that no longer holds.
+    pub fn check_head(&self, standing: &Standing) -> Result<(), String> {
+        let head = standing.head();
+        if self.head.as_deref() == head.as_deref() {
+            return Ok(());
+        }
+        let score = |head: Option<&str>| match head {
+            None => "the shipped score".to_owned(),
+            Some(id) => format!("the score of the calibration's head {id}"),
+        };
+        let was = score(self.head.as_deref());
+        // A judge made now would be of the shipped score, and refused once there is a head again.
+        if matches!(standing, Standing::Mismatch(..)) {
+            let why = format!("was fitted on {was}, and calibration {}", standing.words());
+            return Err(format!("{why}, or set early-gate.enabled = false"));
+        }
+        let is = score(head.as_deref());
+        Err(misfit(&format!("was fitted on {was}, and {is} steers now")))
     }
 
     /// A judge of this version's form.
@@ -110,6 +134,7 @@ impl EarlyGate {
             schema_version: SCHEMA_VERSION,
             local_model: String::new(),
             classifier: String::new(),
+            head: None,
             tokens,
             weights,
             bias,
@@ -133,6 +158,11 @@ impl EarlyGate {
     }
 }
 
+/// Why a judge does not fit, with what mends it.
+fn misfit(why: &str) -> String {
+    format!("{why}. Make it anew with `crossover eval early-gate`, or set early-gate.enabled = false")
+}
+
 /// The judge's inputs, in the order of [`INPUTS`]; `None` without any token.
 pub fn inputs(verdict: Option<&Verdict>, begun: &[Confidence]) -> Option<[f64; INPUTS.len()]> {
     let first = f64::from(begun.first()?.logprob);
@@ -146,7 +176,11 @@ pub fn inputs(verdict: Option<&Verdict>, begun: &[Confidence]) -> Option<[f64; I
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::routing::calibration::tests::sample;
+    use crate::routing::{Calibration, Head};
 
     #[test]
     fn a_judge_of_other_models_is_refused() {
@@ -160,6 +194,26 @@ mod tests {
         assert!(gate.check(&present("a", Some("b"))).is_ok() && gate.check(&present("a", None)).is_ok());
         assert!(gate.check(&present("x", Some("b"))).unwrap_err().contains("local model"));
         assert!(gate.check(&present("a", Some("x"))).unwrap_err().contains("classifier"));
+    }
+
+    #[test]
+    fn a_judge_of_another_head_s_score_is_refused() {
+        let calibration = |bias| Calibration { head: Some(Head { weights: vec![0.5], bias }), ..sample() };
+        let headed = |bias| Standing::Valid(Arc::new(calibration(bias)));
+        let id = headed(0.25).head().unwrap();
+        let mut gate = EarlyGate::new(4, [0.0; 5], 0.0, 0.5);
+        assert!(gate.check_head(&Standing::Missing).is_ok());
+        let problem = gate.check_head(&headed(0.25)).unwrap_err();
+        let named = problem.contains(&format!("head {id} steers now. Make it anew"));
+        assert!(problem.contains("on the shipped score, and") && named, "{problem}");
+        gate.head = Some(id.to_string());
+        assert!(gate.check_head(&headed(0.25)).is_ok());
+        assert!(gate.check_head(&headed(0.75)).is_err() && gate.check_head(&Standing::Missing).is_err());
+
+        let stale = Standing::Mismatch(Arc::new(calibration(0.25)), vec![]);
+        let problem = gate.check_head(&stale).unwrap_err();
+        assert!(problem.contains("Run `crossover calibrate evals/golden/mixed`, or set"), "{problem}");
+        assert!(!problem.contains("eval early-gate"), "a judge made now would be refused: {problem}");
     }
 
     fn token(logprob: f32, entropy: f32) -> Confidence {

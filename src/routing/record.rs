@@ -4,10 +4,9 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 use super::calibration::Calibration;
-use super::classifier::{Head, Verdict};
+use super::classifier::Verdict;
 use super::decision::{Plan, Reason};
 use super::policy::{Facts, Policy, Ruling};
 use super::signals::{Language, Pii, Signals, Task};
@@ -174,7 +173,7 @@ impl DecisionRecord {
     pub fn under(&self, verdict: &Verdict, calibration: &Calibration) -> Result<Verdict, CannotDecide> {
         match &calibration.head {
             None => Ok(Verdict { calibrated: None, ..verdict.clone() }),
-            Some(head) if self.head.as_deref() == Some(&*head_id(head)) => Ok(verdict.clone()),
+            Some(head) if self.head.as_deref() == Some(&*head.id()) => Ok(verdict.clone()),
             Some(_) => Err(CannotDecide::Head),
         }
     }
@@ -211,15 +210,6 @@ impl DecisionRecord {
     }
 }
 
-/// A head's name in records: the first 12 hex digits of the SHA-256 of its numbers.
-pub(super) fn head_id(head: &Head) -> Arc<str> {
-    let mut digest = Sha256::new();
-    for number in head.weights.iter().chain([&head.bias]) {
-        digest.update(number.to_le_bytes());
-    }
-    digest.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect::<String>().into()
-}
-
 impl SeatRecord {
     fn of(seat: &Seat) -> Self {
         Self {
@@ -250,6 +240,7 @@ mod tests {
 
     use super::*;
     use crate::routing::calibration::tests::sample;
+    use crate::routing::classifier::Head;
     use crate::routing::router::tests::{request, view};
 
     fn policy(tag: &str) -> Policy {
@@ -268,7 +259,7 @@ mod tests {
         let facts = Facts { signals: &signals, verdict: None, threshold: Some(0.5), control, view: &view };
         let ruling = policy("vip").evaluate(&facts);
         let asked: Arc<[String]> = asked.iter().map(|tag| (*tag).to_owned()).collect();
-        let kept = DecisionRecord::keep(&facts, &ruling, &asked, head.map(head_id).as_ref());
+        let kept = DecisionRecord::keep(&facts, &ruling, &asked, head.map(Head::id).as_ref());
         let text = serde_json::to_string(&kept).unwrap();
         let read: DecisionRecord = serde_json::from_str(&text).unwrap();
         assert_eq!(read, kept, "what is written is what is read");

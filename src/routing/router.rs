@@ -11,7 +11,7 @@ use super::decision::{Decision, Plan, PolicyVersion, Reason};
 use super::drift::Drift;
 use super::explanation::{CalibrationNote, Explanation};
 use super::policy::{Dropped, Facts, Policy};
-use super::record::{DecisionRecord, head_id};
+use super::record::DecisionRecord;
 use super::signals::Signals;
 use super::view::View;
 use crate::chat::{ChatRequest, Control};
@@ -97,7 +97,7 @@ impl Router {
         let threshold = standing.threshold();
         let valid = standing.calibration().filter(|_| threshold.is_some());
         let drift = valid.map(|calibration| Drift::new(calibration.score_histogram.clone()));
-        let head = valid.and_then(|calibration| calibration.head.as_ref()).map(head_id);
+        let head = standing.head();
         Self { threshold, standing, drift, head, ..self }
     }
 

@@ -48,7 +48,7 @@ pub struct Seat {
 impl Seat {
     /// Whether it can do everything that is needed.
     pub(super) fn can_do(&self, needs: &Needs) -> bool {
-        let Needs { vision, audio, tools, logprobs, structured, other_sampling } = *needs;
+        let Needs { vision, audio, tools, logprobs, structured, other_sampling, hosted } = *needs;
         let can = &self.can;
         (!vision || can.vision)
             && (!audio || can.audio)
@@ -56,6 +56,7 @@ impl Seat {
             && (!logprobs || can.logprobs)
             && (!structured || can.structured)
             && (!other_sampling || can.other_sampling)
+            && (!hosted || can.hosted)
     }
 
     /// Whether its context holds the prompt and room for an answer: what the caller allows, else 64 tokens, but never
@@ -129,6 +130,7 @@ mod tests {
             Needs { logprobs: true, ..Needs::default() },
             Needs { structured: true, ..Needs::default() },
             Needs { other_sampling: true, tools: true, ..Needs::default() },
+            Needs { hosted: true, ..Needs::default() },
         ] {
             assert!(!seat(1).can_do(&needs), "{needs:?}");
         }

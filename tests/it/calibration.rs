@@ -3,9 +3,12 @@
 
 use std::path::{Path, PathBuf};
 
+use crossover::config::Config;
+use crossover::routing::{EarlyGate, Present};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use crate::support::gateway::paths;
 use crate::support::process::{Ended, Setup};
 
 const NOBODY: &str = "http://nobody.invalid/v1";
@@ -126,6 +129,30 @@ async fn a_golden_set_named_from_the_working_folder_is_kept_by_its_whole_path() 
     let ended = golden.setup.run(&asked).await;
     assert_eq!(ended.status.code(), Some(1), "so few rows promise nothing, and are written: {ended:?}");
     assert_eq!(golden.written()["bound"]["golden"]["path"], json!(folder));
+}
+
+#[tokio::test]
+async fn an_early_gate_of_another_head_bars_no_way_to_a_calibration() {
+    let mut golden = Golden::new(60, |_| true);
+    golden.setup.toml().push_str("[early-gate]\nenabled = true\n");
+    let state = golden.setup.state();
+    let present = Present::look(&Config::default(), &paths(&state));
+    let mut judge = EarlyGate::new(4, [0.0; 5], 0.0, 0.5);
+    (judge.local_model, judge.classifier) = (present.local_model.unwrap(), present.classifier.unwrap());
+    judge.head = Some("0a1b".to_owned());
+    std::fs::create_dir_all(state.join("answers")).unwrap();
+    std::fs::write(state.join("early-gate.json"), serde_json::to_vec(&judge).unwrap()).unwrap();
+    let problem = golden.setup.refuses().await;
+    assert!(problem.contains("early-gate.json") && problem.contains("head 0a1b"), "{problem}");
+
+    // All answers are there, so that nobody is asked.
+    std::fs::copy(&golden.answers, state.join("answers/sums.jsonl")).unwrap();
+    let (suite, answers) = (golden.suite.as_str(), golden.answers.as_str());
+    let ended = golden.setup.run(&["eval", "record", suite, "--out", answers]).await;
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    let ended = golden.setup.run(&["calibrate", suite]).await;
+    assert_eq!(ended.status.code(), Some(1), "so few rows promise nothing, and are written: {ended:?}");
+    assert!(golden.file().exists());
 }
 
 #[tokio::test]

@@ -1,9 +1,10 @@
 //! The early gate through the same door: a local answer that begins unsurely never reaches the caller, another one does.
 
-use crossover::routing::{EarlyGate, Present};
+use crossover::app::{House, Store};
+use crossover::routing::{Calibration, EarlyGate, GOLD, Present};
 use serde_json::{Value, json};
 
-use crate::support::gateway::{Gateway, chat, paths};
+use crate::support::gateway::{Gateway, chat, config, paths};
 use crate::support::reply::text;
 use crate::support::scripted_upstream::ScriptedUpstream;
 use crate::support::small_model::endless;
@@ -79,6 +80,33 @@ async fn an_unsure_answer_is_better_than_none() {
         let row = gateway.row();
         assert_eq!((&row["served_by"], &row["error"]), (&json!("local"), &json!("none")));
     }
+}
+
+#[tokio::test]
+async fn a_judge_of_another_score_than_steers_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = paths(folder.path());
+    let file = folder.path().join("early-gate.json");
+    let mut settings = config("http://127.0.0.1:1/v1", folder.path());
+    settings.classifier.enabled = true;
+    settings.early_gate.enabled = true;
+    let present = Present::look(&settings, &paths);
+    // The shipped calibration, which has a head, as if it were of this house.
+    let mut calibration = Calibration::read(&paths.models.join("calibration.json")).unwrap();
+    let bound = &mut calibration.bound;
+    (bound.classifier, bound.tokenizer) = (present.classifier.clone().unwrap(), present.tokenizer.unwrap());
+    (bound.remote_model, bound.golden.path) = (GOLD.to_owned(), folder.path().join("none"));
+    calibration.write(&folder.path().join("calibration.json")).unwrap();
+    let head = calibration.head.unwrap().id().to_string();
+    let open = |head: Option<String>| {
+        let mut judge = EarlyGate::new(4, [0.0; 5], 0.0, 0.5);
+        (judge.classifier, judge.head) = (present.classifier.clone().unwrap(), head);
+        std::fs::write(&file, serde_json::to_vec(&judge).unwrap()).unwrap();
+        House::open(settings.clone(), &paths, Store::Memory).map(drop).map_err(|error| error.to_string())
+    };
+    let problem = open(None).unwrap_err();
+    assert!(problem.contains("early-gate.json") && problem.contains("on the shipped score"), "{problem}");
+    assert_eq!(open(Some(head)), Ok(()));
 }
 
 #[tokio::test]

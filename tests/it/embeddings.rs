@@ -144,15 +144,60 @@ async fn mistakes_are_refused_in_openai_s_envelope() {
 }
 
 #[tokio::test]
+async fn who_asks_the_wrong_name_is_told_what_to_do() {
+    let upstream = ScriptedUpstream::start().await;
+    let gateway = house(&upstream).await;
+    let without = Gateway::start(&upstream.base_url()).await;
+    let vectors = async |gateway: &Gateway, model: &str| {
+        embed(gateway, &[], &json!({ "model": model, "input": "a" })).await.error(404)
+    };
+    for (error, wanted) in [
+        (vectors(&gateway, "no-such").await, "[aliases]"),
+        (vectors(&gateway, "auto").await, "`embedder`"),
+        (vectors(&without, "embedder").await, "[embeddings]"),
+        (vectors(&without, "auto").await, "[embeddings]"),
+        (gateway.ask("embedder").await.error(404), "POST /v1/embeddings"),
+        (gateway.ask("text-embedding-3-small").await.error(404), "POST /v1/embeddings"),
+    ] {
+        assert!(error["message"].as_str().unwrap().contains(wanted), "{wanted}: {error}");
+        assert_eq!((&error["code"], &error["param"]), (&json!("model_not_found"), &json!("model")));
+    }
+    assert_eq!(upstream.bytes_received(), 0);
+}
+
+/// Asks for the vectors of 2,048 texts, almost a MiB, without a socket that takes what nobody reads.
+async fn ask_much(gateway: &Gateway) -> http::Response<Body> {
+    let body = json!({ "model": "embedder", "input": vec!["a"; 2048] }).to_string();
+    let request = http::Request::post("/v1/embeddings").header("content-type", "application/json");
+    gateway.routes().oneshot(request.body(Body::from(body)).unwrap()).await.unwrap()
+}
+
+#[tokio::test]
+async fn d19_answers_count_towards_the_memory_of_the_bodies_until_they_are_taken() {
+    let upstream = ScriptedUpstream::start().await;
+    let gateway = house_with(&upstream, |config| {
+        config.server.max_body_bytes = 1 << 20;
+        config.server.body_memory_mib = 1;
+    })
+    .await;
+    let mut slow = ask_much(&gateway).await;
+    assert!(slow.body_mut().frame().await.unwrap().is_ok());
+    let refused = ask_much(&gateway).await;
+    assert_eq!(refused.status(), 503, "half of the first is still to be taken");
+    let refused = refused.into_body().collect().await.unwrap().to_bytes();
+    let refused: Value = serde_json::from_slice(&refused).unwrap();
+    assert_eq!(refused["error"]["code"], "overloaded");
+    drop(slow);
+    assert_eq!(ask_much(&gateway).await.status(), 200);
+    let statuses: Vec<Value> = gateway.rows().iter().map(|row| row["status"].clone()).collect();
+    assert_eq!(json!(statuses), json!([499, 503, 499]));
+}
+
+#[tokio::test]
 async fn d19_an_answer_keeps_its_place_until_all_of_it_is_taken() {
     let upstream = ScriptedUpstream::start().await;
     let gateway = house_with(&upstream, |config| config.server.max_in_flight = 1).await;
-    let body = json!({ "model": "embedder", "input": vec!["a"; 2048] }).to_string();
-    let routes = gateway.routes();
-    let ask = async || {
-        let request = http::Request::post("/v1/embeddings").header("content-type", "application/json");
-        routes.clone().oneshot(request.body(Body::from(body.clone())).unwrap()).await.unwrap()
-    };
+    let ask = async || ask_much(&gateway).await;
     let mut slow = ask().await;
     assert_eq!(slow.status(), 200);
     let first = slow.body_mut().frame().await.unwrap().unwrap().into_data().unwrap();

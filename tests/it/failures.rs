@@ -1,6 +1,6 @@
 //! Whatever an upstream does, the client gets one clear refusal: the right status, OpenAI's envelope, nobody's secrets.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::fault_proxy::{FaultProxy, Mode};
 use crate::support::gateway::{Gateway, KEY_VARIABLE, chat};
@@ -23,6 +23,31 @@ async fn a7_refusals_of_the_request_pass_on_without_retry_or_fallback() {
     }
     assert_eq!(upstream.seen().len(), 8, "no retries");
     assert_eq!(gateway.sum("fallback_total", &[]).await, 0.0);
+}
+
+#[tokio::test]
+async fn a7_a_bound_fits_the_model_that_was_chosen_here() {
+    let upstream = ScriptedUpstream::start().await;
+    let gateway =
+        Gateway::with(&upstream.base_url(), |config| config.remote.model = "reasoner".to_owned()).await;
+    let ask = |model: &str, stream: bool| {
+        let mut body = chat(model, stream);
+        body["max_tokens"] = json!(4);
+        body
+    };
+    for stream in [false, true] {
+        assert_eq!(gateway.post(&ask("auto", stream)).await.status, 200);
+    }
+    let bound = |body: &[u8]| {
+        let body: Value = serde_json::from_slice(body).unwrap();
+        (body["max_tokens"] == 4, body["max_completion_tokens"] == 4)
+    };
+    let bounds: Vec<_> = upstream.seen().iter().map(|seen| bound(&seen.body)).collect();
+    assert_eq!(bounds, [(true, false), (false, true), (false, true)], "one refusal taught it");
+    gateway.until("attempts_total", &[("backend", "remote")], 2.0).await;
+    // Whoever names the model is told what it refuses.
+    assert_eq!(gateway.post(&ask("reasoner", false)).await.code(400), "unsupported_parameter");
+    assert_eq!(upstream.seen().last().map(|seen| bound(&seen.body)), Some((true, false)));
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::support::fault_proxy::FaultProxy;
 use crate::support::gateway::{Gateway, chat};
+use crate::support::raw_peer::RawUpstream;
 use crate::support::reply::Reply;
 use crate::support::scripted_upstream::ScriptedUpstream;
 use crate::support::small_model::endless;
@@ -65,6 +66,18 @@ async fn a7_a_refused_request_does_not_fall_back() {
     let gateway = in_front_of(&upstream, "fault:422", |_| {}).await;
     assert_eq!(gateway.post(&brief(false)).await.code(422), "scripted");
     assert_eq!(gateway.sum("fallback_total", &[]).await, 0.0);
+}
+
+#[tokio::test]
+async fn a7_a_model_that_the_upstream_does_not_know_is_refused_only_to_who_named_it() {
+    let body = br#"{"error":{"message":"The model does not exist","code":"model_not_found"}}"#;
+    let upstream = RawUpstream::json("404 Not Found", "", body).await;
+    let gateway = Gateway::with(&upstream.base_url(), |config| config.local.enabled = true).await;
+    assert_served(&gateway.post(&brief(false)).await, "local", "fallback");
+    let moved = [("from", "remote"), ("to", "local"), ("reason", "upstream_auth")];
+    assert_eq!(gateway.sum("fallback_total", &moved).await, 1.0);
+    assert_eq!(gateway.ask("remote").await.code(502), "upstream_auth");
+    assert_eq!(gateway.ask("ok").await.code(404), "model_not_found");
 }
 
 /// Longer than the local context, and not surely so by the estimate.

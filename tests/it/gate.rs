@@ -97,6 +97,24 @@ async fn the_gate_tells_a_regression_from_a_run_that_was_none() {
 }
 
 #[tokio::test]
+async fn half_an_answer_file_makes_no_baseline() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path();
+    let suite = suite(state, 20);
+    let (file, named) = (state.join("answers/classification.jsonl"), suite.to_str().unwrap());
+    answers(&suite, &file, false);
+    let all = std::fs::read_to_string(&file).unwrap();
+    let half: Vec<&str> = all.lines().skip(10).collect();
+    std::fs::write(&file, half.join("\n")).unwrap();
+    for policy in ["local-first", "remote-first"] {
+        let output = gate(state, &[named, "--update", "--policy", policy]).await;
+        assert_eq!(output.status.code(), Some(3), "{policy}: {}", said(&output));
+        assert!(said(&output).contains("10 of 20 rows could not be judged"), "{}", said(&output));
+    }
+    assert!(!state.join("baselines/classification.json").exists());
+}
+
+#[tokio::test]
 async fn a_recorded_remote_stands_behind_a_new_baseline_s_policies() {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path();

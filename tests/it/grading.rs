@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use crate::support::gateway::{ONE_ANSWER, prices};
 use crate::support::scripted_upstream::{ScriptedUpstream, TEXT};
 use crate::support::small_model::endless;
 use crate::support::tools::{crossover, finish, folder, said};
@@ -94,6 +95,27 @@ async fn an_imported_set_is_judged_and_a_judge_without_a_verdict_scores_nothing(
         judged.iter().find(|body| body["messages"].as_array().is_some_and(|it| it.len() == 2)).unwrap();
     assert_eq!(judged["temperature"], 0);
     assert!(judged["messages"][1]["content"].as_str().unwrap().contains(TEXT));
+}
+
+#[tokio::test]
+async fn a_model_of_a_plain_server_is_priced_by_its_own_name() {
+    let (state, upstream) = (folder(), ScriptedUpstream::start().await);
+    let config = format!("schema-version = 1\n[ledger]\nprices = {:?}\n", prices(state.path()));
+    std::fs::write(state.path().join("crossover.toml"), config).unwrap();
+    let suite = state.path().join("suite");
+    std::fs::create_dir(&suite).unwrap();
+    let about = "name = \"one\"\nversion = \"1\"\nabout = \"a\"\nlicence = \"Apache-2.0\"\n";
+    std::fs::write(suite.join("suite.toml"), about).unwrap();
+    let messages = json!([{"role": "user", "content": "hi"}]);
+    let line = json!({"id": "a", "messages": messages, "expected": "x", "scorer": "exact", "task": "t"});
+    std::fs::write(suite.join("suite.jsonl"), line.to_string()).unwrap();
+    let (out, base_url) = (state.path().join("report.json"), upstream.base_url());
+    let mut command = crossover(state.path());
+    command.args(["eval", "run", "--model", "ok", "--base-url", &base_url]).arg(&suite);
+    let output = finish(command.arg("--out").arg(&out)).await;
+    assert!(output.status.success(), "{}", said(&output));
+    let rows = rows(&out);
+    assert_eq!(row(&rows, "ok", "a")["cost_micros"], ONE_ANSWER, "{rows:?}");
 }
 
 #[tokio::test]

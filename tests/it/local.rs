@@ -124,10 +124,21 @@ async fn what_the_local_model_cannot_do_is_refused_when_it_may_go_nowhere_else()
         json!({ "tools": [{ "type": "function", "function": { "name": "f" } }] }),
         json!({ "modalities": ["text", "audio"] }),
         json!({ "messages": [{ "role": "user", "content": [{ "type": "image_url", "image_url": { "url": "data:," } }] }] }),
+        json!({ "messages": [{ "role": "assistant", "content": [{ "type": "thinking", "thinking": "hm" }] }] }),
+        json!({ "web_search_options": {} }),
+        json!({ "moderation": { "model": "omni-moderation-latest" } }),
     ] {
         assert_eq!(gateway.post(&ask(&fields)).await.code(400), "unsupported", "{fields}");
     }
     assert_eq!(upstream.bytes_received(), 0);
+    for (field, value, route) in [
+        ("web_search_options", json!({}), "remote"),
+        ("moderation", json!({ "model": "omni-moderation-latest" }), "remote"),
+        ("moderation", Value::Null, "local"),
+    ] {
+        let reply = gateway.post(&ask(&json!({ "model": "local-first", field: value }))).await;
+        assert_eq!((reply.status, reply.header("x-crossover-route")), (200, route), "{field}");
+    }
 }
 
 #[tokio::test]

@@ -16,7 +16,9 @@ async fn e20_names_match_exactly_or_are_not_found() {
     {
         let error = gateway.ask(alien).await.error(404);
         assert_eq!((&error["code"], &error["param"]), (&json!("model_not_found"), &json!("model")));
-        assert!(!error["message"].as_str().unwrap().contains(&long), "no echo");
+        let message = error["message"].as_str().unwrap();
+        assert!(!message.contains(&long), "no echo");
+        assert!(message.contains("[aliases]"), "{message}");
     }
     let twice = r#"{"model":"ok","model":"ok","messages":[{"role":"user","content":"a"}]}"#;
     let error = gateway.send(&[], twice).await.error(400);

@@ -254,6 +254,18 @@ async fn e10_pictures_are_passed_on_or_refused_and_never_fetched() {
 }
 
 #[tokio::test]
+async fn e10_an_answer_in_parts_goes_back_as_it_came() {
+    let (upstream, gateway) = house().await;
+    let parts = r#"[{"type": "thinking", "thinking": [{"text":"hm"}]}, {"type":"text","text":"4"}]"#;
+    let body = format!(
+        r#"{{"model":"auto","messages":[{{"role":"assistant","content":{parts}}},{{"role":"user","content":"Sure?"}}]}}"#
+    );
+    assert_eq!(gateway.send(&[], body.clone()).await.status, 200);
+    let sent = body.replacen(r#""auto""#, r#""ok""#, 1);
+    assert_eq!(upstream.seen()[0].body, sent.as_bytes());
+}
+
+#[tokio::test]
 async fn e11_conversations_that_make_no_sense_are_refused_with_a_path() {
     let (upstream, gateway) = house().await;
     let user = json!({ "role": "user", "content": "a" });
@@ -382,8 +394,12 @@ async fn e18_other_methods_and_routes_are_refused_with_what_is_allowed() {
         "/v1/%2e%2e/metrics",
         "/metrics",
         "/health/live",
+        "/v1/responses",
+        "/v1/completions",
     ] {
-        assert_eq!(request(&gateway, "GET", path).await.code(404), "not_found", "{path}");
+        let error = request(&gateway, "GET", path).await.error(404);
+        assert_eq!(error["code"], "not_found", "{path}");
+        assert!(error["message"].as_str().unwrap().contains("/v1/chat/completions"), "{path}: {error}");
     }
     assert_eq!(upstream.bytes_received(), 0);
 }

@@ -118,6 +118,22 @@ async fn a_refusal_of_the_content_server_is_told_as_its_own() {
 }
 
 #[tokio::test]
+async fn a_file_that_is_longer_than_the_hub_says_is_not_kept_cut_off() {
+    for untagged in [true, false] {
+        let hub = ModelHub::start(Served { bare: true, untagged, ..Served::tiny(LEN) }).await;
+        hub.change(|served| served.files[4].told = Some(LEN as u64 - 1));
+        let setup = setup(&hub);
+        assert_refused(&pull(&setup).await, &["onnx/model_q4.onnx", "longer than the hub says"]);
+        assert!(!place(&setup).exists());
+        assert_eq!(std::fs::metadata(part(&setup)).unwrap().len(), 0);
+        hub.change(|served| served.files[4].told = None);
+        assert_done(&pull(&setup).await);
+        assert_eq!(hub.ranges(), ["", ""], "from its beginning, once a pull");
+        assert_whole(&setup);
+    }
+}
+
+#[tokio::test]
 async fn a_gated_repository_is_named_where_the_hub_lies_below_a_path() {
     let hub = ModelHub::start(Served::tiny(LEN).refusing(403, "GatedRepo")).await;
     let endpoint = format!("{}/mirror/hf", hub.endpoint());

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::support::gateway::{Gateway, paths};
-use crate::support::scripted_upstream::ScriptedUpstream;
+use crate::support::scripted_upstream::{ScriptedUpstream, TEXT};
 
 /// Goes out unless tagged; the other target answers every request too.
 const POLICY: &str = r#"
@@ -19,6 +19,9 @@ to = ["local"]
 [[rule]]
 to = ["remote", "local"]
 "#;
+
+/// The last rule of [`POLICY`], and the other way round.
+const ORDERS: [&str; 2] = ["[\"remote\", \"local\"]", "[\"local\", \"remote\"]"];
 
 async fn gateway(upstream: &ScriptedUpstream, policy: &str) -> Gateway {
     in_front_of(upstream, policy, "ok").await
@@ -96,6 +99,65 @@ async fn a_sampled_request_is_answered_by_both_and_graded() {
 }
 
 #[tokio::test]
+async fn an_empty_local_answer_is_graded_with_0() {
+    let upstream = ScriptedUpstream::start().await;
+    for first in ORDERS {
+        let policy = POLICY.replace(ORDERS[0], first);
+        let gateway = gateway(&upstream, &policy).await;
+        let mut question = ask("Say something.");
+        question["temperature"] = json!(0);
+        let local = async |mut question: Value| {
+            question["model"] = json!("local");
+            let answer = gateway.post(&question).await.json();
+            answer["choices"][0]["message"]["content"].as_str().unwrap().to_owned()
+        };
+        // An answer that stops before its first character.
+        let begins: String = local(question.clone()).await.chars().take(1).collect();
+        question["stop"] = json!([begins]);
+        assert_eq!(local(question.clone()).await, "");
+        assert_eq!(gateway.post(&question).await.status, 200);
+        gateway.until("shadow_samples_total", &[("outcome", "answered")], 1.0).await;
+        let rows = gateway.rows();
+        let live = of(&rows, "live")[2]["id"].as_str().unwrap().to_owned();
+        assert_eq!(grades(&gateway), [(live, "agreement".to_owned(), 0.0)], "{first}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_of_tool_calls_or_parts_alone_is_compared_with_nothing() {
+    let upstream = ScriptedUpstream::start().await;
+    for model in ["tools", "parts"] {
+        for first in ORDERS {
+            let policy = POLICY.replace(ORDERS[0], first);
+            let gateway = in_front_of(&upstream, &policy, model).await;
+            for (stream, answered) in [(false, 1.0), (true, 2.0)] {
+                let mut question = ask("hi");
+                question["stream"] = json!(stream);
+                assert_eq!(gateway.post(&question).await.status, 200);
+                gateway.until("shadow_samples_total", &[("outcome", "answered")], answered).await;
+            }
+            assert_eq!(grades(&gateway), [], "{model}, {first}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_streamed_refusal_is_a_text_to_compare() {
+    let upstream = ScriptedUpstream::start().await;
+    for first in ORDERS {
+        let policy = POLICY.replace(ORDERS[0], first);
+        let policy = policy.replace("share = 1\n", "share = 1\ngrade = \"judge\"\n");
+        let gateway = in_front_of(&upstream, &policy, "refusal").await;
+        let mut question = ask("Say something.");
+        (question["stream"], question["temperature"]) = (json!(true), json!(0));
+        assert_eq!(gateway.post(&question).await.status, 200);
+        gateway.until("shadow_samples_total", &[("outcome", "answered")], 1.0).await;
+        let judged = upstream.seen().pop().unwrap();
+        assert!(String::from_utf8_lossy(&judged.body).contains(TEXT), "{first}: the judge reads it");
+    }
+}
+
+#[tokio::test]
 async fn f25_a_request_that_must_stay_is_never_sampled() {
     let upstream = ScriptedUpstream::start().await;
     // Local first, so that a shadow would go out.
@@ -154,6 +216,7 @@ async fn g6_a_shadow_answer_without_a_price_is_flagged_and_never_free() {
     assert_eq!(metrics.sum("unpriced_requests_total", &[("backend", "remote")]), 1.0);
     assert_eq!(metrics.sum("background_cost_usd_total", &[]), 0.0);
     assert_eq!(metrics.sum("requests_total", &[]), 1.0, "a shadow is no request");
+    assert_eq!(grades(&gateway), [], "calls alone are compared with nothing");
 }
 
 #[tokio::test]

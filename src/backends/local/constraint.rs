@@ -1,17 +1,21 @@
 //! Grammars over tokens: which tokens may come next so that an answer obeys a JSON schema, a regular expression or a
 //! context-free grammar. The `llguidance` crate does the work; here are its limits and what is shared.
-//! Promises: compile time, grammar size and work per token are bounded, and so is how many compile at once; what a
-//! request waits with is not forgotten meanwhile; nothing is fetched; errors quote no schema.
+//! Promises: compile time, grammar size and work per token are bounded, and so is how many compile at once and what is
+//! kept; what a request waits with is not forgotten meanwhile; nothing is fetched; errors quote no schema.
 
+mod exact;
+mod keywords;
+mod one_of;
 mod schema;
+mod survey;
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 #[cfg(test)]
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use llguidance::api::{ParserLimits, TopLevelGrammar};
-use llguidance::earley::SlicedBiasComputer;
+use llguidance::earley::{Parser, SlicedBiasComputer};
 use llguidance::toktrie::{
     ApproximateTokEnv, INVALID_TOKEN, InferenceCapabilities, SimpleVob, TokEnv, TokRxInfo, TokTrie,
 };
@@ -19,13 +23,19 @@ use llguidance::{Matcher, ParserFactory};
 use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-pub(super) use self::schema::{drop_inexact, is_too_large, json_schema, with_options, without_patterns};
+pub(super) use self::schema::{
+    is_too_costly, is_too_large, json_schema, simplify, with_options, without_patterns,
+};
 
 use super::detokenize::Vocabulary;
 use crate::chat::ResponseFormat;
 
 /// Grammars that are kept for the next request with the same one, beside those that requests wait with.
 const KEPT: usize = 64;
+/// What these hold at most, in bytes; the one that was used last is kept whatever it holds.
+const HEAVIEST: usize = 128 << 20;
+/// What a compiled grammar holds for each of its symbols, in bytes: names, rules and where they begin.
+const SYMBOL: usize = 512;
 /// Wishes that are remembered as planned: one leaves six grammars behind at most, those that were refused among them.
 const PLANNED: usize = KEPT / 6;
 /// Grammars that requests compile at the same time; more wait, so that slow ones leave the engine its cores.
@@ -55,8 +65,14 @@ pub(super) enum ConstraintError {
     Step,
 }
 
+/// A compiled grammar, and about how many bytes it holds.
+struct Held {
+    matcher: Matcher,
+    bytes: usize,
+}
+
 /// What became of a grammar: refused ones are remembered too.
-type Compiled = Result<Matcher, ConstraintError>;
+type Compiled = Result<Held, ConstraintError>;
 
 /// Grammars and what became of them, used last first.
 type Kept = VecDeque<(Arc<str>, Compiled)>;
@@ -213,7 +229,7 @@ impl Grammars {
             None => self.keep(grammar, self.compile(grammar).ok_or_else(|| lost.clone())?),
         };
         let (name, compiled) = kept.front().ok_or(lost)?;
-        compiled.as_ref().map(|matcher| about(name, matcher)).map_err(Clone::clone)
+        compiled.as_ref().map(|held| about(name, &held.matcher)).map_err(Clone::clone)
     }
 
     /// What is kept, with this grammar first, if it is among it.
@@ -222,7 +238,7 @@ impl Grammars {
         bring(&mut kept, grammar).then_some(kept)
     }
 
-    /// Keeps what became of a grammar, once and first, in place of the one that was not used for longest and that no
+    /// Keeps what became of a grammar, once and first, in place of those that were not used for longest and that no
     /// request waits with.
     fn keep(&self, grammar: &Arc<str>, compiled: Compiled) -> MutexGuard<'_, Kept> {
         let mut kept = self.kept();
@@ -230,7 +246,7 @@ impl Grammars {
         if !bring(&mut kept, grammar) {
             kept.push_front((Arc::clone(grammar), compiled));
         }
-        while kept.len() > KEPT {
+        while kept.len() > KEPT || bytes(&kept) > HEAVIEST {
             // The first is asked about next.
             let idle = kept.iter().rposition(|(name, _)| Arc::strong_count(name) == 1).filter(|at| *at > 0);
             let Some(at) = idle else { break };
@@ -253,13 +269,15 @@ impl Grammars {
             let factory = factory.as_ref().ok_or(ConstraintError::Vocabulary)?;
             let grammar: TopLevelGrammar =
                 serde_json::from_str(grammar).map_err(|_| ConstraintError::Unsupported(NO_GRAMMAR))?;
-            let matcher = Matcher::new(factory.create_parser(grammar));
+            let parser = factory.create_parser(grammar);
+            let bytes = parser.as_ref().map_or(0, |parser| parser_bytes(&parser.parser));
+            let matcher = Matcher::new(parser);
             if let Some(error) = matcher.get_error() {
                 return Err(ConstraintError::Unsupported(reason(&error)));
             }
             // A grammar that allows not even a first token is found here and not by the engine.
             match matcher.deep_clone().compute_mask() {
-                Ok(_) => Ok(matcher),
+                Ok(_) => Ok(Held { matcher, bytes }),
                 Err(error) => Err(ConstraintError::Unsupported(reason(&error.to_string()))),
             }
         };
@@ -278,13 +296,31 @@ fn bring(kept: &mut Kept, grammar: &str) -> bool {
     true
 }
 
+/// About how many bytes all that is kept holds.
+fn bytes(kept: &Kept) -> usize {
+    kept.iter().map(|(name, compiled)| name.len() + compiled.as_ref().map_or(0, |held| held.bytes)).sum()
+}
+
+/// About how many bytes a compiled grammar holds: its symbols, and its regular expressions both as they are written and
+/// as they are matched.
+fn parser_bytes(parser: &Parser) -> usize {
+    let grammar = parser.grammar();
+    let (mut symbols, mut next) = (HashSet::from([grammar.start()]), vec![grammar.start()]);
+    while let Some(symbol) = next.pop() {
+        for rule in grammar.rules_of(symbol) {
+            let (parts, _, _) = grammar.rule_rhs(*rule);
+            next.extend(parts.iter().filter(|part| symbols.insert(**part)));
+        }
+    }
+    symbols.len() * SYMBOL + 2 * parser.lexer_stats().num_bytes
+}
+
 const NO_GRAMMAR: &str = "it cannot be compiled";
 
 /// Why a grammar was refused, in words of ours: those of the crate may quote the caller's schema.
 fn reason(error: &str) -> &'static str {
     let reasons = [
-        (&["oneOf"][..], "it has a `oneOf` whose options may overlap: use `anyOf`"),
-        (&["Unknown format"], "it has a `format` that cannot be enforced"),
+        (&["Unknown format"][..], "it has a `format` that cannot be enforced"),
         (&["Unimplemented keys"], "it has a keyword that cannot be enforced"),
         (&["Unsatisfiable", "Regex is empty", "is empty", "NoExtension"], "nothing satisfies it"),
         (

@@ -3,6 +3,7 @@
 //! continue no character are dropped. Reads byte-level and SentencePiece-like tokenizers; refuses others at load.
 
 use std::collections::HashMap;
+use std::num::TryFromIntError;
 
 use serde_json::Value;
 use tokenizers::Tokenizer;
@@ -15,6 +16,7 @@ pub(super) struct Vocabulary {
     /// Texts of special tokens, for telling of them only.
     specials: HashMap<u32, String>,
     longest: usize,
+    spelling: Spelling,
     leading_space_dropped: bool,
 }
 
@@ -29,39 +31,45 @@ enum Spelling {
 
 impl Vocabulary {
     /// Builds the table, or says why the tokenizer's decoder cannot be read.
-    pub(super) fn of(tokenizer: &Tokenizer, size: usize) -> Result<Self, String> {
+    pub(super) fn of(tokenizer: &Tokenizer) -> Result<Self, String> {
         let decoder = serde_json::to_value(tokenizer.get_decoder()).map_err(|error| error.to_string())?;
-        let spelling = spelling(&decoder)?;
-        let added = tokenizer.get_added_tokens_decoder();
-        let count = tokenizer.get_vocab_size(true).max(size);
         let mut table = Self {
             bytes: vec![],
-            starts: Vec::with_capacity(count + 1),
+            starts: vec![0],
             specials: HashMap::new(),
             longest: 1,
+            spelling: spelling(&decoder)?,
             leading_space_dropped: drops_leading_space(&decoder),
         };
-        table.starts.push(0);
-        for id in 0..u32::try_from(count).map_err(|error| error.to_string())? {
-            let before = table.bytes.len();
+        table.reach(tokenizer, tokenizer.get_vocab_size(true))?;
+        Ok(table)
+    }
+
+    /// Reads on to the token before `count`, as far as a graph's logits go: where ids have gaps there are tokens past the number of
+    /// them, and a graph may have more than the tokenizer.
+    pub(super) fn reach(&mut self, tokenizer: &Tokenizer, count: usize) -> Result<(), String> {
+        let wrong = |error: TryFromIntError| error.to_string();
+        let added = tokenizer.get_added_tokens_decoder();
+        for id in u32::try_from(self.len()).map_err(wrong)?..u32::try_from(count).map_err(wrong)? {
+            let before = self.bytes.len();
             match added.get(&id) {
                 Some(token) if token.special => {
-                    table.specials.insert(id, token.content.clone());
+                    self.specials.insert(id, token.content.clone());
                 }
                 // As it stands in this spelling alone: Gemma's are runs of `▁`.
-                Some(token) if spelling == Spelling::ByteLevel => {
-                    table.bytes.extend_from_slice(token.content.as_bytes());
+                Some(token) if self.spelling == Spelling::ByteLevel => {
+                    self.bytes.extend_from_slice(token.content.as_bytes());
                 }
                 _ => {
                     if let Some(token) = tokenizer.id_to_token(id) {
-                        spell(spelling, &token, &mut table.bytes);
+                        spell(self.spelling, &token, &mut self.bytes);
                     }
                 }
             }
-            table.longest = table.longest.max(table.bytes.len() - before);
-            table.starts.push(u32::try_from(table.bytes.len()).map_err(|error| error.to_string())?);
+            self.longest = self.longest.max(self.bytes.len() - before);
+            self.starts.push(u32::try_from(self.bytes.len()).map_err(wrong)?);
         }
-        Ok(table)
+        Ok(())
     }
 
     /// A token's bytes; none for a special or unknown token.
@@ -85,6 +93,7 @@ impl Vocabulary {
             starts: std::iter::once(0).chain(ends).collect(),
             specials: HashMap::new(),
             longest: words.iter().map(|word| word.len()).max().unwrap_or(1),
+            spelling: Spelling::ByteLevel,
             leading_space_dropped: false,
         }
     }
@@ -213,99 +222,4 @@ fn may_go_on(bytes: &[u8]) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn pieces(pieces: &[&[u8]]) -> Vec<String> {
-        let mut detokenizer = Detokenizer { held: vec![], leading_space_dropped: false };
-        pieces.iter().map(|piece| detokenizer.push(piece)).collect()
-    }
-
-    #[test]
-    fn c20_a_character_split_over_tokens_comes_out_whole() {
-        let crab = "🦀".as_bytes();
-        assert_eq!(pieces(&[b"a", &crab[..1], &crab[1..3], &crab[3..]]), ["a", "", "", "🦀"]);
-        let euro = "x€y".as_bytes();
-        assert_eq!(pieces(&[&euro[..2], &euro[2..]]), ["x", "€y"]);
-    }
-
-    #[test]
-    fn c20_every_split_of_a_text_gives_the_text_and_no_replacement_character() {
-        let text = "ä€🦀 é漢字\u{200d}👩‍🚀.";
-        let bytes = text.as_bytes();
-        for first in 0..bytes.len() {
-            for second in first..bytes.len() {
-                let parts = pieces(&[&bytes[..first], &bytes[first..second], &bytes[second..]]);
-                assert_eq!(parts.concat(), text);
-                assert!(parts.iter().all(|part| !part.contains('\u{FFFD}')));
-            }
-        }
-    }
-
-    #[test]
-    fn c20_bytes_that_are_no_text_are_dropped_not_replaced() {
-        assert_eq!(pieces(&[b"a\xFF", b"b", b"\xE2\x82", b"c", b"\x80d"]).concat(), "abcd");
-        assert_eq!(pieces(&[b"half \xF0\x9F"]), ["half "]);
-    }
-
-    #[test]
-    fn a_real_replacement_character_passes() {
-        assert_eq!(pieces(&["\u{FFFD}".as_bytes()]), ["\u{FFFD}"]);
-    }
-
-    #[test]
-    fn the_alphabet_of_gpt2_covers_every_byte_once() {
-        let letters = (0..=0x17F_u32).filter_map(char::from_u32);
-        let mut bytes: Vec<u8> = letters.filter_map(byte_of).collect();
-        bytes.sort_unstable();
-        assert_eq!(bytes, (0..=255).collect::<Vec<u8>>());
-        assert_eq!((byte_of('Ġ'), byte_of('Ċ'), byte_of('A')), (Some(b' '), Some(b'\n'), Some(b'A')));
-    }
-
-    #[test]
-    fn sentencepiece_tokens_are_spelled() {
-        let mut bytes = vec![];
-        for token in ["▁hi", "<0xE2>", "<0x82>", "<0xAC>", "<0xZZ>"] {
-            spell(Spelling::SentencePiece, token, &mut bytes);
-        }
-        assert_eq!(String::from_utf8(bytes).unwrap(), " hi€<0xZZ>");
-    }
-
-    #[test]
-    fn a_leading_space_goes_where_the_decoder_takes_it() {
-        let replace = json!({ "type": "Replace", "pattern": { "String": "▁" }, "content": " " });
-        let strip = json!({ "type": "Strip", "content": " ", "start": 1, "stop": 0 });
-        let (bytes, fuse) = (json!({ "type": "ByteFallback" }), json!({ "type": "Fuse" }));
-        let sequence = |steps: &[&Value]| json!({ "type": "Sequence", "decoders": steps });
-        let metaspace = |scheme: &str| {
-            drops_leading_space(&json!({ "type": "Metaspace", "replacement": "▁", "prepend_scheme": scheme }))
-        };
-        let (plain, stripped) =
-            (sequence(&[&replace, &bytes, &fuse]), sequence(&[&replace, &bytes, &fuse, &strip]));
-        let added = json!([{ "id": 0, "content": "▁▁", "special": false, "single_word": false,
-            "lstrip": false, "rstrip": false, "normalized": false }]);
-        for (decoder, added, text) in [
-            (&plain, json!([]), "  x"),
-            (&stripped, json!([]), " x"),
-            (&plain, added.clone(), "  x"),
-            (&stripped, added, " x"),
-        ] {
-            let model = json!({ "type": "BPE", "vocab": { "▁▁": 0, "x": 1 }, "merges": [] });
-            let file = json!({ "version": "1.0", "added_tokens": added, "decoder": decoder, "model": model });
-            let tokenizer = Tokenizer::from_bytes(file.to_string()).unwrap();
-            let vocabulary = Vocabulary::of(&tokenizer, 2).unwrap();
-            let mut detokenizer = Detokenizer::new(&vocabulary);
-            let told = [0, 1].map(|id| detokenizer.push(vocabulary.bytes(id)));
-            assert_eq!(told.concat(), text, "{decoder}");
-        }
-        assert_eq!(["always", "first", "never"].map(metaspace), [true, true, false]);
-    }
-
-    #[test]
-    fn unknown_decoders_are_refused_by_name() {
-        let error = spelling(&json!({"type": "CTC"})).unwrap_err();
-        assert!(error.contains("CTC"));
-    }
-}
+mod tests;

@@ -1,8 +1,8 @@
-//! The one thread that owns the graph. Its loop has four steps: admit, prefill (one chunk of one prompt), step (one
-//! token of every answer, in one run; or several of the only one), retire. Promises: a failure of the graph, even a
-//! panic, ends the sequences it happened to and nothing else; a slow reader makes only its own sequence wait; one that
-//! has left ends its sequence at the next token; what a sequence with a seed says, or any where drafts are made, does not
-//! depend on who runs beside it, as far as `graph/pairs.rs` can see to it. Knows no text.
+//! The one thread that owns the graph. Its loop has five steps: let go (whom nobody waits for), admit, prefill (one chunk
+//! of one prompt), step (one token of every answer, in one run; or several of the only one), retire. Promises: a failure
+//! of the graph, even a panic, ends the sequences it happened to and nothing else; a slow reader makes only its own
+//! sequence wait; one that has left ends its sequence at the next token; what a sequence with a seed says, or any where
+//! drafts are made, does not depend on who runs beside it, as far as `graph/pairs.rs` can see to it. Knows no text.
 
 mod decode;
 mod pace;
@@ -95,10 +95,18 @@ impl Engine {
 
     /// Each step of the loop once.
     fn round(&mut self) {
+        self.let_go();
         self.admit();
         let prefilled = self.prefill();
         self.step(prefilled);
         self.retire();
+    }
+
+    /// Ends sequences whose reader left or whose time is over, with or without a row.
+    fn let_go(&mut self) {
+        for sequence in self.sequences.iter_mut().filter(|sequence| sequence.end.is_none()) {
+            sequence.lose_patience();
+        }
     }
 
     /// Fills free slots from the queue and gives out rows; waits where there is nothing else to do.
@@ -156,11 +164,7 @@ impl Engine {
     fn seat(&mut self) -> bool {
         for at in 0..self.sequences.len() {
             let sequence = &self.sequences[at];
-            if sequence.row.is_some() || sequence.end.is_some() {
-                continue;
-            }
-            if self.waits_for_sibling(at) {
-                self.sequences[at].lose_patience();
+            if sequence.row.is_some() || sequence.end.is_some() || self.waits_for_sibling(at) {
                 continue;
             }
             let (sequence, context) = (&mut self.sequences[at], self.graph.layout.context);
@@ -174,7 +178,6 @@ impl Engine {
             // Who lost its place once gets some room ahead, so that it does not lose it again at once.
             let wanted = if sequence.is_fresh() { sequence.len() + 1 } else { sequence.len() + BLOCK };
             if !self.pool.grow(&mut sequence.share, wanted.min(context)) {
-                sequence.lose_patience();
                 return false;
             }
             self.give_row(at);

@@ -44,7 +44,7 @@ impl Opening {
 
     /// Gives back what is mapped of large files beside `graph` since [`Self::begin`] and stands in them unchanged. A table of which
     /// steps read a row at a time, as the token embeddings, is in memory by what is in use from then on. `opened` are all
-    /// sessions that were opened since and are left; none of them has run. Where others were opened meanwhile, too, all stays.
+    /// sessions that were opened since and are left. Where others were opened meanwhile, too, all stays.
     pub(super) fn give_back(self, graph: &Path, opened: &[Option<&Session>]) {
         // Whoever wants to open something now waits until this is over, which is soon.
         let openings = openings();

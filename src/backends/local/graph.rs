@@ -5,8 +5,9 @@
 mod pairs;
 mod verify;
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
+use std::thread::{Scope, ScopedJoinHandle};
 
 use ort::session::{RunOptions, Session};
 
@@ -16,7 +17,7 @@ use super::file_pages::Opening;
 use super::folder::Folder;
 use super::kv::Kv;
 use super::layout::{self, Layout};
-use crate::onnx::{self, SessionSpec};
+use crate::onnx::{self, OnnxError, SessionSpec};
 
 /// An open decoder.
 pub(super) struct Graph {
@@ -60,8 +61,29 @@ impl Graph {
             return Err(LocalError::model(&folder.graph, "there is no such file"));
         }
         let opening = Opening::begin();
-        let (session, reader, verifier) = open_all(folder, spec)?;
-        opening.give_back(&folder.graph, &[Some(&session), reader.as_ref(), verifier.as_ref()]);
+        let (mut graph, [reader, verifier]) = std::thread::scope(|scope| {
+            let forms =
+                [&folder.prefill, &folder.verify].map(|file| Form::begin(scope, file.as_deref(), spec));
+            // Tried out while they are still being opened.
+            let graph = Self::open_decoder(folder, spec, room)?;
+            let [reader, verifier] = forms.map(Form::opened);
+            Ok::<_, LocalError>((graph, [reader?, verifier?]))
+        })?;
+        opening.give_back(&folder.graph, &[Some(&graph.session), reader.as_ref(), verifier.as_ref()]);
+        if let (Some(file), Some(session)) = (&folder.verify, verifier) {
+            graph.take_verifier(file, session)?;
+        }
+        graph.reader = reader;
+        if let Some(file) = &folder.prefill {
+            let why = |error: ort::Error| format!("the prefill form does not run: {}", error.message());
+            graph.try_out().map_err(|error| LocalError::model(file, &why(error)))?;
+        }
+        Ok(graph)
+    }
+
+    /// The decoder alone, tried out, with its cache.
+    fn open_decoder(folder: &Folder, spec: &SessionSpec, room: Room) -> Result<Self, LocalError> {
+        let session = onnx::open(&folder.graph, spec)?;
         let mut layout = layout::read(folder, &session)?;
         layout.context = layout.context.min(room.tokens(&layout));
         let fails = |error: ort::Error| {
@@ -82,14 +104,6 @@ impl Graph {
         graph.try_out().map_err(fails)?;
         if room.pairs {
             graph.pair_rows(&folder.name, room.rows).map_err(fails)?;
-        }
-        if let (Some(file), Some(session)) = (&folder.verify, verifier) {
-            graph.take_verifier(file, session)?;
-        }
-        graph.reader = reader;
-        if let Some(file) = &folder.prefill {
-            let why = |error: ort::Error| format!("the prefill form does not run: {}", error.message());
-            graph.try_out().map_err(|error| LocalError::model(file, &why(error)))?;
         }
         Ok(graph)
     }
@@ -173,27 +187,32 @@ impl Graph {
     }
 }
 
-/// Opens the decoder, and its prefill and verify forms where there are any, at the same time.
-fn open_all(
-    folder: &Folder,
-    spec: &SessionSpec,
-) -> Result<(Session, Option<Session>, Option<Session>), LocalError> {
-    std::thread::scope(|scope| {
-        let begin = |file: &Option<PathBuf>| {
-            let file = file.clone()?;
-            Some((file.clone(), scope.spawn(move || onnx::open(&file, spec))))
-        };
-        let forms = [begin(&folder.prefill), begin(&folder.verify)];
-        let session = onnx::open(&folder.graph, spec)?;
-        let [reader, verifier] = forms.map(|form| match form {
-            None => Ok(None),
-            Some((file, thread)) => match thread.join() {
-                Ok(opened) => Ok(Some(opened?)),
-                Err(_) => Err(LocalError::model(&file, "opening it panicked")),
-            },
-        });
-        Ok((session, reader?, verifier?))
-    })
+/// A form of the decoder that is being opened on a thread of its own.
+struct Form<'scope, 'file> {
+    file: &'file Path,
+    thread: ScopedJoinHandle<'scope, Result<Session, OnnxError>>,
+}
+
+impl<'scope, 'file> Form<'scope, 'file> {
+    fn begin<'env>(
+        scope: &'scope Scope<'scope, 'env>,
+        file: Option<&'file Path>,
+        spec: &'env SessionSpec,
+    ) -> Option<Self>
+    where
+        'file: 'scope,
+    {
+        let file = file?;
+        Some(Self { file, thread: scope.spawn(move || onnx::open(file, spec)) })
+    }
+
+    fn opened(form: Option<Self>) -> Result<Option<Session>, LocalError> {
+        let Some(form) = form else { return Ok(None) };
+        match form.thread.join() {
+            Ok(opened) => Ok(Some(opened?)),
+            Err(_) => Err(LocalError::model(form.file, "opening it panicked")),
+        }
+    }
 }
 
 /// Contexts shorter than this are refused.

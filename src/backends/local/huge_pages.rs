@@ -3,6 +3,7 @@
 
 use std::io::ErrorKind;
 use std::ops::Range;
+use std::time::Duration;
 
 use super::mappings::{Mapping, bytes, of_this_process};
 use super::slab::into_huge_pages;
@@ -16,9 +17,21 @@ const HUGE: usize = 2 << 20;
 /// Bytes asked for at a time: what one page that cannot be moved now keeps from being gathered.
 const PIECE: usize = 16 << 20;
 
-/// Gathers every large mapping of this process: models' weights, for the most part. Linux copies the pages
-/// of a mapping into huge ones on request since version 6.1, whatever `transparent_hugepage/enabled` says.
-pub(super) fn gather_all() {
+/// How long a load is over before: whoever maps memory waits for each page that is being gathered, and a program that starts, or
+/// loads another model, maps much.
+const CALM: Duration = Duration::from_secs(2);
+
+/// Gathers, a while from now and on a thread of its own, every large mapping of this process: models' weights, for the most part. Linux
+/// copies the pages of a mapping into huge ones on request since version 6.1, whatever `transparent_hugepage/enabled` says.
+pub(super) fn gather_later() {
+    // Without it the weights lie as they lay.
+    let _ = std::thread::Builder::new().name("huge-pages".to_owned()).spawn(|| {
+        std::thread::park_timeout(CALM);
+        gather_all();
+    });
+}
+
+fn gather_all() {
     let (started, before) = (std::time::Instant::now(), in_huge_pages());
     gather();
     let mib = in_huge_pages().saturating_sub(before) >> 20;

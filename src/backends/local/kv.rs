@@ -47,7 +47,6 @@ impl Kv {
     }
 
     /// Whether such a run takes an even number of rows where it is to be alike.
-    #[cfg(test)]
     pub(super) fn pairs(&self) -> bool {
         matches!(self, Self::Shared(rows) if rows.pairs())
     }

@@ -44,7 +44,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::{TryStreamExt, stream};
 use ort::session::RunOptions;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 pub use self::refusal::LocalError;
 pub use self::residents::Residents;
@@ -118,8 +118,7 @@ impl Running {
     ) -> Result<(Self, Texts), LocalError> {
         let (worker, facts) = Worker::start(folder, config, longest, watched)?;
         files.context = facts.context;
-        let tokenizer = Prompter::read_tokenizer(files)?;
-        let texts = Texts::load(files, tokenizer, facts.vocabulary)?;
+        let texts = Texts::new(Prompter::load(files)?, &facts, files)?;
         Ok((Self::Process(worker), texts))
     }
 }
@@ -134,6 +133,8 @@ struct Desk {
     vocabulary: Arc<Vocabulary>,
     grammars: Arc<Grammars>,
     queue: Arc<Queue>,
+    /// For long prompts that are encoded: as many as could be queued and answered.
+    encoding: Arc<Semaphore>,
     health: Arc<Health>,
     defaults: Defaults,
     context: usize,
@@ -179,6 +180,7 @@ impl Local {
             vocabulary,
             grammars,
             queue,
+            encoding: Arc::new(Semaphore::new(config.queue + config.max_streams)),
             health,
             defaults: files.defaults,
             context: files.context,
@@ -324,7 +326,12 @@ impl Desk {
     /// The prompt, and what the answers must obey; off the async thread where it takes long.
     async fn prepare(self: &Arc<Self>, request: &Arc<ChatRequest>) -> Result<(Vec<u32>, Plan), BackendError> {
         let prompt = if Prompter::is_long(request) {
-            self.aside(request, Self::encode).await?
+            let place = Arc::clone(&self.encoding).try_acquire_owned();
+            let place = place.map_err(|_| refusal::busy(&self.id))?;
+            // It goes along, as below, and is given up when the prompt is about to be queued.
+            let encode = move |desk: &Self, request: &ChatRequest| Ok((desk.encode(request)?, place));
+            let (prompt, _place) = self.aside(request, encode).await?;
+            prompt
         } else {
             self.encode(request)?
         };

@@ -8,7 +8,10 @@ mod shield;
 mod turns;
 
 use serde_json::{Value, json};
-use tokenizers::Tokenizer;
+use tokenizers::models::bpe::BPE;
+use tokenizers::{
+    DecoderWrapper, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper, Tokenizer, TokenizerImpl,
+};
 
 use self::probe::Measured;
 use self::shield::{Shield, controls};
@@ -56,28 +59,18 @@ pub(super) enum PromptError {
 }
 
 impl Prompter {
-    /// Reads the tokenizer's file: the slow part of [`Self::load`].
-    pub(super) fn read_tokenizer(folder: &Folder) -> Result<Tokenizer, LocalError> {
-        let file = &folder.tokenizer;
-        let text = std::fs::read(file)
-            .map_err(|error| LocalError::model(file, &format!("cannot be read: {error}")))?;
-        Tokenizer::from_bytes(text)
-            .map_err(|error| LocalError::model(file, &format!("the tokenizer cannot be used: {error}")))
-    }
-
-    /// Makes a prompter of tokenizer and template; also gives the table for the way back.
-    pub(super) fn load(
-        folder: &Folder,
-        mut tokenizer: Tokenizer,
-        vocabulary: usize,
-    ) -> Result<(Self, Vocabulary), LocalError> {
+    /// Makes a prompter of the folder's tokenizer and template; also gives the table for the way back.
+    pub(super) fn load(folder: &Folder) -> Result<(Self, Vocabulary), LocalError> {
         let file = &folder.tokenizer;
         let broken = |why: &str| LocalError::model(file, &format!("the tokenizer cannot be used: {why}"));
+        let text = std::fs::read(file)
+            .map_err(|error| LocalError::model(file, &format!("cannot be read: {error}")))?;
+        let mut tokenizer = read_tokenizer(&text).map_err(|error| broken(&error.to_string()))?;
         tokenizer.set_encode_special_tokens(true);
         tokenizer.with_truncation(None).map_err(|error| broken(&error.to_string()))?;
         tokenizer.with_padding(None);
         let first_space = first_space::take(&mut tokenizer);
-        let table = Vocabulary::of(&tokenizer, vocabulary).map_err(|why| broken(&why))?;
+        let table = Vocabulary::of(&tokenizer).map_err(|why| broken(&why))?;
         let mut specials: Vec<Special> = tokenizer
             .get_added_tokens_decoder()
             .into_iter()
@@ -108,6 +101,18 @@ impl Prompter {
             specials,
         };
         Ok((prompter, table))
+    }
+
+    /// Refuses prompts that a context of so many tokens does not hold, and lets the table go as far as a graph's logits.
+    pub(super) fn fit(
+        &mut self,
+        table: &mut Vocabulary,
+        (context, logits): (usize, usize),
+    ) -> Result<(), String> {
+        table.reach(&self.tokenizer, logits)?;
+        self.longest_token = table.longest();
+        self.context = context;
+        Ok(())
     }
 
     fn compile(folder: &Folder, source: &str) -> Result<Measured, LocalError> {
@@ -288,6 +293,15 @@ impl Prompter {
         }
         Ok(())
     }
+}
+
+/// Reads a tokenizer. The library copies a model of any kind twice before it knows which; merges, which nearly all language models
+/// have, it can be told to read at once.
+fn read_tokenizer(text: &[u8]) -> tokenizers::Result<Tokenizer> {
+    type Merges =
+        TokenizerImpl<BPE, NormalizerWrapper, PreTokenizerWrapper, PostProcessorWrapper, DecoderWrapper>;
+    serde_json::from_slice::<Merges>(text)
+        .map_or_else(|_| Tokenizer::from_bytes(text), |read| Ok(read.into()))
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ pub(super) enum End {
     Length,
     /// The graph or the engine failed.
     Failed,
-    /// It waited too long; nothing was generated.
+    /// The request waited too long; nothing was generated.
     Expired,
 }
 

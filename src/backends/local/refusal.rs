@@ -95,9 +95,10 @@ impl LocalError {
 /// The first need that this engine does not meet, if there is one.
 pub(super) fn unsupported(backend: &BackendId, needs: &Needs, can: &Needs) -> Option<BackendError> {
     let wants = [
-        (needs.vision, Some("messages"), "it reads text only, no images or files"),
+        (needs.vision, Some("messages"), "it reads text only, no images, files or parts of other types"),
         (needs.audio, Some("messages"), "it reads and writes text only, no audio"),
         (needs.tools && !can.tools, Some("tools"), "its chat template offers no tools"),
+        (needs.hosted, None, "it has no web search and no moderation ('web_search_options', 'moderation')"),
     ];
     wants.into_iter().find(|(needed, _, _)| *needed).map(|(_, param, why)| {
         let message = format!("The local model cannot answer this request: {why}.");
@@ -198,7 +199,11 @@ mod tests {
         );
         assert_eq!(error.param.as_deref(), Some("tools"));
         assert!(unsupported(&id, &tools, &tools).is_none());
-        for needs in [Needs { vision: true, ..Needs::default() }, Needs { audio: true, ..Needs::default() }] {
+        for needs in [
+            Needs { vision: true, ..Needs::default() },
+            Needs { audio: true, ..Needs::default() },
+            Needs { hosted: true, ..Needs::default() },
+        ] {
             assert!(unsupported(&id, &needs, &none).is_some(), "{needs:?}");
         }
     }

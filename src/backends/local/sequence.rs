@@ -65,6 +65,7 @@ pub(super) struct Sequence {
     told: bool,
     generated: usize,
     max_tokens: usize,
+    /// Until then it may go on.
     ends_at: Instant,
     steps: Sender<Step>,
     end_permit: Option<OwnedPermit<Step>>,
@@ -158,23 +159,32 @@ impl Sequence {
         self.link = self.scope.clone().map(Link::Scope);
     }
 
-    pub(super) fn is_left(&self) -> bool {
+    fn is_left(&self) -> bool {
         self.steps.is_closed()
             || self.enough.get(self.index as usize).is_some_and(|enough| enough.load(Relaxed))
     }
 
-    /// Ends a sequence without a row whose reader left or whose time is over.
+    /// Its time is over.
+    #[cfg(test)]
+    pub(super) fn expire(&mut self) {
+        self.ends_at = Instant::now();
+    }
+
+    /// Ends a sequence whose reader left or whose time is over. One whose prompt is being read gets its first token all the
+    /// same.
     pub(super) fn lose_patience(&mut self) {
+        let is_read = self.is_fresh() && self.row.is_some();
         if self.is_left() {
             self.end = Some(Ending::Left);
-        } else if Instant::now() >= self.ends_at {
+        } else if !is_read && Instant::now() >= self.ends_at {
             if !self.is_fresh() && !self.told {
-                // Its reader was behind when it lost its place.
+                // It may not have been its turn to be told, or its reader was behind.
                 self.offer();
                 return;
             }
-            let end = if self.is_fresh() { End::Expired } else { End::Length };
-            self.end = Some(Ending::Told(end));
+            // The others wait beside answers of their own request, which are not to fail with them.
+            let expired = self.is_fresh() && self.index == 0;
+            self.end = Some(Ending::Told(if expired { End::Expired } else { End::Length }));
         }
     }
 

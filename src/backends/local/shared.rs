@@ -145,7 +145,6 @@ impl Shared {
         })
     }
 
-    #[cfg(test)]
     pub(super) fn pairs(&self) -> bool {
         self.pairs
     }

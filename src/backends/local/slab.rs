@@ -91,7 +91,7 @@ pub(super) fn forget_unchanged(mapping: &Mapping, _opened: &[Option<&Session>]) 
     }
     let start = ptr::without_provenance_mut(mapping.range().start);
     // SAFETY: the mapping lives as long as the session that made it, which is held. No page of it had been written to, in memory or in
-    // swap, when the system was asked, and the sessions have not run since. So what is read there afterwards is what was.
+    // swap, when the system was asked, and the shared borrow keeps the sessions from running since. So what is read there afterwards is what was.
     match unsafe { libc::madvise(start, mapping.range().len(), libc::MADV_DONTNEED) } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
@@ -103,11 +103,9 @@ pub(super) fn forget_unchanged(_: &Mapping, _: &[Option<&Session>]) -> io::Resul
     Err(io::ErrorKind::InvalidInput.into())
 }
 
+/// How often [`give_back_freed`] was called.
 #[cfg(test)]
-thread_local! {
-    /// How often this thread has called [`give_back_freed`].
-    pub(super) static GIVEN_BACK: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
-}
+pub(super) static GIVEN_BACK: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
 
 /// Gives the system back what the C library's heap holds of freed memory: after a large tokenizer was read, nearly as much as it
 /// takes. Elsewhere than under glibc, nothing.
@@ -117,7 +115,7 @@ thread_local! {
 )]
 pub(super) fn give_back_freed() {
     #[cfg(test)]
-    GIVEN_BACK.set(GIVEN_BACK.get() + 1);
+    GIVEN_BACK.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     // SAFETY: it moves nothing that is in use, and may be called from any thread.
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     unsafe {

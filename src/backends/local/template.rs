@@ -1,5 +1,6 @@
 //! The chat template, rendered as Hugging Face's tokenizers do: Jinja with Python's methods, from the model folder only.
-//! Promises: the reference renderer's characters; bounded work (fuel), no file access, no user text as a template.
+//! Promises: the reference renderer's characters; bounded steps (fuel), no file access, no user text as a template. Not
+//! bounded: what a template doubles or nests in memory, so its folder is trusted not to want harm.
 //! Knows no tokens. Unlike the reference: `~` writes true and none in small letters, a line end behind `raw` goes.
 
 mod python;

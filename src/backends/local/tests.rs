@@ -357,6 +357,18 @@ async fn d9_a_full_queue_refuses_and_says_so() {
 }
 
 #[tokio::test]
+async fn d9_a_burst_of_long_prompts_is_refused_before_it_is_encoded() {
+    let (local, _) = endless_alone(&LocalConfig { max_streams: 1, queue: 1, ..config() });
+    let long = Arc::new(request(vec![Message::text(Role::User, "Hi"); 40]));
+    let call = || Call::new(Arc::clone(&long), "starter", FIRST_CONTENT);
+    let mut answers: Vec<ChunkStream> = (0..20).map(|_| local.answer(call())).collect();
+    let at_once = answers.iter_mut().filter_map(|chunks| chunks.next().now_or_never());
+    let refused: Vec<Kind> = at_once.map(|chunk| chunk.unwrap().unwrap_err().kind).collect();
+    assert_eq!(refused, [Kind::Busy; 18], "there is room for one that runs and one that waits");
+    assert!(answers[0].next().await.unwrap().is_ok());
+}
+
+#[tokio::test]
 async fn a_caller_who_left_the_queue_takes_no_place() {
     let (local, _) = endless_alone(&LocalConfig { max_streams: 1, queue: 1, ..config() });
     let mut first = local.answer(ask("Tell me a long story.", hot(1, 900)));

@@ -43,8 +43,16 @@ pub(super) struct Books {
 struct Lane {
     breaker: Arc<Breaker>,
     limit: Arc<Mutex<Option<Limit>>>,
+    habits: Arc<Habits>,
+}
+
+/// What a model refused by name.
+#[derive(Default)]
+struct Habits {
     /// It refuses to be asked for usage reports.
-    no_reports: Arc<AtomicBool>,
+    no_reports: AtomicBool,
+    /// It refuses `max_tokens`, and takes `max_completion_tokens`.
+    newer_bound: AtomicBool,
 }
 
 /// A limit of the rate.
@@ -67,7 +75,7 @@ pub(super) enum Closed {
 
 impl Lane {
     fn new(breaker: Arc<Breaker>) -> Self {
-        Self { breaker, limit: Arc::default(), no_reports: Arc::default() }
+        Self { breaker, limit: Arc::default(), habits: Arc::default() }
     }
 }
 
@@ -142,7 +150,7 @@ impl Books {
             books: Arc::clone(self),
             model: model.to_owned(),
             limit: Arc::clone(&lane.limit),
-            no_reports: Arc::clone(&lane.no_reports),
+            habits: Arc::clone(&lane.habits),
             line,
             pass,
             started: Instant::now(),
@@ -157,7 +165,7 @@ pub(super) struct Account {
     books: Arc<Books>,
     model: String,
     limit: Arc<Mutex<Option<Limit>>>,
-    no_reports: Arc<AtomicBool>,
+    habits: Arc<Habits>,
     line: Pass,
     pass: Pass,
     started: Instant,
@@ -186,14 +194,27 @@ impl Account {
 
     /// Whether the model refuses to be asked for usage reports.
     pub(super) fn refuses_reports(&self) -> bool {
-        self.no_reports.load(Ordering::Relaxed)
+        self.habits.no_reports.load(Ordering::Relaxed)
     }
 
     /// The model answered only without being asked for a usage report.
     pub(super) fn refused_reports(&self) {
-        if !self.no_reports.swap(true, Ordering::Relaxed) {
+        if !self.habits.no_reports.swap(true, Ordering::Relaxed) {
             let (backend, model) = (&self.books.backend, &self.model);
             tracing::info!(%backend, model, "the model refuses `stream_options`: it is no longer sent");
+        }
+    }
+
+    /// Whether the model takes `max_tokens` by its newer name alone.
+    pub(super) fn wants_newer_bound(&self) -> bool {
+        self.habits.newer_bound.load(Ordering::Relaxed)
+    }
+
+    /// The model refused `max_tokens` by name, and answered to its newer one.
+    pub(super) fn refused_older_bound(&self) {
+        if !self.habits.newer_bound.swap(true, Ordering::Relaxed) {
+            let (backend, model) = (&self.books.backend, &self.model);
+            tracing::info!(%backend, model, "the model takes `max_completion_tokens`, not `max_tokens`");
         }
     }
 
@@ -269,7 +290,8 @@ impl Drop for Account {
         };
         if self.until.is_some_and(late) {
             self.books.count(Kind::FirstTokenTimeout);
-            self.books.tell(&self.model, Kind::FirstTokenTimeout, "the upstream sent no content in time");
+            let words = "the upstream sent no content in time (remote.first-token-timeout-ms, remote.whole-timeout-ms)";
+            self.books.tell(&self.model, Kind::FirstTokenTimeout, words);
             if !self.thinks() {
                 self.pass.fail();
             }

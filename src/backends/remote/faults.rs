@@ -1,8 +1,9 @@
 //! Whose doing a remote's failure is, and whether to try again: one table for statuses, one for transport errors.
 //!
-//! 401, 403: our key, elsewhere. 402, and 429 with `insufficient_quota`: our account, elsewhere. Other 429, and 408,
-//! 409, 425, 5xx: the upstream, here again after `Retry-After`. Other 4xx: the caller, never again. The rest (1xx, 3xx,
-//! odd numbers): no answer, elsewhere. An upstream's own words go on for the caller's faults only, without our key.
+//! 401, 403, and 404 for a model that was chosen here: our key or setting, elsewhere. 402, and 429 with `insufficient_quota`:
+//! our account, elsewhere. Other 429, and 408, 409, 425, 5xx: the upstream, here again after `Retry-After`. Other 4xx: the
+//! caller, never again. The rest (1xx, 3xx, odd numbers): no answer, elsewhere. An upstream's own words go on for the
+//! caller's faults only, without our key.
 
 use std::error::Error as _;
 use std::io;
@@ -25,16 +26,32 @@ pub(super) struct Blame {
 }
 
 impl Blame {
-    /// The upstream answered with a status that is no success.
-    pub(super) fn status(&self, status: u16, pause: Option<Duration>, complaint: Complaint) -> BackendError {
+    /// The upstream answered with a status that is no success; `chosen`: to a model that the caller did not name.
+    pub(super) fn status(
+        &self,
+        status: u16,
+        pause: Option<Duration>,
+        complaint: Complaint,
+        chosen: bool,
+    ) -> BackendError {
+        let unknown = complaint.code.as_deref() == Some("model_not_found");
+        // As Azure and vLLM put it.
+        let unserved = complaint.code.as_deref() == Some("DeploymentNotFound")
+            || complaint.kind.as_deref() == Some("NotFoundError");
         let quota = complaint.code.as_deref() == Some("insufficient_quota")
             || complaint.kind.as_deref() == Some("insufficient_quota");
         let (kind, fault, retry, message) = match status {
-            403 if complaint.code.as_deref() == Some("model_not_found") => (
+            403 if unknown => (
                 Kind::UpstreamAuth,
                 Fault::Us,
                 Retry::Elsewhere,
                 "the upstream gives the gateway's key no access to this model".to_owned(),
+            ),
+            404 if (unknown || unserved) && chosen => (
+                Kind::UpstreamAuth,
+                Fault::Us,
+                Retry::Elsewhere,
+                "the upstream does not know the configured model (remote.model, remote.models)".to_owned(),
             ),
             401 | 403 => (
                 Kind::UpstreamAuth,
@@ -92,7 +109,7 @@ impl Blame {
             FrameError::Invalid(why) => self.invalid(why),
             FrameError::Upstream(complaint) => {
                 let status = implied_status(&complaint);
-                self.status(status, None, complaint)
+                self.status(status, None, complaint, false)
             }
         }
     }

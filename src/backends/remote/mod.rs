@@ -1,7 +1,8 @@
 //! An OpenAI-compatible API. One call is one attempt: retries, fallback and the time for the first content are the
 //! caller's, who finds in every error whose doing it was and whether to try again. The client's headers never go out,
 //! ours never come back, and dropping the answer closes the upstream's request at once. Within its attempt a request is
-//! sent again only where the upstream refuses by name what was added to it here.
+//! sent again only where the upstream refuses by name what was added to it here, or what a model that was chosen here calls
+//! otherwise.
 
 mod account;
 mod breaker;
@@ -24,7 +25,7 @@ pub use endpoint::refuse_own;
 use super::{Backend, BackendError, Call, ChunkStream, Fault, Kind, Load, Profile, Readiness, Retry};
 use crate::chat::{BackendId, Chunk, Needs};
 use crate::config::{Problem, RemoteConfig, Secret};
-use crate::dialects::openai_chat::upstream;
+use crate::dialects::openai_chat::upstream::{self, Edits};
 use crate::metrics::Metrics;
 use account::{Account, Books, Closed};
 use breaker::Breaker;
@@ -199,17 +200,23 @@ impl Desk {
 
     /// Sends a request and awaits a success with content; any other status is an error, whose body is read to a bound.
     /// A report that the caller did not ask for is asked for no more once the model has refused that, by name, and
-    /// answered without.
+    /// answered without. A bound that a model refuses by its older name, and takes by the newer one, goes out by that from then on.
     async fn send(&self, call: &Call, account: &mut Account) -> Result<Response, BackendError> {
-        let ours = upstream::adds_report(&call.request) && !account.refuses_reports();
-        let mut report = ours;
+        let (request, model) = (&call.request, call.model.as_str());
+        let asks = upstream::adds_report(request) && !account.refuses_reports();
+        let newer = account.wants_newer_bound();
+        let mut edits = Edits { report: asks, newer_bound: newer };
         loop {
-            let response = self.post(upstream::body(&call.request, &call.model, report), call).await?;
+            let response = self.post(upstream::body(request, model, edits), call).await?;
             account.reached();
             let status = response.status();
+            let renamed = edits.newer_bound && !newer;
             if status.is_success() && !matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT) {
-                if ours && !report {
+                if asks && !edits.report {
                     account.refused_reports();
+                }
+                if renamed {
+                    account.refused_older_bound();
                 }
                 return Ok(response);
             }
@@ -217,10 +224,19 @@ impl Desk {
             let body =
                 timeout(ERROR_PATIENCE, endpoint::read_head(response, MAX_ERROR)).await.unwrap_or_default();
             let refused = matches!(status, StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY);
-            if !(report && refused && upstream::blames_report(&call.request, &body)) {
-                return Err(self.blame.status(status.as_u16(), pause, upstream::parse_error(&body)));
+            let complaint = upstream::parse_error(&body);
+            // Whatever else it refuses, it knows the newer name.
+            if renamed && refused && complaint.param.as_deref() != Some("max_completion_tokens") {
+                account.refused_older_bound();
             }
-            report = false;
+            if refused && edits.report && upstream::blames_report(request, &body) {
+                edits.report = false;
+            } else if refused && !edits.newer_bound && upstream::blames_bound(request, model, &complaint) {
+                edits.newer_bound = true;
+            } else {
+                let chosen = request.model != model;
+                return Err(self.blame.status(status.as_u16(), pause, complaint, chosen));
+            }
         }
     }
 

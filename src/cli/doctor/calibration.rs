@@ -17,11 +17,11 @@ pub(super) fn examine(standing: &Standing, ledger: &Path) -> Vec<Finding> {
     let words = standing.words();
     match standing {
         Standing::Valid(calibration) => {
-            let drift =
-                match recent_scores(ledger, RECENT, made_at_ms(calibration), calibration.head.is_some()) {
-                    Ok(scores) => drift(calibration, &scores),
-                    Err(error) => Finding::note("drift", error.to_string()),
-                };
+            let (since, head) = (made_at_ms(calibration), standing.head());
+            let drift = match recent_scores(ledger, RECENT, since, head.as_deref()) {
+                Ok(scores) => drift(calibration, &scores),
+                Err(error) => Finding::note("drift", error.to_string()),
+            };
             vec![Finding::good(subject, words), drift]
         }
         // `serve` runs on without: the policy's plain rule steers.

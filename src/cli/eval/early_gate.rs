@@ -40,6 +40,7 @@ pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let out = args.out.clone().unwrap_or_else(|| paths.state.join("early-gate.json"));
     let present = Present::look(&config, &paths);
     let house = House::open(patient(config), &paths, Store::Memory)?;
+    let head = house.calibration.head();
     let gateway: Arc<dyn Gateway> = Arc::new(EvalHouse::new(house, &paths));
     let subject = GatewaySubject::always_local(gateway, suite.max_tokens);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -49,6 +50,7 @@ pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     fit.gate.local_model =
         local_model.context("there is no local model that can be read: is local.enabled false?")?;
     fit.gate.classifier = present.classifier.context("there is no classifier")?;
+    fit.gate.head = head.as_deref().map(str::to_owned);
     say(&told(&fit, rows.len(), suite.samples.len()))?;
     let text = serde_json::to_vec_pretty(&fit.gate)?;
     super::files::write(&out, &text)?;

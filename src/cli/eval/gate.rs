@@ -18,8 +18,8 @@ use crate::cli::say::say;
 use crate::cli::table::Table;
 use crate::evals::{
     ALWAYS_LOCAL, ALWAYS_REMOTE, BASELINE_MARGIN, Baseline, Compared, Contest, DEFAULT_MARGIN, Frame,
-    Gateway, GatewayFacts, GatewaySubject, GoldOracle, Header, Judges, Recorded, RecordedError, Report,
-    SHARE_MARGIN, Subject, Suite, page,
+    GateError, Gateway, GatewayFacts, GatewaySubject, GoldOracle, Header, Judges, Recorded, RecordedError,
+    Report, SHARE_MARGIN, Subject, Suite, page,
 };
 
 #[derive(clap::Args)]
@@ -47,7 +47,7 @@ pub(super) struct GateArgs {
     /// How much worse counts as no worse, for the new baseline
     #[arg(long, requires = "update", default_value_t = BASELINE_MARGIN)]
     margin: f64,
-    /// By how much the share answered locally may fall, for the new baseline
+    /// By how much the share answered locally may fall, for the new baseline; never by more than half of it
     #[arg(long, requires = "update", default_value_t = SHARE_MARGIN)]
     share_margin: f64,
     /// Also write SUITE.html, .xml (JUnit) and .json of every set into this folder
@@ -111,6 +111,11 @@ fn suites(args: &GateArgs) -> anyhow::Result<Vec<PathBuf>> {
     files.iter().map(|file| Ok(Baseline::read(file)?.folder.into())).collect()
 }
 
+fn no_data(suite: &str, why: &str) -> Outcome {
+    eprintln!("no data: {suite}: {why}");
+    Outcome::NoData
+}
+
 /// What was recorded of the local and of the remote tier.
 type Tiers = (Option<Recorded>, Option<Recorded>);
 
@@ -127,22 +132,19 @@ impl Gate<'_> {
     async fn held(&self, table: Table) -> anyhow::Result<(Outcome, Table)> {
         let suite = Suite::read(self.folder)?;
         let file = self.args.baselines.join(format!("{}.json", suite.name));
-        let no_data = |why: String| {
-            eprintln!("no data: {}: {why}", suite.name);
-            Outcome::NoData
-        };
         let before = match (self.args.update, file.exists()) {
             (true, _) => None,
             (false, true) => Some(Baseline::read(&file)?),
             (false, false) => {
                 let command = format!("crossover eval gate --update {}", self.folder.display());
-                return Ok((no_data(format!("there is no {}; `{command}` makes it", file.display())), table));
+                let why = format!("there is no {}; `{command}` makes it", file.display());
+                return Ok((no_data(&suite.name, &why), table));
             }
         };
         let facts = self.gateway.facts();
         let contest = match self.contest(&suite, before.as_ref(), &facts)? {
             Ok(contest) => contest,
-            Err(why) => return Ok((no_data(why), table)),
+            Err(why) => return Ok((no_data(&suite.name, &why), table)),
         };
         let started = Instant::now();
         let finished = crate::evals::run(&suite, &contest, |_| {}, interrupted()).await;
@@ -154,16 +156,24 @@ impl Gate<'_> {
         let header = Header { run_id, at: jiff::Timestamp::now(), facts, concurrency: 1 };
         let report = Report::of(&Frame::from(&suite), &finished, &header, DEFAULT_MARGIN);
         let Some(before) = before else {
-            return self.update(&file, &report).map(|outcome| (outcome, table));
+            let outcome = match self.made(&report) {
+                Ok(made) => self.update(&file, &report, &made),
+                Err(error) => self.unjudged(&report, error),
+            };
+            return outcome.map(|outcome| (outcome, table));
         };
         match before.compare(&report, false) {
             Ok(compared) => self.judged(&report, &before, &compared, table),
-            Err(error) if error.is_no_data() => {
-                self.keep(&report, &[error.to_string()])?;
-                Ok((no_data(error.to_string()), table))
-            }
-            Err(error) => Err(error.into()),
+            Err(error) => self.unjudged(&report, error).map(|outcome| (outcome, table)),
         }
+    }
+
+    fn unjudged(&self, report: &Report, error: GateError) -> anyhow::Result<Outcome> {
+        if !error.is_no_data() {
+            return Err(error.into());
+        }
+        self.keep(report, &[error.to_string()])?;
+        Ok(no_data(&report.suite.name, &error.to_string()))
     }
 
     fn judged(
@@ -306,10 +316,12 @@ impl Gate<'_> {
         Ok(local)
     }
 
-    fn update(&self, file: &Path, report: &Report) -> anyhow::Result<Outcome> {
+    fn made(&self, report: &Report) -> Result<Baseline, GateError> {
         let folder = self.folder.to_string_lossy();
-        let made =
-            Baseline::of(report, folder.trim_end_matches('/'), self.args.margin, self.args.share_margin);
+        Baseline::of(report, folder.trim_end_matches('/'), self.args.margin, self.args.share_margin)
+    }
+
+    fn update(&self, file: &Path, report: &Report, made: &Baseline) -> anyhow::Result<Outcome> {
         write(file, made.to_json().as_bytes())?;
         say(&format!("{}: {} subjects, {} rows\n", file.display(), made.subjects.len(), made.rows.len()))?;
         self.keep(report, &[])?;

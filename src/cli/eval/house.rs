@@ -4,7 +4,7 @@ use anyhow::Context as _;
 
 use crate::app::{EvalHouse, House, Store};
 use crate::cli::Context;
-use crate::config::Config;
+use crate::config::{Config, ConfigError, Paths};
 use crate::evals::{Gateway, Price};
 use crate::ledger::{self, EvalRun, Prices};
 
@@ -14,8 +14,20 @@ const PATIENCE_MS: u64 = 60_000;
 /// The gateway in this process, built from the configuration.
 pub(in crate::cli) fn open_gateway(context: &Context) -> anyhow::Result<Box<dyn Gateway>> {
     let (config, paths) = context.load()?;
-    let house = House::open(patient(config), &paths, Store::Memory)?;
-    Ok(Box::new(EvalHouse::new(house, &paths)))
+    open(config, &paths)
+}
+
+/// The same for its tiers alone, before which no early gate stands: a judge that no longer fits keeps nobody from the
+/// calibration that it waits for.
+pub(in crate::cli) fn open_tiers(context: &Context) -> anyhow::Result<Box<dyn Gateway>> {
+    let (mut config, paths) = context.load()?;
+    config.early_gate.enabled = false;
+    open(config, &paths)
+}
+
+fn open(config: Config, paths: &Paths) -> anyhow::Result<Box<dyn Gateway>> {
+    let house = House::open(patient(config), paths, Store::Memory)?;
+    Ok(Box::new(EvalHouse::new(house, paths)))
 }
 
 /// The same settings where no client waits: no verdict is late.
@@ -27,11 +39,16 @@ pub(super) fn patient(mut config: Config) -> Config {
 /// The remote model's prices, for runs without a gateway in this process.
 pub(in crate::cli) fn remote_price(context: &Context) -> anyhow::Result<Option<Price>> {
     let (config, _) = context.load()?;
-    let prices = Prices::load(config.ledger.prices.as_deref())
-        .map_err(|problems| crate::config::ConfigError { problems })?;
-    let model = config.remote.model;
-    let name = model.clone();
-    Ok(prices.knows(&model).then(|| Price::new(name, move |usage| prices.cost(&model, usage))))
+    price_of(&config.remote.model, context)
+}
+
+/// What the price list says of `model`; nothing where it does not know it.
+pub(super) fn price_of(model: &str, context: &Context) -> anyhow::Result<Option<Price>> {
+    let (config, _) = context.load()?;
+    let prices =
+        Prices::load(config.ledger.prices.as_deref()).map_err(|problems| ConfigError { problems })?;
+    let name = model.to_owned();
+    Ok(prices.knows(model).then(|| Price::new(model, move |usage| prices.cost(&name, usage))))
 }
 
 /// Hands the run to the table `eval_runs`.

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 
+use super::house::price_of;
 use crate::cli::Context;
-use crate::config::{ConfigError, Secret};
-use crate::evals::{AUTO, Embedder, Endpoint, Gateway, GatewaySubject, Http, Judges, Price, Subject};
-use crate::ledger::Prices;
+use crate::config::Secret;
+use crate::evals::{AUTO, Embedder, Endpoint, Gateway, GatewaySubject, Http, Judges, Subject};
 
 /// Flags that name a judge and an embedder.
 #[derive(clap::Args, Clone, Debug)]
@@ -86,13 +86,4 @@ fn endpoint(url: &str, key_env: Option<&str>, flag: &str) -> anyhow::Result<Endp
         }
     };
     Endpoint::new(url, key.as_ref()).with_context(|| format!("{flag} is not usable"))
-}
-
-/// What the price list says of `model`; nothing where it does not know it.
-fn price_of(model: &str, context: &Context) -> anyhow::Result<Option<Price>> {
-    let (config, _) = context.load()?;
-    let prices =
-        Prices::load(config.ledger.prices.as_deref()).map_err(|problems| ConfigError { problems })?;
-    let name = model.to_owned();
-    Ok(prices.knows(model).then(|| Price::new(model, move |usage| prices.cost(&name, usage))))
 }

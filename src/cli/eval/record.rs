@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 
-use super::house::{open_gateway, remote_price};
+use super::house::{open_tiers, remote_price};
 use super::progress::Meter;
 use super::{COULD_NOT_RUN, interrupted};
 use crate::cli::Context;
@@ -110,7 +110,7 @@ async fn tiers(args: &RecordArgs, context: &Context, suite: &Suite) -> anyhow::R
 }
 
 fn in_process(context: &Context, suite: &Suite, asked: &[Which]) -> anyhow::Result<Vec<Tier>> {
-    let gateway: Arc<dyn Gateway> = open_gateway(context)?.into();
+    let gateway: Arc<dyn Gateway> = open_tiers(context)?.into();
     let facts = gateway.facts();
     let tier = |which: &Which| match which {
         Which::Remote => Tier {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::bail;
 
 use super::files::{warn_of_unnamed_model, write};
-use super::house::{keep_runs, open_gateway, remote_price};
+use super::house::{keep_runs, open_gateway, price_of, remote_price};
 use super::judge::JudgeArgs;
 use super::output::OutputArgs;
 use super::progress::Meter;
@@ -185,7 +185,8 @@ async fn over_http(
         models.push(AUTO);
     }
     for model in models {
-        let subject = Http::new(endpoint.clone(), model, model, suite.max_tokens).priced(price.clone());
+        let own = if crossover { price.clone() } else { price_of(model, context)? };
+        let subject = Http::new(endpoint.clone(), model, model, suite.max_tokens).priced(own);
         let subject = subject.of_both_tiers(crossover);
         contest.judged.push(Arc::new(subject));
     }

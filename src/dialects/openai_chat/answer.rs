@@ -2,19 +2,17 @@
 //! the error envelope. A backend that speaks the dialect is relayed and never passes here.
 
 mod calls;
+mod logprobs;
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use self::calls::Calls;
+use self::logprobs::Logprobs;
 use crate::chat::{Chunk, Delta, Event, FinishReason, TokenLogprob, Usage};
-
-/// What OpenAI writes for a token that is as good as impossible.
-const LEAST_LOGPROB: f32 = -9999.0;
 
 /// What all chunks of one answer share.
 #[derive(Clone, Debug, Serialize)]
@@ -44,8 +42,27 @@ struct Frame<'a> {
 struct FrameChoice<'a> {
     index: u32,
     delta: Value,
-    logprobs: Option<Value>,
+    logprobs: Option<Logprobs>,
     finish_reason: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Whole<'a> {
+    id: &'a str,
+    object: &'static str,
+    created: i64,
+    model: &'a str,
+    choices: Vec<WholeChoice>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage: Option<Value>,
+}
+
+#[derive(Serialize)]
+struct WholeChoice {
+    index: u32,
+    message: Value,
+    logprobs: Option<Logprobs>,
+    finish_reason: String,
 }
 
 /// The JSON of each stream chunk that the caller sees of `chunk`, in order.
@@ -81,8 +98,10 @@ fn frame(header: &Header, event: &Event, tokens: &[TokenLogprob], include_usage:
             (Some(choice(0, json!({ "role": "assistant", "content": text }), Some("stop"))), none)
         }
     };
-    if let (Some(choice), false) = (&mut choice, tokens.is_empty()) {
-        choice.logprobs = Some(logprobs_value(&tokens.iter().map(token_value).collect::<Vec<_>>()));
+    if let Some(choice) = &mut choice {
+        let mut logprobs = Logprobs::default();
+        logprobs.push(tokens);
+        choice.logprobs = logprobs.filled();
     }
     let frame = Frame {
         id: &header.id,
@@ -118,37 +137,6 @@ fn delta_value(header: &Header, delta: &Delta) -> Value {
     }
 }
 
-/// A choice's `logprobs`.
-fn logprobs_value(content: &[Value]) -> Value {
-    json!({ "content": content, "refusal": null })
-}
-
-/// One entry of `logprobs.content`.
-fn token_value(token: &TokenLogprob) -> Value {
-    let mut value = text_value(&token.bytes, token.logprob);
-    let top = token.top.iter().map(|(bytes, logprob)| text_value(bytes, *logprob)).collect();
-    if let Some(object) = value.as_object_mut() {
-        object.insert("top_logprobs".to_owned(), Value::Array(top));
-    }
-    value
-}
-
-fn text_value(bytes: &[u8], logprob: f32) -> Value {
-    json!({ "token": token_text(bytes), "logprob": logprob.max(LEAST_LOGPROB), "bytes": bytes })
-}
-
-/// A token's text; bytes that are no whole character are written `\xe2`.
-fn token_text(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len());
-    for chunk in bytes.utf8_chunks() {
-        text.push_str(chunk.valid());
-        for byte in chunk.invalid() {
-            let _ = write!(text, "\\x{byte:02x}");
-        }
-    }
-    text
-}
-
 /// Token counts in OpenAI's form.
 pub fn usage_value(usage: &Usage) -> Value {
     json!({
@@ -165,7 +153,7 @@ pub fn usage_value(usage: &Usage) -> Value {
 struct Choice {
     text: String,
     reasoning: String,
-    logprobs: Vec<Value>,
+    logprobs: Logprobs,
     refusal: Option<String>,
     tool_calls: Calls,
     finish: Option<FinishReason>,
@@ -213,7 +201,7 @@ impl Fold {
         });
         if let (Some(index), false) = (index, chunk.logprobs.is_empty()) {
             let choice = self.choices.entry(index).or_default();
-            choice.logprobs.extend(chunk.logprobs.iter().map(token_value));
+            choice.logprobs.push(&chunk.logprobs);
         }
     }
 
@@ -222,23 +210,21 @@ impl Fold {
         if let Some(raw) = self.raw {
             return raw;
         }
-        let choices: Vec<Value> =
-            self.choices.into_iter().map(|(index, choice)| whole_choice(header, index, choice)).collect();
-        let mut whole = json!({
-            "id": header.id,
-            "object": "chat.completion",
-            "created": header.created,
-            "model": header.model,
-            "choices": choices,
-        });
-        if let (Some(usage), Some(object)) = (self.usage, whole.as_object_mut()) {
-            object.insert("usage".to_owned(), usage_value(&usage));
-        }
-        whole.to_string().into()
+        let choices = self.choices.into_iter().map(|(index, choice)| whole_choice(header, index, choice));
+        let whole = Whole {
+            id: &header.id,
+            object: "chat.completion",
+            created: header.created,
+            model: &header.model,
+            choices: choices.collect(),
+            usage: self.usage.as_ref().map(usage_value),
+        };
+        // Strings and numbers always have a JSON form.
+        serde_json::to_vec(&whole).unwrap_or_default().into()
     }
 }
 
-fn whole_choice(header: &Header, index: u32, choice: Choice) -> Value {
+fn whole_choice(header: &Header, index: u32, choice: Choice) -> WholeChoice {
     let silent = choice.text.is_empty() && (choice.refusal.is_some() || !choice.tool_calls.is_empty());
     let content = (!silent).then_some(choice.text);
     let mut message = json!({ "role": "assistant", "content": content, "refusal": choice.refusal });
@@ -253,9 +239,8 @@ fn whole_choice(header: &Header, index: u32, choice: Choice) -> Value {
         }
     }
     let reason = choice.finish.unwrap_or(FinishReason::Stop);
-    let logprobs = (!choice.logprobs.is_empty()).then(|| logprobs_value(&choice.logprobs));
-    let reason = reason_name(header, &reason);
-    json!({ "index": index, "message": message, "logprobs": logprobs, "finish_reason": reason })
+    let finish_reason = reason_name(header, &reason).to_owned();
+    WholeChoice { index, message, logprobs: choice.logprobs.filled(), finish_reason }
 }
 
 /// OpenAI's error envelope; all four keys are always there.

@@ -124,6 +124,10 @@ struct Fields<'a> {
     #[serde(borrow)]
     audio: Field<'a>,
     #[serde(borrow)]
+    web_search_options: Field<'a>,
+    #[serde(borrow)]
+    moderation: Field<'a>,
+    #[serde(borrow)]
     user: Field<'a>,
     #[serde(borrow)]
     prompt_cache_key: Field<'a>,
@@ -172,6 +176,7 @@ pub fn parse_request(body: Bytes) -> Result<ChatRequest, RequestError> {
         other_sampling: !sampling.logit_bias.is_empty()
             || sampling.presence_penalty != 0.0
             || sampling.frequency_penalty != 0.0,
+        hosted: fields.web_search_options.is_set() || fields.moderation.is_set(),
     };
     let stream = fields.stream.flag("stream")?.unwrap_or(false);
     let include_usage = stream_options(&fields, stream)?;

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 pub use complaint::{Complaint, parse_error};
-pub use edit::{adds_report, blames_report, body};
+pub use edit::{Edits, adds_report, blames_bound, blames_report, body};
 pub use surrogates::read_json;
 
 use crate::chat::{Chunk, Delta, Event, FinishReason};
@@ -30,9 +30,10 @@ pub enum FrameError {
 
 /// Reads the data of one streamed event. The chunk's `raw` is `data`, on one line.
 ///
-/// A usage report without choices is hidden when the caller did not ask for it (`asked_usage`). One that comes with
-/// choices is read, and the chunk is relayed as it is: the choices belong to the caller, and usage beside them is
-/// harmless. A JSON object with neither choices nor usage nor an error (a provider's ping) is hidden.
+/// A usage report without choices is hidden when the caller did not ask for it (`asked_usage`), unless a moderation or the
+/// sources of a search stand beside it. One that comes with choices is read, and the chunk is relayed as it is: the choices
+/// belong to the caller, and usage beside them is harmless. A JSON object with neither choices nor usage nor an error (a
+/// provider's ping) is hidden.
 ///
 /// # Errors
 /// When it is no JSON object in UTF-8, when its choices have the wrong shape, or when it is an error report.
@@ -43,23 +44,27 @@ pub fn parse_frame(data: Bytes, asked_usage: bool) -> Result<Chunk, FrameError> 
     let envelope: Envelope<'_> =
         surrogates::parse(text, &mut copy).ok_or(FrameError::Invalid("not a chat completion chunk"))?;
     refuse_errors(&envelope, text)?;
+    let is_report = envelope.usage.0.as_ref().is_some_and(wire::WireUsage::is_report);
     let usage = envelope.usage.0.as_ref().and_then(wire::WireUsage::read);
-    let stranger = envelope.choices.is_none() && usage.is_none();
+    let stranger = envelope.choices.is_none() && !is_report;
+    let tells_more = envelope.tells_more();
     let choices = envelope.choices.unwrap_or_default();
-    let report_only = choices.is_empty() && usage.is_some();
+    // Other fields go with it (llama.cpp's `timings`): clients that asked for no report expect a choice in every chunk.
+    let report_only = choices.is_empty() && is_report && !tells_more;
     let mut events = Vec::with_capacity(choices.len() + usize::from(usage.is_some()));
-    let mut unread = 0;
+    let (mut unread, mut opaque) = (0, false);
     for mut choice in choices {
         let index = index_of(&choice);
         if let Some(delta) = choice.delta.take() {
             unread += delta.thought();
+            opaque |= index == 0 && beside_text(&delta);
             push_content(delta, index, &mut events);
         }
         push_finish(&choice, index, &mut events);
     }
     events.extend(usage.map(Event::Usage));
     let hidden = stranger || (report_only && !asked_usage);
-    Ok(Chunk { raw: Some(raw), hidden, events, unread, ..Chunk::default() })
+    Ok(Chunk { raw: Some(raw), hidden, events, unread, opaque, ..Chunk::default() })
 }
 
 /// Reads a whole, unstreamed answer. The chunk's `raw` is `body`.
@@ -80,6 +85,7 @@ pub fn parse_whole(body: Bytes) -> Result<Chunk, FrameError> {
     let message = first.message.as_ref();
     let text = message.and_then(|message| message.content.filled().or(message.refusal.filled()));
     let text = text.unwrap_or_default();
+    let opaque = message.is_some_and(beside_text);
     let messages = choices.iter().filter_map(|choice| choice.message.as_ref());
     let unread = messages.map(Content::generated).sum::<usize>() - text.len();
     let mut events = vec![Event::Whole { text: text.to_owned() }];
@@ -87,7 +93,7 @@ pub fn parse_whole(body: Bytes) -> Result<Chunk, FrameError> {
         push_finish(choice, index_of(choice), &mut events);
     }
     events.extend(envelope.usage.0.as_ref().and_then(wire::WireUsage::read).map(Event::Usage));
-    Ok(Chunk { raw: Some(body), events, unread, ..Chunk::default() })
+    Ok(Chunk { raw: Some(body), events, unread, opaque, ..Chunk::default() })
 }
 
 /// Data over several lines is JSON with line breaks between its tokens: as spaces they mean the same, and the relay
@@ -108,6 +114,13 @@ fn refuse_errors(envelope: &Envelope<'_>, text: &str) -> Result<(), FrameError> 
 
 fn index_of(choice: &Choice<'_>) -> u32 {
     u32::try_from(choice.index.0).unwrap_or(u32::MAX)
+}
+
+/// Whether it holds what is neither text nor a thought.
+fn beside_text(it: &Content<'_>) -> bool {
+    let calls = matches!(&it.tool_calls, Some(Value::Array(calls)) if !calls.is_empty());
+    let call = matches!(&it.function_call, Some(Value::Object(_)));
+    calls || call || it.content.opaque || it.audio.is_some()
 }
 
 fn push_content(delta: Content<'_>, index: u32, events: &mut Vec<Event>) {

@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 use super::{GateError, check_scored};
 use crate::evals::report::{Kind, Report, SCHEMA};
 use crate::evals::statistics::NonInferiority;
-use crate::evals::subject::ServedBy;
 
 /// The only form of a baseline's file.
 const FORM: u32 = 1;
@@ -17,7 +16,7 @@ const FORM: u32 = 1;
 /// How much worse counts as no worse, where a baseline is made without saying.
 pub const BASELINE_MARGIN: f64 = 0.03;
 /// By how much the share answered locally may fall, where a baseline is made without saying: a policy that sends
-/// everything out is no worse, and yet no gain.
+/// everything out is no worse, and yet no gain. Of a small share never more than half may go.
 pub const SHARE_MARGIN: f64 = 0.05;
 
 /// What a golden set's subjects once reached.
@@ -42,7 +41,8 @@ pub struct Baseline {
     pub classifier: Option<String>,
     /// How much worse counts as no worse; `None`, of a report: only a clear loss counts.
     pub margin: Option<f64>,
-    /// By how much the share answered locally may fall; `None`, of a report: by any.
+    /// By how much the share answered locally may fall, or by half of it where that is less; `None`, of a report: by
+    /// any.
     pub share_margin: Option<f64>,
     /// What each subject reached: judged ones and the local tier.
     pub subjects: BTreeMap<String, Reached>,
@@ -90,10 +90,10 @@ impl Compared {
             ));
         }
         if let ((Some(then), Some(now)), Some(margin)) = (self.local_share, self.share_margin)
-            && now < then - margin
+            && now < then - margin.min(then / 2.0)
         {
             let (then, now) = (then * 100.0, now * 100.0);
-            failing.push(format!("{} answers {now:.0} % locally, {then:.0} % in the baseline", self.subject));
+            failing.push(format!("{} answers {now:.1} % locally, {then:.1} % in the baseline", self.subject));
         }
         failing
     }
@@ -173,22 +173,25 @@ impl Baseline {
     }
 
     /// The baseline that a whole report makes.
-    pub fn of(report: &Report, folder: &str, margin: f64, share_margin: f64) -> Self {
-        let kept = |name: &str, kind: Kind| {
-            let tier = report.rows.iter().find(|row| row.subject == name).map(|row| row.served_by);
-            kind == Kind::Judged || kind == Kind::Tier && tier == Some(ServedBy::Local)
-        };
+    ///
+    /// # Errors
+    /// When a subject has too many rows that could not be judged: later runs would be held against too few.
+    pub fn of(report: &Report, folder: &str, margin: f64, share_margin: f64) -> Result<Self, GateError> {
+        let remote = report.remote.as_ref().map(|remote| remote.name.as_str());
+        let kept =
+            |name: &str, kind: Kind| kind == Kind::Judged || kind == Kind::Tier && remote != Some(name);
         let subjects: BTreeMap<String, Reached> = (report.subjects.iter())
             .filter(|subject| kept(&subject.name, subject.kind))
             .map(|it| (it.name.clone(), Reached { quality: it.quality, local_share: it.local_share }))
             .collect();
+        subjects.keys().try_for_each(|name| check_scored(report, name))?;
         let mut rows: BTreeMap<String, BTreeMap<String, f64>> = BTreeMap::new();
         for row in report.rows.iter().filter(|row| subjects.contains_key(&row.subject)) {
             if let Some(score) = row.score {
                 rows.entry(row.id.clone()).or_default().insert(row.subject.clone(), score);
             }
         }
-        Self {
+        Ok(Self {
             baseline: FORM,
             at: report.at.clone(),
             suite: report.suite.name.clone(),
@@ -201,7 +204,7 @@ impl Baseline {
             share_margin: Some(share_margin),
             subjects,
             rows,
-        }
+        })
     }
 
     /// One row a line, so that changes can be read.
@@ -218,12 +221,20 @@ impl Baseline {
         text
     }
 
+    /// What makes it anew; a report was kept in no folder of baselines.
+    fn mend(&self) -> String {
+        match self.folder.as_str() {
+            "" => "run the baseline again with --out and keep that report".to_owned(),
+            folder => format!("make it anew with `crossover eval gate --update {folder}`"),
+        }
+    }
+
     /// Every subject of the baseline beside the same one of `report`. `judged_only`: tiers are left out, and so are
     /// subjects that were not run this time.
     ///
     /// # Errors
-    /// When the report is of other rows or has another remote tier, lacks a subject, or has too many rows that could not
-    /// be judged.
+    /// When the report is of other rows or has another remote tier, lacks a subject, has too many rows that could not be
+    /// judged, or shares no judged row of a subject with the baseline.
     pub fn compare(&self, report: &Report, judged_only: bool) -> Result<Vec<Compared>, GateError> {
         if self.suite_hash != report.hashes.suite {
             return Err(GateError::OtherSuite);
@@ -250,7 +261,10 @@ impl Baseline {
             let (scores, before): (Vec<f64>, Vec<f64>) =
                 rows.filter_map(|row| Some((row.score?, *self.rows.get(&row.id)?.get(name)?))).unzip();
             let margin = self.margin.unwrap_or_default();
-            let Some(quality) = NonInferiority::test(&scores, &before, margin) else { continue };
+            let quality = NonInferiority::test(&scores, &before, margin).ok_or_else(|| {
+                let mend = self.mend();
+                GateError::NoSubject(format!("`{name}` has no row judged in the baseline and now: {mend}"))
+            })?;
             compared.push(Compared {
                 subject: name.clone(),
                 quality,

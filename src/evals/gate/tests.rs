@@ -84,7 +84,8 @@ fn a_baseline_that_is_no_report_names_its_file() {
 fn kept(scores: &[Option<f64>]) -> Baseline {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("tiny.json");
-    let made = Baseline::of(&report_of(scores, scores.len()), "evals/golden/tiny", 0.05, SHARE_MARGIN);
+    let report = report_of(scores, scores.len());
+    let made = Baseline::of(&report, "evals/golden/tiny", 0.05, SHARE_MARGIN).unwrap();
     std::fs::write(&file, made.to_json()).unwrap();
     let read = Baseline::read(&file).unwrap();
     assert_eq!(read, made);
@@ -147,7 +148,49 @@ fn sending_more_out_is_a_regression_too() {
     let mut out = now;
     out.subjects[0].local_share = Some(0.9);
     let failing = before.compare(&out, false).unwrap()[0].failing(false);
-    assert_eq!(failing, ["judged answers 90 % locally, 100 % in the baseline"]);
+    assert_eq!(failing, ["judged answers 90.0 % locally, 100.0 % in the baseline"]);
+}
+
+#[test]
+fn of_a_small_local_share_more_than_half_may_not_go() {
+    let failing = |then: f64, now: f64| {
+        let mut before = kept(&flags(20, 20));
+        before.subjects.get_mut("judged").unwrap().local_share = Some(then);
+        let mut report = report_of(&flags(20, 20), 20);
+        report.subjects[0].local_share = Some(now);
+        before.compare(&report, false).unwrap()[0].failing(false)
+    };
+    assert_eq!(failing(0.02, 0.0), ["judged answers 0.0 % locally, 2.0 % in the baseline"]);
+    assert_eq!(failing(0.02, 0.01), Vec::<String>::new());
+    assert_eq!(failing(0.004, 0.001), ["judged answers 0.1 % locally, 0.4 % in the baseline"]);
+}
+
+#[test]
+fn what_could_not_be_judged_makes_no_baseline() {
+    let holes = report_of(&[None, None, Some(1.0), Some(1.0)], 4);
+    let error = Baseline::of(&holes, "evals/golden/tiny", 0.05, SHARE_MARGIN).unwrap_err();
+    assert_eq!(error, GateError::Unscored { subject: "judged".into(), unscored: 2, of: 4 });
+    assert!(error.is_no_data() && error.to_string().contains("`crossover eval record`"), "{error}");
+}
+
+#[test]
+fn a_subject_without_a_row_in_common_is_no_pass() {
+    // A second subject that answered alike.
+    let mut now = report_of(&flags(20, 20), 20);
+    let mut twin = now.subjects[0].clone();
+    twin.name = "twin".into();
+    now.subjects.push(twin);
+    let mut rows = now.rows.clone();
+    rows.iter_mut().for_each(|row| row.subject = "twin".into());
+    now.rows.extend(rows);
+    let mut before = Baseline::of(&now, "evals/golden/tiny", 0.05, SHARE_MARGIN).unwrap();
+    assert_eq!(before.compare(&now, false).map(|compared| compared.len()), Ok(2));
+    for scores in before.rows.values_mut() {
+        scores.remove("twin");
+    }
+    let error = before.compare(&now, false).unwrap_err();
+    assert!(error.is_no_data() && error.to_string().contains("`twin`"), "{error}");
+    assert!(error.to_string().ends_with("`crossover eval gate --update evals/golden/tiny`"), "{error}");
 }
 
 #[test]

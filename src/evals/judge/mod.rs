@@ -16,7 +16,7 @@ use self::prompt::{Fence, pairwise_messages, rubric_messages};
 use self::verdict::{Place, points, winner};
 use super::dataset::Sample;
 use super::scorer::{EmbeddingCosine, Exact, Pairwise, Rubric, Score, Scorer, ScorerSpec};
-use super::subject::{ServedBy, Subject, SubjectError, Transcript};
+use super::subject::{Subject, SubjectError, Transcript};
 use crate::chat::Micros;
 
 pub use embedder::Embedder;
@@ -206,16 +206,10 @@ async fn ask(
         asked: 1,
         failed: u64::from(reply.is_err()),
         tokens: answered.map_or(0, |reply| reply.usage.total()),
-        cost: answered.and_then(cost),
+        cost: answered.and_then(|reply| reply.cost),
         time: started.elapsed(),
     });
     reply
-}
-
-/// What a reply cost. A server that is no gateway does not say; then the price list does.
-fn cost(reply: &Transcript) -> Option<Micros> {
-    let listed = (reply.served_by == ServedBy::None).then_some(reply.cost_if_remote).flatten();
-    reply.cost.or(listed)
 }
 
 #[cfg(test)]

@@ -42,6 +42,22 @@ fn the_task_mean_keeps_the_tasks_that_local_does_well() {
 }
 
 #[test]
+fn the_task_mean_keeps_as_many_where_its_spans_overlap() {
+    let home = |score| (score, Some(1), L);
+    let local = run(Part::LocalTier, &[1.0, 0.0, 1.0, 0.0, 1.0, 1.0].map(home));
+    let remote = run(Part::RemoteTier, &[(1.0, Some(11), R); 6]);
+    let judged = run(Part::Judged, &[L, L, R, R, R, R].map(|served_by| (1.0, None, served_by)));
+    let router = choices(&judged, &pairs(&local, &remote)).unwrap();
+    let tasks = ["a", "a", "b", "b", "c", "c"].map(str::to_owned);
+    let mix = ranked(&router, &by_task(&router.pairs, &tasks));
+    // Spans (0, 1/3), (1/3, 1) twice and (2/3, 1) twice: two rows stay at the nominal share 7/9.
+    for (got, expected) in mix.local.iter().zip([0.0, 1.0 / 3.0, 0.0, 1.0 / 3.0, 2.0 / 3.0, 2.0 / 3.0]) {
+        assert!((got - expected).abs() < 1e-6, "{mix:?}");
+    }
+    assert!((mix.local_share().unwrap() - 1.0 / 3.0).abs() < 1e-8, "{mix:?}");
+}
+
+#[test]
 fn the_oracle_ranks_by_gain_and_then_by_cost() {
     let local = run(Part::LocalTier, &[(0.0, Some(1), L), (1.0, Some(1), L), (0.0, Some(1), L)]);
     let remote = run(Part::RemoteTier, &[(1.0, Some(50), R), (1.0, Some(3), R), (1.0, Some(9), R)]);

@@ -5,8 +5,12 @@ use std::collections::BTreeMap;
 
 use super::{Estimate, Z};
 
+/// After so many halvings a share is as exact as its number can be.
+const HALVINGS: usize = 64;
+
 /// In which order rows leave for the remote tier. Each row's chance of having left rises linearly from 0 to 1 over its
-/// span of the nominal share sent out: rows that tie share one span, which is their order in expectation.
+/// span of the nominal share sent out: rows that tie share one span, which is their order in expectation. Spans fitted
+/// leave-one-out may overlap or leave gaps; the share that is really sent out is then another than the nominal one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ranking {
     spans: Vec<(f64, f64)>,
@@ -70,7 +74,8 @@ impl Ranking {
 
     /// How much higher the APGR of this ranking is than another's on the same rows, with a 95 % interval: a ratio of
     /// means, so its variance is that of the linearised ratio (W. G. Cochran, "Sampling Techniques", 1977, section
-    /// 2.11); the order of the rows is taken as given. `None` without a gap, or where the lengths differ.
+    /// 2.11), over nominal shares; the order of the rows is taken as given. `None` without a gap, or where the lengths
+    /// differ.
     pub fn lead(&self, other: &Self, tiers: &Tiers) -> Option<Estimate> {
         let n = self.spans.len();
         if n < 2 || other.spans.len() != n || tiers.local.len() != n || tiers.remote.len() != n {
@@ -88,9 +93,11 @@ impl Ranking {
         if gap <= 1e-9 {
             return None;
         }
-        let mean = rows.iter().map(|(gain, earlier)| gain * earlier).sum::<f64>() / gap;
-        let spread = rows.iter().map(|(gain, earlier)| (gain * (earlier - mean)).powi(2)).sum::<f64>();
+        let ratio = rows.iter().map(|(gain, earlier)| gain * earlier).sum::<f64>() / gap;
+        let spread = rows.iter().map(|(gain, earlier)| (gain * (earlier - ratio)).powi(2)).sum::<f64>();
         let half = Z * spread.sqrt() / gap;
+        let apgr = |ranking: &Self| Curve::new(ranking, tiers)?.apgr();
+        let mean = apgr(self)? - apgr(other)?;
         Some(Estimate { mean, lo: mean - half, hi: mean + half, n })
     }
 
@@ -103,6 +110,25 @@ impl Ranking {
             chance => chance,
         };
         self.spans.iter().map(stays).collect()
+    }
+
+    /// The chance that each row stays, where the share `kept` of all rows stays.
+    pub fn keeping(&self, kept: f64) -> Vec<f64> {
+        let (mut low, mut high, mut nominal) = (0.0, 1.0, 1.0 - kept);
+        for _ in 0..HALVINGS {
+            let staying = self.staying(nominal);
+            let more = staying.iter().sum::<f64>() / staying.len() as f64 - kept;
+            if more.abs() < 1e-9 {
+                return staying;
+            }
+            if more > 0.0 {
+                low = nominal;
+            } else {
+                high = nominal;
+            }
+            nominal = f64::midpoint(low, high);
+        }
+        self.staying(nominal)
     }
 }
 

@@ -44,18 +44,6 @@ impl Discordant {
         (2.0 * beta_reg((n - low) as f64, low as f64 + 1.0, 0.5)).min(1.0)
     }
 
-    /// Statistic and p-value of McNemar's chi-square test with continuity correction (A. L. Edwards, Psychometrika
-    /// 1948); good from about 25 disagreements on. Without any there is no evidence: `(0, 1)`.
-    pub fn mcnemar_chi2(self) -> (f64, f64) {
-        let n = (self.first + self.second) as f64;
-        if n == 0.0 {
-            return (0.0, 1.0);
-        }
-        let apart = (self.first.abs_diff(self.second) as f64 - 1.0).max(0.0);
-        let statistic = apart * apart / n;
-        (statistic, erfc((statistic / 2.0).sqrt()))
-    }
-
     /// The difference of the two rates over `n` paired rows with Tango's 95 % score interval (T. Tango, "Equivalence
     /// test and confidence interval for the difference in proportions for the paired-sample design", Statistics in
     /// Medicine 1998). It holds its level with few disagreements too, where Wald's does not. `None` for no rows, or

@@ -136,12 +136,8 @@ fn mcnemar_agrees_with_statsmodels() {
         let count = |key: &str| case[key].as_u64().unwrap() as usize;
         let discordant = Discordant { first: count("b"), second: count("c") };
         near(discordant.mcnemar_exact(), case["exact"].as_f64().unwrap(), 1e-8);
-        let (statistic, p) = discordant.mcnemar_chi2();
-        near(statistic, case["chi2"].as_f64().unwrap(), 1e-12);
-        near(p, case["p"].as_f64().unwrap(), 1e-8);
     }
     assert_eq!(Discordant { first: 0, second: 0 }.mcnemar_exact(), 1.0);
-    assert_eq!(Discordant { first: 0, second: 0 }.mcnemar_chi2(), (0.0, 1.0));
 }
 
 #[test]
@@ -163,19 +159,9 @@ fn tango_agrees_with_a_numerical_restricted_likelihood() {
 fn rates_agree_with_statsmodels() {
     for case in reference("rates") {
         let count = |key: &str| case[key].as_u64().unwrap() as usize;
-        for (it, key) in [
-            (wilson(count("k"), count("n")), "wilson"),
-            (clopper_pearson(count("k"), count("n"), 0.95), "clopper_pearson"),
-        ] {
-            let (it, expected) = (it.unwrap(), floats(&case[key]));
-            assert!(
-                (it.lo - expected[0]).abs() < 1e-9 && (it.hi - expected[1]).abs() < 1e-9,
-                "{it:?} {case}"
-            );
-        }
+        let (it, expected) = (wilson(count("k"), count("n")).unwrap(), floats(&case["wilson"]));
+        assert!((it.lo - expected[0]).abs() < 1e-9 && (it.hi - expected[1]).abs() < 1e-9, "{it:?} {case}");
     }
-    assert_eq!(clopper_pearson(1, 0, 0.95), None);
-    assert_eq!(clopper_pearson(1, 2, 1.0), None);
 }
 
 #[test]
@@ -349,4 +335,16 @@ fn a_lead_is_the_difference_of_two_apgrs_and_covers_the_truth() {
     // 285 +- 3 * sqrt(300 * 0.95 * 0.05).
     assert!((273..=297).contains(&held), "{held} of 300");
     assert_eq!(sharp.lead(&sharp, &tiers(&[1.0], &[1.0], None)), None);
+}
+
+#[test]
+fn a_lead_over_the_task_mean_is_that_of_the_shares_really_sent_out() {
+    let local = [1.0, 0.0, 1.0, 0.0, 1.0, 1.0];
+    let rows = tiers(&local, &[1.0; 6], None);
+    let own = Ranking::by(&[0.9, 0.1, 0.8, 0.7, 0.6, 0.5]).unwrap();
+    let task = Ranking::by_task(&["a", "a", "b", "b", "c", "c"], &local);
+    let apgr = |ranking: &Ranking| Curve::new(ranking, &rows).unwrap().apgr().unwrap();
+    // Both rows that gain leave over nominal shares from 1/3 to 1, while 1/3, 1/2 and 1 of all rows are out.
+    close(apgr(&task), 5.0 / 12.0);
+    close(own.lead(&task, &rows).unwrap().mean, apgr(&own) - apgr(&task));
 }

@@ -15,7 +15,7 @@ use super::{
     ALWAYS_LOCAL, ALWAYS_REMOTE, Endpoint, Price, Question, ServedBy, Subject, SubjectError, ToolCallFold,
     Transcript,
 };
-use crate::chat::{Control, Micros, Usage};
+use crate::chat::{Control, Usage};
 use crate::dialects::openai_chat::upstream::read_json;
 use crate::evals::dataset::Sample;
 
@@ -28,6 +28,7 @@ pub struct Http {
     max_tokens: u32,
     price: Option<Price>,
     stands_for: ServedBy,
+    of_gateway: bool,
     manner: Manner,
 }
 
@@ -43,21 +44,25 @@ impl Http {
             max_tokens,
             price: None,
             stands_for: ServedBy::None,
+            of_gateway: false,
             manner: Manner::default(),
         }
     }
 
     /// The local tier of a Crossover gateway.
     pub fn always_local(endpoint: Endpoint, max_tokens: u32) -> Self {
-        Self { control: Control::OnlyLocal, ..Self::new(endpoint, ALWAYS_LOCAL, "local", max_tokens) }
+        let local = Self::new(endpoint, ALWAYS_LOCAL, "local", max_tokens);
+        Self { control: Control::OnlyLocal, of_gateway: true, ..local }
     }
 
     /// The remote tier of a Crossover gateway, really asked: this costs money.
     pub fn always_remote(endpoint: Endpoint, max_tokens: u32) -> Self {
-        Self { control: Control::OnlyRemote, ..Self::new(endpoint, ALWAYS_REMOTE, "remote", max_tokens) }
+        let remote = Self::new(endpoint, ALWAYS_REMOTE, "remote", max_tokens);
+        Self { control: Control::OnlyRemote, of_gateway: true, ..remote }
     }
 
-    /// Prices for the answers that the remote gives, where the gateway does not say what they cost.
+    /// Prices of the model that answers; behind a gateway, of its remote, for answers that it calls the remote's. What a
+    /// local answer costs is not told over HTTP.
     #[must_use]
     pub fn priced(self, price: Option<Price>) -> Self {
         Self { price, ..self }
@@ -72,7 +77,12 @@ impl Http {
     /// Whether either tier may answer, as behind a gateway's policies.
     #[must_use]
     pub fn of_both_tiers(self, mixed: bool) -> Self {
-        Self { manner: Manner::new(mixed), ..self }
+        Self { of_gateway: mixed, manner: Manner::new(mixed), ..self }
+    }
+
+    /// Whether the price is of who answered. Of a gateway somebody must say so: its header may be lost on the way.
+    fn prices(&self, served_by: ServedBy) -> bool {
+        served_by == ServedBy::Remote || served_by == ServedBy::None && !self.of_gateway
     }
 
     async fn asked(&self, sample: &Sample, wording: Wording) -> Result<Transcript, SubjectError> {
@@ -125,7 +135,7 @@ impl Http {
         if let (Some(price), Some(usage)) = (&self.price, &reading.usage) {
             let cost = price.of(usage);
             answer.cost_if_remote = cost;
-            answer.cost = answer.cost.or(if answer.served_by == ServedBy::Remote { cost } else { None });
+            answer.cost = cost.filter(|_| self.prices(answer.served_by));
         }
         Ok(answer)
     }
@@ -152,23 +162,11 @@ fn announced(headers: &HeaderMap) -> Transcript {
         },
         model: read("x-crossover-model").map(str::to_owned),
         reason: read("x-crossover-reason").map(str::to_owned),
-        cost: read("x-crossover-cost-usd").and_then(micros),
         local_ok: read("x-crossover-score")
             .and_then(|score| score.parse().ok())
             .filter(|score| (0.0..=1.0).contains(score)),
         ..Transcript::default()
     }
-}
-
-/// Dollars with up to six decimals, as a header writes them.
-fn micros(dollars: &str) -> Option<Micros> {
-    let (whole, fraction) = dollars.split_once('.').unwrap_or((dollars, ""));
-    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    if fraction.len() > 6 || !digits(fraction) || whole.is_empty() || !digits(whole) {
-        return None;
-    }
-    let fraction: i64 = format!("{fraction:0<6}").parse().ok()?;
-    Some(Micros(whole.parse::<i64>().ok()?.checked_mul(1_000_000)?.checked_add(fraction)?))
 }
 
 /// An answer as it comes in.
@@ -257,7 +255,7 @@ fn model(frame: &Value) -> Option<String> {
     frame["model"].as_str().filter(|name| !name.is_empty() && name.len() <= 128).map(str::to_owned)
 }
 
-/// What a reply says that it took, if it says anything.
+/// What a reply says that it took, if it says anything that can be believed.
 pub(super) fn usage(frame: &Value) -> Option<Usage> {
     let usage = frame["usage"].as_object()?;
     let count = |of: &Value| of.as_u64().unwrap_or_default();
@@ -269,7 +267,7 @@ pub(super) fn usage(frame: &Value) -> Option<Usage> {
         reasoning: part("completion_tokens_details", "reasoning_tokens"),
         estimated: false,
     };
-    Some(told.with_total(usage.get("total_tokens").map_or(0, count)))
+    told.with_total(usage.get("total_tokens").map_or(0, count))
 }
 
 #[cfg(test)]

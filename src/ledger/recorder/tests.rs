@@ -247,6 +247,27 @@ fn c9_missing_usage_is_estimated_and_flagged() {
 }
 
 #[test]
+fn c9_usage_beyond_belief_is_estimated_and_turns_no_counter_back() {
+    for counts in [
+        r#""prompt_tokens":3,"completion_tokens":1e30"#,
+        r#""prompt_tokens":18446744073709551615,"completion_tokens":1"#,
+    ] {
+        let ledger = ledger();
+        let mut recorder = open(&ledger, "remote");
+        recorder.call(&id("remote"), "gpt-4o-mini");
+        recorder.committed();
+        recorder.chunk(&text("123456789"));
+        let report = format!(r#"{{"choices":[],"usage":{{{counts}}}}}"#);
+        recorder.chunk(&parse_frame(report.into(), false).unwrap());
+        recorder.finish(End::Completed);
+        let expected = Usage { prompt: 100, completion: 3, estimated: true, ..Usage::default() };
+        assert_eq!(only(&ledger).usage, expected, "{counts}");
+        let told: f64 = samples(&ledger, "tokens_total").values().sum();
+        assert_eq!(told, 103.0, "{counts}");
+    }
+}
+
+#[test]
 fn c10_cumulative_usage_the_last_one_counts() {
     let ledger = ledger();
     let mut recorder = open(&ledger, "remote");

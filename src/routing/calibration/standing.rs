@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::{Calibration, CalibrationError, Mismatch, Present};
 use crate::config::{Config, Paths};
+use crate::routing::classifier::Head;
 
 /// How a house stands with its calibration.
 #[derive(Clone, Debug, Default)]
@@ -87,6 +88,14 @@ impl Standing {
     pub fn threshold(&self) -> Option<f32> {
         match self {
             Self::Valid(calibration) => calibration.threshold,
+            Self::Missing | Self::Mismatch(..) | Self::NoPromise(_) => None,
+        }
+    }
+
+    /// The fitted head that makes the steering score, by its name in records; `None`: the shipped score steers.
+    pub fn head(&self) -> Option<Arc<str>> {
+        match self {
+            Self::Valid(calibration) => calibration.head.as_ref().map(Head::id),
             Self::Missing | Self::Mismatch(..) | Self::NoPromise(_) => None,
         }
     }

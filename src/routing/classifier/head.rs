@@ -1,7 +1,10 @@
 //! A small head fitted for the installed local model: logistic regression on what the graph puts out. `calibrate`
 //! fits it, a calibration file carries it, the classifier applies it. Knows neither policies nor thresholds.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 /// Logistic regression over the graph's embedding followed by its head outputs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,6 +26,15 @@ impl Head {
         let sum: f32 = self.weights.iter().zip(inputs).map(|(weight, input)| weight * input).sum();
         let score = 1.0 / (1.0 + (-(sum + self.bias)).exp());
         score.is_finite().then_some(score)
+    }
+
+    /// Its name in records: the first 12 hex digits of the SHA-256 of its numbers.
+    pub fn id(&self) -> Arc<str> {
+        let mut digest = Sha256::new();
+        for number in self.weights.iter().chain([&self.bias]) {
+            digest.update(number.to_le_bytes());
+        }
+        digest.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect::<String>().into()
     }
 }
 

@@ -118,6 +118,7 @@ fn read_signals(fields: &mut Fields, problems: &mut Problems<'_>) -> Signals {
             logprobs: needs("logprobs"),
             structured: needs("structured"),
             other_sampling: needs("other-sampling"),
+            hosted: needs("hosted"),
         },
         several: needs("n"),
         code: fields.take("code", problems).unwrap_or_default(),

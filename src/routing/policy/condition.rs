@@ -59,8 +59,8 @@ pub(super) enum Clause {
 }
 
 /// What `needs-any` may name.
-pub(super) const NEEDS: [&str; 7] =
-    ["vision", "audio", "tools", "logprobs", "n", "structured", "other-sampling"];
+pub(super) const NEEDS: [&str; 8] =
+    ["vision", "audio", "tools", "logprobs", "n", "structured", "other-sampling", "hosted"];
 
 /// True, false, or not to be known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -28,8 +28,7 @@ fn seat(name: &str, inside: bool, presence: Presence, context_tokens: u32, can: 
     Seat { id, boundary, presence, context_tokens, can, queued: 0 }
 }
 
-const ALL: Needs =
-    Needs { vision: true, audio: true, tools: true, logprobs: true, structured: true, other_sampling: true };
+const ALL: Needs = Needs::ALL;
 
 fn view(local: Presence, remote: Presence) -> View {
     let local = seat(LOCAL, true, local, 1_000, Needs::default());
@@ -149,6 +148,7 @@ fn every_condition_reads_its_signal() {
         ("needs-any = [\"logprobs\"]", with(|s| s.needs.logprobs = true)),
         ("needs-any = [\"structured\"]", with(|s| s.needs.structured = true)),
         ("needs-any = [\"other-sampling\"]", with(|s| s.needs.other_sampling = true)),
+        ("needs-any = [\"hosted\"]", with(|s| s.needs.hosted = true)),
         ("exceeds-local-context = true", with(|s| s.prompt_tokens = 937)),
         ("exceeds-local-context = true", with(|s| (s.prompt_tokens, s.max_tokens) = (751, Some(9_999)))),
         ("contains-pii = true", with(|s| s.pii = Pii::Iban)),

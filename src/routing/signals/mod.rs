@@ -96,6 +96,7 @@ impl Signals {
             (self.several, "n"),
             (needs.structured, "structured"),
             (needs.other_sampling, "other-sampling"),
+            (needs.hosted, "hosted"),
         ]
         .into_iter()
         .filter_map(|(needed, name)| needed.then_some(name))

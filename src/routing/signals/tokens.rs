@@ -23,7 +23,7 @@ pub(super) fn prompt_tokens(request: &ChatRequest) -> u32 {
         total += PER_MESSAGE + message.name.as_deref().map_or(0, text_tokens);
         for part in &message.content {
             total += match part {
-                Part::Text(text) | Part::Refusal(text) => text_tokens(text),
+                Part::Text(text) | Part::Refusal(text) | Part::Other(text) => text_tokens(text),
                 Part::Image | Part::Audio | Part::File => PER_MEDIUM,
             };
         }

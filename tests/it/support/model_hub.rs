@@ -63,6 +63,8 @@ pub(crate) struct Served {
     pub(crate) refusal: Option<(u16, &'static str)>,
     /// The list of files tells neither sizes nor digests.
     pub(crate) bare: bool,
+    /// Nor do the hub's answers tell large files' digests.
+    pub(crate) untagged: bool,
     pub(crate) licence: &'static str,
     /// The task, where the hub calls it by one.
     pub(crate) task: Option<&'static str>,
@@ -136,7 +138,8 @@ impl Served {
             Held::small("tokenizer.json", "{}"),
         ];
         let (commit, licence) = (COMMIT.to_owned(), "apache-2.0");
-        Self { commit, files, faults: VecDeque::new(), refusal: None, bare: false, licence, task: None }
+        let faults = VecDeque::new();
+        Self { commit, files, faults, refusal: None, bare: false, untagged: false, licence, task: None }
     }
 
     pub(crate) fn with(mut self, faults: &[Fault]) -> Self {
@@ -277,11 +280,12 @@ fn hub(served: &Served, path: &str, content: SocketAddr) -> Response<Body> {
         let response = response.header("etag", format!("\"{}\"", file.tag()));
         return response.header("content-length", file.bytes.len()).body(whole(file.bytes.clone())).unwrap();
     }
+    let tag = if served.untagged { "untold".to_owned() } else { file.tag() };
     response
         .status(StatusCode::FOUND)
         .header("location", format!("http://{content}/blobs/{}?signature=canary", file.tag()))
         .header("x-linked-size", file.size())
-        .header("x-linked-etag", format!("\"{}\"", file.tag()))
+        .header("x-linked-etag", format!("\"{tag}\""))
         .body(whole(&b""[..]))
         .unwrap()
 }

@@ -55,7 +55,8 @@ impl Reply {
 
     /// The data of each event of a stream.
     pub(crate) fn events(&self) -> Vec<String> {
-        assert_eq!((self.status, self.header("content-type")), (200, "text/event-stream"), "{self:?}");
+        let head = (self.status, self.header("content-type"));
+        assert_eq!(head, (200, "text/event-stream; charset=utf-8"), "{self:?}");
         assert!(self.header("x-request-id").starts_with("req_"));
         let text = self.string();
         assert!(text.ends_with("\n\n"), "the last event is whole");

@@ -1,6 +1,6 @@
 //! An OpenAI-compatible upstream that does what the request's `model` says, and records what it saw.
 //!
-//! `ok` | `reasoner` (takes no `max_tokens` and no `temperature`) | `strict` (takes no `stream_options`) | `slowstream` (14 s), `shortstream` (3.5 s) | `tools` | `usage:never`, `usage:always`, `usage:choices` (a report in the last choice) |
+//! `ok` | `reasoner` (takes no `max_tokens` and no `temperature`) | `strict` (takes no `stream_options`) | `slowstream` (14 s), `shortstream` (3.5 s) | `tools` | `parts` (a thought and a text in place of one text) | `refusal` | `usage:never`, `usage:always`, `usage:choices` (a report in the last choice) |
 //! `fault:STATUS[:TIMES]` (then `ok`; 429 has `retry-after: 1`) | `fault:quota` | `fault:garbage` (502, HTML) |
 //! in a 200: `fault:html`, `fault:err200`, `fault:nochoices`, `fault:hang` (no head), `fault:slow` (no content),
 //! `fault:stall`, `fault:cut`, `fault:nodone`, `fault:errmid`, `fault:empty`.

@@ -6,9 +6,13 @@ use std::sync::Arc;
 use jsonschema::Draft;
 use llguidance::JsonCompileOptions;
 use llguidance::api::TopLevelGrammar;
-use serde_json::{Map, Number, Value, json};
+use serde_json::{Value, json};
 
 use super::ConstraintError;
+use super::exact::{drop_inexact, inexact};
+use super::keywords::{DATA, change};
+use super::one_of::{are_exclusive, as_any_of};
+use super::survey::Survey;
 
 /// Largest schema, in bytes of JSON.
 const LARGEST: usize = 128 << 10;
@@ -16,18 +20,13 @@ const LARGEST: usize = 128 << 10;
 const LONGEST_PLACE: usize = 200;
 /// Space between tokens: one blank, or a new line and its indentation. Bounded, so that no answer is all space.
 const SPACE: &str = r"[\x20\t]|\r?\n[\x20\t]{0,32}";
+/// The compiler's own keyword, under which nothing that a caller sent is left.
+const OPTIONS: &str = "x-guidance";
 /// Keywords whose value is a reference.
 const REFERENCES: [&str; 3] = ["$ref", "$dynamicRef", "$recursiveRef"];
-/// Keywords whose value is data, in which nothing is a keyword.
-const DATA: [&str; 4] = ["const", "default", "enum", "examples"];
-/// Keywords whose value holds schemas by name: no name is a keyword.
-const NAMED: [&str; 6] =
-    ["properties", "patternProperties", "$defs", "definitions", "dependentSchemas", "dependencies"];
-/// Whole numbers below this have neighbours that floating point can tell from them.
-const WHOLE: u64 = 1 << 53;
 
 /// The grammar of JSON that `schema` accepts. Unless `strict`, what cannot be enforced is left out: unknown keywords
-/// and formats, that only one option of a `oneOf` fits, and numbers that come out as others.
+/// and formats, that only one option of a `oneOf` fits, and what [`drop_inexact`] takes.
 pub(in super::super) fn json_schema(schema: &Value, strict: bool) -> Result<Arc<str>, ConstraintError> {
     if is_too_large(schema) {
         return Err(ConstraintError::Unsupported("it is larger than 128 KiB"));
@@ -41,29 +40,39 @@ pub(in super::super) fn json_schema(schema: &Value, strict: bool) -> Result<Arc<
         return Err(ConstraintError::Invalid { at: place(error.instance_path().as_str()) });
     }
     no_reference_outwards(schema, &mut String::new())?;
-    if strict && changed(schema, drop_inexact) != *schema {
-        return Err(ConstraintError::Unsupported(INEXACT));
+    let enforced = with_options(schema, strict);
+    let refused = Survey::of(&enforced).too_costly();
+    match refused.or_else(|| strict.then(|| unenforceable(schema)).flatten()) {
+        Some(why) => Err(ConstraintError::Unsupported(why)),
+        None => Ok(grammar(enforced)),
     }
-    Ok(grammar(schema, strict))
 }
 
-const INEXACT: &str =
-    "it has a number that cannot be enforced exactly: whole ones can up to 2^53, others up to 2^63";
+/// Why a schema that must be obeyed is refused, before anything is compiled.
+fn unenforceable(schema: &Value) -> Option<&'static str> {
+    let overlap = "it has a `oneOf` whose options may overlap: use `anyOf`";
+    inexact(schema).or_else(|| (!are_exclusive(schema)).then_some(overlap))
+}
 
 /// Whether a schema is larger than any that is compiled.
 pub(in super::super) fn is_too_large(schema: &Value) -> bool {
     serde_json::to_string(schema).map_or(usize::MAX, |text| text.len()) > LARGEST
 }
 
+/// Whether it would take the compiler too long. For what is compiled without [`json_schema`].
+pub(in super::super) fn is_too_costly(schema: &Value) -> bool {
+    Survey::of(schema).too_costly().is_some()
+}
+
 /// Any JSON object.
 pub(super) fn any_object() -> Arc<str> {
-    grammar(&json!({ "type": "object" }), true)
+    grammar(with_options(&json!({ "type": "object" }), true))
 }
 
 /// All of a schema but its patterns, which may be written in ways that no grammar follows.
 pub(in super::super) fn without_patterns(schema: &Value) -> Value {
     changed(schema, |schema| {
-        without(schema, &|fields| {
+        change(schema, &|fields| {
             let named = fields.contains_key("patternProperties");
             // What is said of all other fields means nothing without them.
             let goes = |key: &str| match key {
@@ -81,9 +90,11 @@ pub(super) fn outline(schema: &Value) -> Value {
     if schema["type"] == "object" { json!({ "type": "object" }) } else { json!({}) }
 }
 
-/// Takes out of a schema the keywords with numbers that a grammar would take for others.
-pub(in super::super) fn drop_inexact(schema: &mut Value) {
-    without(schema, &|fields| fields.retain(|key, value| is_exact(key, value)));
+/// Writes a schema so that the compiler takes it for what it is, or leaves out what it would not.
+pub(in super::super) fn simplify(schema: &mut Value) {
+    drop_inexact(schema);
+    as_any_of(schema);
+    change(schema, &|fields| fields.retain(|key, _| key != OPTIONS));
 }
 
 /// A schema, changed.
@@ -93,76 +104,20 @@ fn changed(schema: &Value, change: impl Fn(&mut Value)) -> Value {
     schema
 }
 
-/// Takes keywords out of a schema and of all that are in it.
-fn without(schema: &mut Value, take: &dyn Fn(&mut Map<String, Value>)) {
-    match schema {
-        Value::Object(fields) => {
-            take(fields);
-            for (key, value) in fields.iter_mut().filter(|(key, _)| !DATA.contains(&key.as_str())) {
-                match value {
-                    Value::Object(named) if NAMED.contains(&key.as_str()) => {
-                        named.values_mut().for_each(|schema| without(schema, take));
-                    }
-                    schema => without(schema, take),
-                }
-            }
-        }
-        Value::Array(items) => items.iter_mut().for_each(|item| without(item, take)),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-    }
-}
-
-/// Whether a keyword's numbers are to a grammar what they are to the schema.
-fn is_exact(key: &str, value: &Value) -> bool {
-    match key {
-        "const" | "enum" => are_exact(value),
-        "minimum" | "maximum" | "multipleOf" => value.as_number().is_none_or(passes),
-        // One is added or taken away.
-        "exclusiveMinimum" | "exclusiveMaximum" => value.as_number().is_none_or(|bound| {
-            let whole = bound.as_i64().map_or_else(
-                || bound.as_f64().filter(|bound| bound.fract() == 0.0).map(f64::abs),
-                |whole| Some(whole.unsigned_abs() as f64),
-            );
-            whole.map_or_else(|| passes(bound), |whole| whole < WHOLE as f64)
-        }),
-        _ => true,
-    }
-}
-
-/// The same of all numbers in data.
-fn are_exact(data: &Value) -> bool {
-    match data {
-        Value::Number(number) => passes(number),
-        Value::Array(items) => items.iter().all(are_exact),
-        Value::Object(fields) => fields.values().all(are_exact),
-        Value::Null | Value::Bool(_) | Value::String(_) => true,
-    }
-}
-
-/// Whether a number comes through floating point as what it is, and then fits 64 bits.
-fn passes(number: &Number) -> bool {
-    match number.as_i64() {
-        Some(whole) => whole > i64::MIN && whole as f64 as i64 == whole,
-        None => number.as_f64().is_some_and(|number| number.abs() < i64::MAX as f64),
-    }
-}
-
-fn grammar(schema: &Value, strict: bool) -> Arc<str> {
-    let grammar = TopLevelGrammar::from_json_schema(with_options(schema, strict));
+fn grammar(schema: Value) -> Arc<str> {
+    let grammar = TopLevelGrammar::from_json_schema(schema);
     serde_json::to_string(&grammar).unwrap_or_default().into()
 }
 
-/// A schema that says how it is to be compiled, without numbers that come out as others: a strict one has none.
+/// A schema that says how it is to be compiled, simplified: a strict one that is not refused accepts the same then.
 pub(in super::super) fn with_options(schema: &Value, strict: bool) -> Value {
-    let mut schema = changed(schema, drop_inexact);
+    let mut schema = changed(schema, simplify);
     if schema.is_object() {
         let options = JsonCompileOptions {
             whitespace_pattern: Some(SPACE.to_owned()),
-            coerce_one_of: !strict,
             lenient: !strict,
             ..JsonCompileOptions::default()
         };
-        // In place of options that the caller may have sent under the crate's own keyword.
         options.apply_to(&mut schema);
     }
     schema

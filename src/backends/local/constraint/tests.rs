@@ -1,5 +1,7 @@
 //! Grammars over a small vocabulary, driven by chance: whatever is chosen among the allowed tokens must come out valid.
 
+mod bounds;
+
 use futures_util::FutureExt;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;

@@ -43,7 +43,7 @@ impl Engine {
             return;
         };
         let catches_up = held + 1 < sequence.len();
-        sequence.turn = if catches_up && !sequence.is_left() { Turn::Runs } else { sequence.offer() };
+        sequence.turn = if catches_up { Turn::Runs } else { sequence.offer() };
         if sequence.turn == Turn::Runs && !self.make_room(at, held + 1) {
             self.sequences[at].turn = Turn::Rests;
         }

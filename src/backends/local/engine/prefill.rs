@@ -21,10 +21,6 @@ impl Engine {
             other.passed_over += 1;
         }
         self.sequences[at].passed_over = 0;
-        if self.sequences[at].is_left() {
-            self.sequences[at].end = Some(Ending::Left);
-            return true;
-        }
         self.queue.set_running(true);
         let done = guarded(|| self.prefill_chunk(at, row));
         self.queue.set_running(false);

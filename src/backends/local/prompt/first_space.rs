@@ -87,8 +87,7 @@ mod tests {
             let reference = Tokenizer::from_bytes(&file).unwrap();
             for begin in ["", "a", " a", "▁a", "ab a", "</s>a", "<|c|>a"] {
                 folder.template = format!("{begin}{turns}");
-                let tokenizer = Prompter::read_tokenizer(&folder).unwrap();
-                let (prompter, _) = Prompter::load(&folder, tokenizer, 0).unwrap();
+                let (prompter, _) = Prompter::load(&folder).unwrap();
                 let words = ["a b", " a", "ba"].map(|text| Message::text(Role::User, text));
                 let expected = reference.encode(format!("{begin}a b</s> a</s>ba</s>a"), false).unwrap();
                 let ids = prompter.encode(&request(words.into())).unwrap();

@@ -10,7 +10,7 @@ use crate::chat::Role;
 use crate::dialects::openai_chat::parse_request;
 
 fn load(folder: &Folder) -> Result<(Prompter, Vocabulary), LocalError> {
-    Prompter::load(folder, Prompter::read_tokenizer(folder)?, 0)
+    Prompter::load(folder)
 }
 
 fn prompter() -> (Prompter, Vocabulary, Folder) {

@@ -9,7 +9,7 @@ use llguidance::JsonCompileOptions;
 use serde_json::{Map, Value, json};
 
 use super::Form;
-use crate::backends::local::constraint::{drop_inexact, is_too_large};
+use crate::backends::local::constraint::{is_too_costly, is_too_large, simplify, without_patterns};
 use crate::backends::local::reply::Thoughts;
 
 /// Blanks between an opener and its call, as a regular expression.
@@ -42,8 +42,8 @@ pub(crate) struct Rules<'a> {
 
 impl Rules<'_> {
     /// The grammar, or none where generation stays free: a bare object that a caller may want as content can be no sure
-    /// sign of a call. Arguments of a function whose schema is too large and need not be obeyed may be any object; with
-    /// `simple`, for schemas that cannot be compiled, those of every function that is not strict.
+    /// sign of a call. Arguments of a function whose schema is too large or costly and need not be obeyed may be any object;
+    /// with `simple`, for schemas that cannot be compiled, those of every function that is not strict.
     pub(crate) fn grammar(&self, simple: bool) -> Option<String> {
         if self.form.is_bare() && matches!(self.free, Free::Text) {
             return None;
@@ -56,11 +56,7 @@ impl Rules<'_> {
         for (at, function) in self.functions.iter().enumerate() {
             let name = function["name"].as_str().unwrap_or_default();
             let _ = writeln!(text, "call_{at}: {}", self.call(name, at));
-            let strict = function["strict"] == true;
-            let loose = !strict && (simple || is_too_large(&function["parameters"]));
-            let schema = if loose { json!({ "type": "object" }) } else { arguments(function) };
-            let schema = with_layout(schema, strict);
-            let _ = writeln!(text, "args_{at}: %json {schema}");
+            let _ = writeln!(text, "args_{at}: %json {}", enforced(function, simple));
         }
         Some(text)
     }
@@ -154,9 +150,24 @@ impl Rules<'_> {
     }
 }
 
+/// What a function's arguments have to obey.
+fn enforced(function: &Value, simple: bool) -> Value {
+    let strict = function["strict"] == true;
+    let any = || with_layout(json!({ "type": "object" }), strict);
+    if !strict && (simple || is_too_large(&function["parameters"])) {
+        return any();
+    }
+    let schema = with_layout(arguments(function), strict);
+    // A strict one was refused before, where it is too costly.
+    if strict || !is_too_costly(&schema) {
+        return schema;
+    }
+    Some(without_patterns(&schema)).filter(|schema| !is_too_costly(schema)).unwrap_or_else(any)
+}
+
 /// The schema of a function's arguments: always an object, whatever else the schema lets be, without fields that were not
 /// named unless it allows them.
-fn arguments(function: &Value) -> Value {
+pub(super) fn arguments(function: &Value) -> Value {
     let schema = function.get("parameters").filter(|schema| !schema.is_null()).cloned();
     let mut schema = schema.unwrap_or_else(|| json!({ "type": "object", "properties": {} }));
     close(&mut schema);
@@ -186,16 +197,14 @@ fn close(schema: &mut Value) {
 /// One layout only, the one that templates write: no blanks to lose oneself in.
 fn with_layout(schema: Value, strict: bool) -> Value {
     let mut schema = if schema.is_object() { schema } else { Value::Object(Map::new()) };
-    drop_inexact(&mut schema);
+    simplify(&mut schema);
     let options = JsonCompileOptions {
         item_separator: ", ".to_owned(),
         key_separator: ": ".to_owned(),
         whitespace_flexible: false,
-        coerce_one_of: !strict,
         lenient: !strict,
         ..JsonCompileOptions::default()
     };
-    // In place of options that the caller may have sent under the crate's own keyword.
     options.apply_to(&mut schema);
     schema
 }

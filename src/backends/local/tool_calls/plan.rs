@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::grammar::{Free, Rules, SpecialId};
+use super::grammar::{Free, Rules, SpecialId, arguments};
 use super::{Form, Reading};
 use crate::backends::local::constraint::{
     ConstraintError, Grammars, json_schema, with_options, without_patterns,
@@ -66,13 +66,13 @@ pub(crate) fn plan(
     Ok(Plan { reading: Some(reading), grammar })
 }
 
-/// Whether any function is strict; the schemas of those that are must be ones.
+/// Whether any function is strict; the schemas of those that are must be ones, and what they become can be enforced.
 fn check_strict(functions: &[&Value]) -> Result<bool, Unplanned> {
     let mut strict = functions.iter().filter(|function| function["strict"] == true).peekable();
     let any = strict.peek().is_some();
-    for schema in strict.filter_map(|function| function.get("parameters")).filter(|schema| !schema.is_null())
-    {
-        json_schema(schema, true).map_err(Unplanned::Schema)?;
+    for function in strict.filter(|function| !function["parameters"].is_null()) {
+        json_schema(&function["parameters"], true).map_err(Unplanned::Schema)?;
+        json_schema(&arguments(function), true).map_err(Unplanned::Schema)?;
     }
     Ok(any)
 }

@@ -52,7 +52,7 @@ fn a4_a9_the_status_table() {
         (999, plain(), Kind::InvalidResponse, Fault::Upstream, Retry::Elsewhere),
     ];
     for (status, complaint, kind, fault, retry) in cases {
-        let error = blame().status(status, pause, complaint);
+        let error = blame().status(status, pause, complaint, true);
         assert_eq!((error.kind, error.fault, error.retry), (kind, fault, retry), "{status}");
         assert_eq!(error.status, Some(status));
         assert_eq!(error.retry_after.is_some(), fault != Fault::Caller, "{status}: the caller may be told");
@@ -62,21 +62,27 @@ fn a4_a9_the_status_table() {
 #[test]
 fn a8_a_model_that_the_key_may_not_use_is_told_as_that() {
     let body = br#"{"error":{"message":"project canary","code":"model_not_found"}}"#;
-    let error = blame().status(403, None, parse_error(body));
-    assert_eq!((error.kind, error.fault, error.retry), (Kind::UpstreamAuth, Fault::Us, Retry::Elsewhere));
-    assert!(error.message.contains("this model") && !error.message.contains("canary"), "{error}");
+    let cases = [(403, false, "this model"), (403, true, "this model"), (404, true, "remote.model")];
+    for (status, chosen, words) in cases {
+        let error = blame().status(status, None, parse_error(body), chosen);
+        assert_eq!((error.kind, error.fault, error.retry), (Kind::UpstreamAuth, Fault::Us, Retry::Elsewhere));
+        assert!(error.message.contains(words) && !error.message.contains("canary"), "{error}");
+    }
+    let named = blame().status(404, None, parse_error(body), false);
+    assert_eq!((named.kind, named.fault, named.retry), (Kind::Rejected, Fault::Caller, Retry::Never));
+    assert_eq!(named.code.as_deref(), Some("model_not_found"));
 }
 
 #[test]
 fn a7_the_callers_faults_carry_the_upstreams_words_and_others_do_not() {
     let body = br#"{"error":{"message":"too long","code":"context_length_exceeded","param":"messages"}}"#;
-    let error = blame().status(400, None, parse_error(body));
+    let error = blame().status(400, None, parse_error(body), false);
     assert_eq!((error.kind, error.message.as_str()), (Kind::ContextLengthExceeded, "too long"));
     assert_eq!(
         (error.code.as_deref(), error.param.as_deref()),
         (Some("context_length_exceeded"), Some("messages"))
     );
-    let ours = blame().status(500, None, parse_error(body));
+    let ours = blame().status(500, None, parse_error(body), false);
     assert_eq!((ours.code, ours.param), (None, None));
     assert!(!ours.message.contains("too long"));
 }
@@ -86,7 +92,7 @@ fn a8_f3_our_key_is_in_no_error() {
     let body =
         br#"{"error":{"message":"bad key sk-canary-key","code":"sk-canary-key","param":"sk-canary-key"}}"#;
     for status in [400, 401, 403, 422, 429, 500] {
-        let error = blame().status(status, None, parse_error(body));
+        let error = blame().status(status, None, parse_error(body), false);
         assert!(!format!("{error:?} {error}").contains("canary"), "{status}");
     }
 }

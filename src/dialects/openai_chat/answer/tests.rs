@@ -129,6 +129,27 @@ fn log_probabilities_without_text_stand_beside_the_finish() {
 }
 
 #[test]
+fn a_completion_is_written_in_openai_s_order() {
+    let mut fold = Fold::default();
+    fold.push(scored());
+    fold.push(Chunk::of(Event::Finish { index: 1, reason: FinishReason::Other("x".into()) }));
+    fold.push(Chunk::of(Event::Usage(Usage { prompt: 3, completion: 1, ..Usage::default() })));
+    let wanted = concat!(
+        r#"{"id":"chatcmpl-1","object":"chat.completion","created":7,"model":"starter","choices":["#,
+        r#"{"index":0,"message":{"role":"assistant","content":"é!","refusal":null},"#,
+        r#""logprobs":{"content":[{"token":"\\xc3","logprob":-1.5,"bytes":[195],"top_logprobs":[]},"#,
+        r#"{"token":"\\xa9!","logprob":-9999.0,"bytes":[169,33],"top_logprobs":["#,
+        r#"{"token":"!","logprob":-0.25,"bytes":[33]},{"token":"\\xc3","logprob":-9999.0,"bytes":[195]}]}],"#,
+        r#""refusal":null},"finish_reason":"stop"},"#,
+        r#"{"index":1,"message":{"role":"assistant","content":"","refusal":null},"#,
+        r#""logprobs":null,"finish_reason":"x"}],"#,
+        r#""usage":{"prompt_tokens":3,"completion_tokens":1,"total_tokens":4,"#,
+        r#""prompt_tokens_details":{"cached_tokens":0},"completion_tokens_details":{"reasoning_tokens":0}}}"#
+    );
+    assert_eq!(fold.finish(&header()), wanted);
+}
+
+#[test]
 fn a_whole_answer_keeps_its_bytes() {
     let mut fold = Fold::default();
     let raw = Bytes::from_static(b"{\"choices\": [1 ],\"new\":2}");

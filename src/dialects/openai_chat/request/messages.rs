@@ -89,7 +89,8 @@ pub(super) fn read(raw: &RawValue) -> Result<Read, RequestError> {
     let mut read = Read { messages: Vec::with_capacity(items.len()), vision: false, audio: false };
     for (index, item) in items.into_iter().enumerate() {
         let message = one(item, index, &mut calls)?;
-        read.vision |= message.content.iter().any(|part| matches!(part, Part::Image | Part::File));
+        let is_unread = |part: &Part| matches!(part, Part::Image | Part::File | Part::Other(_));
+        read.vision |= message.content.iter().any(is_unread);
         read.audio |= message.content.iter().any(|part| matches!(part, Part::Audio));
         read.messages.push(message);
     }
@@ -109,7 +110,7 @@ fn one(raw: &RawValue, index: usize, calls: &mut Calls) -> Result<Message, Reque
         RequestError::kind(path, format!("Invalid '{path}': {cause}."))
     })?;
     let role = role(wire.role.as_deref(), path)?;
-    let mut content = content(wire.content, path)?;
+    let mut content = content(wire.content, role, path)?;
     if let Some(refusal) = wire.refusal {
         content.push(Part::Refusal(refusal));
     }
@@ -181,7 +182,7 @@ fn answers_a_call(id: Option<&str>, path: &str, calls: &HashSet<String>) -> Resu
     }
 }
 
-fn content(raw: Option<&RawValue>, path: &str) -> Result<Vec<Part>, RequestError> {
+fn content(raw: Option<&RawValue>, role: Role, path: &str) -> Result<Vec<Part>, RequestError> {
     let path = format!("{path}.content");
     let Some(raw) = raw.filter(|raw| raw.get() != "null") else { return Ok(vec![]) };
     match raw.get().as_bytes().first() {
@@ -198,7 +199,7 @@ fn content(raw: Option<&RawValue>, path: &str) -> Result<Vec<Part>, RequestError
             items
                 .into_iter()
                 .enumerate()
-                .map(|(index, item)| part(item, &format!("{path}[{index}]")))
+                .map(|(index, item)| part(item, role, &format!("{path}[{index}]")))
                 .collect()
         }
         _ => Err(RequestError::kind(
@@ -208,7 +209,7 @@ fn content(raw: Option<&RawValue>, path: &str) -> Result<Vec<Part>, RequestError
     }
 }
 
-fn part(raw: &RawValue, path: &str) -> Result<Part, RequestError> {
+fn part(raw: &RawValue, role: Role, path: &str) -> Result<Part, RequestError> {
     #[derive(Deserialize)]
     struct WirePart {
         r#type: Option<String>,
@@ -229,6 +230,8 @@ fn part(raw: &RawValue, path: &str) -> Result<Part, RequestError> {
         Some("image_url") => Ok(Part::Image),
         Some("input_audio") => Ok(Part::Audio),
         Some("file") => Ok(Part::File),
+        // What a model said may go back to it, whatever it is.
+        Some(_) if role == Role::Assistant => Ok(Part::Other(raw.get().to_owned())),
         Some(_) => Err(RequestError::value(
             format!("{path}.type"),
             format!(

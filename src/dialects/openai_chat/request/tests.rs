@@ -1,7 +1,7 @@
 //! What is read, what is refused and with which field.
 
 use super::*;
-use crate::chat::Role;
+use crate::chat::{Part, Role};
 
 fn parse(body: &str) -> Result<ChatRequest, RequestError> {
     parse_request(Bytes::copy_from_slice(body.as_bytes()))
@@ -46,6 +46,27 @@ fn needs_are_what_the_fields_say() {
     assert!(with(r#","presence_penalty":0.5"#).unwrap().needs.other_sampling);
     let image = r#"{"model":"a","messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"file:///etc/passwd"}}]}]}"#;
     assert!(parse(image).unwrap().needs.vision);
+    assert!(with(r#","web_search_options":{}"#).unwrap().needs.hosted);
+    assert!(with(r#","moderation":{"model":"omni-moderation-latest"}"#).unwrap().needs.hosted);
+    let unset = r#","web_search_options":null,"moderation":null"#;
+    assert_eq!(with(unset).unwrap().needs, Needs::default());
+}
+
+#[test]
+fn parts_of_an_earlier_answer_may_be_of_any_type() {
+    let thinking = r#"{"type":"thinking","thinking":[{"type":"text","text":"hm"}]}"#;
+    let said = |role: &str, part: &str| format!(r#"[{{"role":"{role}","content":[{part}]}}]"#);
+    let parts = said("assistant", &format!(r#"{thinking},{{"type":"text","text":"four"}}"#));
+    let request = parse(&format!(r#"{{"model":"auto","messages":{parts}}}"#)).unwrap();
+    assert_eq!(
+        request.messages[0].content,
+        [Part::Other(thinking.to_owned()), Part::Text("four".to_owned())]
+    );
+    assert!(request.needs.vision, "for a remote only");
+    let nameless = said("assistant", r#"{"thinking":"hm"}"#);
+    for messages in [said("user", thinking), said("system", thinking), nameless] {
+        assert_eq!(refused(&messages), "messages[0].content[0].type", "{messages}");
+    }
 }
 
 #[test]

@@ -1,17 +1,27 @@
-//! The caller's own bytes, edited for the upstream: the model's name, and a usage report asked for on streams, unless the
-//! upstream refuses to be asked.
-//! Everything else stays byte for byte, so that fields we do not know reach the upstream.
+//! The caller's own bytes, edited for the upstream: the model's name, a usage report asked for on streams, unless the
+//! upstream refuses to be asked, and the newer name of `max_tokens`, where the model takes no other and is not the caller's
+//! choice. Everything else stays byte for byte, so that fields we do not know reach the upstream.
 
 use std::fmt;
 use std::ops::Range;
 
 use bytes::Bytes;
 use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::Complaint;
 use crate::chat::ChatRequest;
+
+/// What is edited beside the model's name, where there is something to edit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Edits {
+    /// A usage report is asked for where [`adds_report`] says so.
+    pub report: bool,
+    /// `max_tokens` becomes `max_completion_tokens` where the caller did not choose the model.
+    pub newer_bound: bool,
+}
 
 /// Whether the upstream is asked for a usage report that the caller did not ask for.
 pub fn adds_report(request: &ChatRequest) -> bool {
@@ -23,16 +33,26 @@ pub fn blames_report(request: &ChatRequest, error: &[u8]) -> bool {
     request.original.stream_options.is_none() && memchr::memmem::find(error, b"stream_options").is_some()
 }
 
-/// The body to send for `request`, asking for `model`, and with `report` for a usage report where [`adds_report`] says so.
-/// Not copied where nothing changes.
-pub fn body(request: &ChatRequest, model: &str, report: bool) -> Bytes {
+/// Whether an error refuses `max_tokens` by its name, of a model that the caller did not choose: models that think know it
+/// as `max_completion_tokens` alone.
+pub fn blames_bound(request: &ChatRequest, model: &str, error: &Complaint) -> bool {
+    error.code.as_deref() == Some("unsupported_parameter")
+        && error.param.as_deref() == Some("max_tokens")
+        && request.model != model
+        && bound_key(request).is_some()
+}
+
+/// The body to send for `request`, asking for `model`. Not copied where nothing changes.
+pub fn body(request: &ChatRequest, model: &str, edits: Edits) -> Bytes {
     let original = &request.original;
-    let mut edits: Vec<(Range<usize>, String)> = Vec::with_capacity(2);
+    let mut pieces: Vec<(Range<usize>, String)> = Vec::with_capacity(3);
     if request.model != model {
-        edits.push((original.model.clone(), Value::from(model).to_string()));
+        pieces.push((original.model.clone(), Value::from(model).to_string()));
+        let key = edits.newer_bound.then(|| bound_key(request)).flatten();
+        pieces.extend(key.map(|key| (key, r#""max_completion_tokens""#.to_owned())));
     }
-    if report && adds_report(request) {
-        edits.push(match &original.stream_options {
+    if edits.report && adds_report(request) {
+        pieces.push(match &original.stream_options {
             Some(span) => (span.clone(), with_usage(&original.body[span.clone()])),
             None => {
                 let inside = memchr::memchr(b'{', &original.body).map_or(0, |brace| brace + 1);
@@ -40,18 +60,19 @@ pub fn body(request: &ChatRequest, model: &str, report: bool) -> Bytes {
             }
         });
     }
-    splice(&original.body, edits)
+    splice(&original.body, pieces)
 }
 
-fn splice(body: &Bytes, mut edits: Vec<(Range<usize>, String)>) -> Bytes {
-    if edits.is_empty() {
+fn splice(body: &Bytes, mut pieces: Vec<(Range<usize>, String)>) -> Bytes {
+    if pieces.is_empty() {
         return body.clone();
     }
-    edits.sort_by_key(|(span, _)| span.start);
-    let grown: usize = edits.iter().map(|(_, text)| text.len()).sum();
+    // What goes in where a piece begins goes before it.
+    pieces.sort_by_key(|(span, _)| (span.start, span.end));
+    let grown: usize = pieces.iter().map(|(_, text)| text.len()).sum();
     let mut new = Vec::with_capacity(body.len() + grown);
     let mut done = 0;
-    for (span, text) in edits {
+    for (span, text) in pieces {
         new.extend_from_slice(&body[done..span.start]);
         new.extend_from_slice(text.as_bytes());
         done = span.end;
@@ -72,6 +93,34 @@ fn with_usage(options: &[u8]) -> String {
     }
     text.push_str(r#""include_usage":true}"#);
     text
+}
+
+/// Where the key `max_tokens` stands, quotes included; `None` where nothing is bounded or the newer name stands there too.
+/// The body is read for it once more, which only few models need.
+fn bound_key(request: &ChatRequest) -> Option<Range<usize>> {
+    request.sampling.max_tokens?;
+    let body = &request.original.body;
+    let bounds: Bounds<'_> = serde_json::from_slice(body).ok()?;
+    let value = bounds.max_tokens.filter(|_| !bounds.newer)?.get();
+    let value = (value.as_ptr() as usize).checked_sub(body.as_ptr() as usize)?;
+    // Between a key and its value stand blanks and a colon; within this one stands no quote, however it is written.
+    let end = memchr::memrchr(b'"', body.get(..value)?)?;
+    let start = memchr::memrchr(b'"', body.get(..end)?)?;
+    Some(start..end + 1)
+}
+
+/// The fields that bound an answer.
+#[derive(Deserialize)]
+struct Bounds<'a> {
+    #[serde(borrow, default)]
+    max_tokens: Option<&'a RawValue>,
+    /// Whether the newer name stands there, `null` included.
+    #[serde(rename = "max_completion_tokens", deserialize_with = "stands", default)]
+    newer: bool,
+}
+
+fn stands<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    IgnoredAny::deserialize(deserializer).map(|_| true)
 }
 
 /// An object's members in order, values as written.
@@ -103,77 +152,4 @@ impl<'de> Visitor<'de> for MembersVisitor {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::chat::{Controls, Dialect, Message, Needs, Original, ResponseFormat, Role, Sampling, Tools};
-
-    fn span(body: &str, value: &str) -> Range<usize> {
-        let start = body.find(value).unwrap();
-        start..start + value.len()
-    }
-
-    fn request(body: &str, model: &str, options: Option<&str>, stream: bool) -> ChatRequest {
-        ChatRequest {
-            model: serde_json::from_str(model).unwrap(),
-            messages: vec![Message::text(Role::User, "hi")],
-            sampling: Sampling::default(),
-            tools: Tools::default(),
-            template_settings: serde_json::Map::new(),
-            response_format: ResponseFormat::Text,
-            cache_salt: None,
-            needs: Needs::default(),
-            stream,
-            include_usage: options.is_some_and(|options| options.contains("true")),
-            original: Original {
-                dialect: Dialect::OpenAiChat,
-                body: Bytes::copy_from_slice(body.as_bytes()),
-                model: span(body, model),
-                stream_options: options.map(|options| span(body, options)),
-            },
-            controls: Controls::default(),
-        }
-    }
-
-    #[test]
-    fn only_the_model_changes_when_nothing_streams() {
-        let text =
-            " {\"x_new\" : 1.50 , \"model\":\"auto\",\"messages\":[ ],\"seed\":12345678901234567890123}\n";
-        let sent = body(&request(text, "\"auto\"", None, false), "gpt-\"4\"", true);
-        assert_eq!(sent, text.replace("\"auto\"", "\"gpt-\\\"4\\\"\""));
-    }
-
-    #[test]
-    fn nothing_is_copied_when_nothing_changes() {
-        let text = r#"{"model":"m","stream":true,"stream_options":{"include_usage":true}}"#;
-        let request = request(text, "\"m\"", Some(r#"{"include_usage":true}"#), true);
-        assert_eq!(body(&request, "m", true).as_ptr(), request.original.body.as_ptr());
-    }
-
-    #[test]
-    fn c11_usage_is_asked_for_on_streams_without_options() {
-        let text = " { \"model\":\"auto\",\"stream\":true}";
-        let request = request(text, "\"auto\"", None, true);
-        let sent = body(&request, "m", true);
-        assert_eq!(sent, " {\"stream_options\":{\"include_usage\":true}, \"model\":\"m\",\"stream\":true}");
-        assert_eq!(body(&request, "m", false), " { \"model\":\"m\",\"stream\":true}");
-    }
-
-    #[test]
-    fn c11_usage_is_asked_for_beside_other_options() {
-        let cases = [
-            ("null", r#"{"include_usage":true}"#),
-            ("{ }", r#"{"include_usage":true}"#),
-            (r#"{"include_usage" : false}"#, r#"{"include_usage":true}"#),
-            (
-                r#"{"include_obfuscation": false, "x":[1.0, {"y":2}],"include_usage":null}"#,
-                r#"{"include_obfuscation":false,"x":[1.0, {"y":2}],"include_usage":true}"#,
-            ),
-        ];
-        for (options, want) in cases {
-            // The options stand before the model here: edits apply in the order of the body.
-            let text = format!(r#"{{"stream_options":{options},"stream":true,"model":"auto","z":0}}"#);
-            let sent = body(&request(&text, "\"auto\"", Some(options), true), "m", true);
-            assert_eq!(sent, format!(r#"{{"stream_options":{want},"stream":true,"model":"m","z":0}}"#));
-        }
-    }
-}
+mod tests;

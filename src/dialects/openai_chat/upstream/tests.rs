@@ -48,6 +48,30 @@ fn tool_calls_refusals_and_unread_content_commit_but_reasoning_does_not() {
 }
 
 #[test]
+fn what_the_first_choice_says_beside_text_is_told() {
+    let cases = [
+        (r#""role":"assistant","content":"","refusal":null,"tool_calls":[],"function_call":null"#, false),
+        (r#""content":"four","reasoning_content":"hm","audio":null"#, false),
+        (r#""content":[]"#, false),
+        (r#""content":[{"type":"thinking","thinking":[]},{"type":"text","text":"four"}]"#, true),
+        (r#""content":null,"tool_calls":[{"id":"c"}]"#, true),
+        (r#""function_call":{"name":"f"}"#, true),
+        (r#""audio":{"data":"AA"}"#, true),
+    ];
+    for (said, beside) in cases {
+        let streamed = |index| {
+            frame(&format!(r#"{{"choices":[{{"index":{index},"delta":{{{said}}}}}]}}"#)).beside_text()
+        };
+        assert_eq!((streamed(0), streamed(1)), (beside, false), "{said}");
+        let whole = |first: &str| {
+            let body = format!(r#"{{"choices":[{first}{{"message":{{{said}}}}}]}}"#);
+            parse_whole(body.into()).unwrap().beside_text()
+        };
+        assert_eq!((whole(""), whole(r#"{"message":{"content":"a"}},"#)), (beside, false), "{said}");
+    }
+}
+
+#[test]
 fn c9_thoughts_are_measured_once_and_leniently() {
     let cases = [
         (r#""reasoning_content":"h\u00e4\n""#, 4),
@@ -135,10 +159,27 @@ fn c11_a_usage_report_is_hidden_unless_asked_for() {
 }
 
 #[test]
+fn c11_what_the_caller_asked_for_is_not_hidden_with_the_report() {
+    let report = r#""choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2}"#;
+    for (beside, hidden) in [
+        (r#""moderation":{"input":{},"output":{}}"#, false),
+        (r#""citations":["https://a.example"]"#, false),
+        (r#""search_results":[{"url":"https://a.example"}]"#, false),
+        (r#""moderation":null,"citations":null,"search_results":null"#, true),
+        (r#""moderation":{},"citations":[],"search_results":[]"#, true),
+        (r#""provider":"x","timings":{"cache_n":0}"#, true),
+    ] {
+        let chunk = frame(&format!("{{{report},{beside}}}"));
+        assert_eq!((chunk.hidden, chunk.events.len()), (hidden, 1), "{beside}");
+    }
+}
+
+#[test]
 fn g7_odd_usage_never_breaks_a_frame_nor_its_invariants() {
     let cases = [
         (r#"{"prompt_tokens":-3,"completion_tokens":2.0}"#, 0, 2),
-        (r#"{"prompt_tokens":"7","completion_tokens":1e30}"#, 0, u64::MAX),
+        (r#"{"prompt_tokens":"7","completion_tokens":1e8,"total_tokens":1e8}"#, 0, 100_000_000),
+        (r#"{"prompt_tokens":7,"completion_tokens":2,"total_tokens":18446744073709551615}"#, 7, 2),
         (r#"{"prompt_tokens":5,"prompt_tokens_details":{"cached_tokens":9}}"#, 5, 0),
         (r#"{"prompt_tokens":5,"prompt_tokens_details":null,"completion_tokens":{}}"#, 5, 0),
     ];
@@ -149,6 +190,18 @@ fn g7_odd_usage_never_breaks_a_frame_nor_its_invariants() {
         assert!(read.cached_prompt <= read.prompt);
     }
     assert!(frame(r#"{"choices":[],"usage":{}}"#).events.is_empty());
+}
+
+#[test]
+fn g7_usage_beyond_belief_is_not_told_and_still_a_report() {
+    for usage in [
+        r#"{"prompt_tokens":7,"completion_tokens":1e30}"#,
+        r#"{"prompt_tokens":18446744073709551615,"completion_tokens":2}"#,
+        r#"{"prompt_tokens":7,"completion_tokens":100000001,"total_tokens":100000008}"#,
+    ] {
+        let chunk = frame(&format!(r#"{{"choices":[],"usage":{usage}}}"#));
+        assert!(chunk.events.is_empty() && chunk.hidden, "{usage}");
+    }
 }
 
 #[test]

@@ -20,6 +20,20 @@ pub(super) struct Envelope<'a> {
     pub(super) usage: Object<WireUsage>,
     #[serde(borrow, default)]
     pub(super) error: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    moderation: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    citations: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    search_results: Option<&'a RawValue>,
+}
+
+impl Envelope<'_> {
+    /// Whether it has what a caller asked for beside the answer's text: a moderation, or where a search found it.
+    pub(super) fn tells_more(&self) -> bool {
+        let beside = [self.moderation, self.citations, self.search_results].into_iter().flatten();
+        beside.map(RawValue::get).any(|value| !matches!(value, "null" | "[]" | "{}"))
+    }
 }
 
 /// One of the `n` answers: `delta` in a stream, `message` in a whole answer.
@@ -125,9 +139,14 @@ struct CompletionDetails {
 }
 
 impl WireUsage {
-    /// The counts; `None` when the object names neither prompt nor completion. Parts never exceed their whole.
+    /// Whether the object names prompt or completion.
+    pub(super) fn is_report(&self) -> bool {
+        self.prompt_tokens.is_some() || self.completion_tokens.is_some()
+    }
+
+    /// The counts; `None` when it is no report, or one beyond belief. Parts never exceed their whole.
     pub(super) fn read(&self) -> Option<Usage> {
-        if self.prompt_tokens.is_none() && self.completion_tokens.is_none() {
+        if !self.is_report() {
             return None;
         }
         let prompt = self.prompt_tokens.unwrap_or_default().0;
@@ -136,7 +155,7 @@ impl WireUsage {
         let reasoning =
             self.completion_tokens_details.0.as_ref().map_or(0, |details| details.reasoning_tokens.0);
         let usage = Usage { prompt, cached_prompt: cached, completion, reasoning, estimated: false };
-        Some(usage.with_total(self.total_tokens.0))
+        usage.with_total(self.total_tokens.0)
     }
 }
 

@@ -23,14 +23,14 @@ struct Conversation<'a> {
 /// What is found in the messages.
 #[derive(Default)]
 struct Found<'a> {
-    /// Values that are scanned elsewhere or not at all.
-    cuts: Vec<&'a RawValue>,
+    /// Values, or the ends of such, that are scanned elsewhere or not at all.
+    cuts: Vec<&'a str>,
     /// Fields in which a file may stand, cut or not.
     files: Vec<&'a RawValue>,
 }
 
-/// The pieces of the body that remain, in order, none of which cuts a string, and behind them the texts of files. `None`
-/// where it is no such body, or such a text cannot be read.
+/// The pieces of the body that remain, in order, none of which begins within a string, and behind them the texts of files.
+/// `None` where it is no such body, or such a text cannot be read.
 pub(super) fn rest(body: &[u8]) -> Option<Vec<Cow<'_, str>>> {
     let body = std::str::from_utf8(body).ok()?;
     let Conversation { messages } = serde_json::from_str(body).ok()?;
@@ -39,11 +39,10 @@ pub(super) fn rest(body: &[u8]) -> Option<Vec<Cow<'_, str>>> {
     for message in messages {
         cut_message(message, &mut found);
     }
-    let mut cuts: Vec<&str> = found.cuts.into_iter().map(RawValue::get).collect();
-    cuts.sort_unstable_by_key(|cut| cut.as_ptr());
-    let mut pieces = Vec::with_capacity(cuts.len() + 1);
+    found.cuts.sort_unstable_by_key(|cut| cut.as_ptr());
+    let mut pieces = Vec::with_capacity(found.cuts.len() + 1);
     let mut from = 0;
-    for cut in cuts {
+    for cut in found.cuts {
         let start = (cut.as_ptr() as usize).checked_sub(body.as_ptr() as usize)?;
         pieces.push(Cow::Borrowed(body.get(from..start)?));
         from = start.checked_add(cut.len())?;
@@ -69,7 +68,7 @@ fn cut_message<'a>(message: &'a RawValue, found: &mut Found<'a>) {
     for (key, value) in members(message) {
         match key.as_str() {
             "content" if value.get().starts_with('[') => cut_parts(value, found),
-            "content" | "name" | "refusal" => found.cuts.push(value),
+            "content" | "name" | "refusal" => found.cuts.push(value.get()),
             "audio" => cut_bytes(value, found),
             _ => {}
         }
@@ -83,35 +82,34 @@ fn cut_parts<'a>(content: &'a RawValue, found: &mut Found<'a>) {
         let kind = part.get("type").and_then(|kind| serde_json::from_str::<String>(kind.get()).ok());
         let Some(kind) = kind else { continue };
         match (kind.as_str(), part.get(&kind).copied()) {
-            ("text" | "refusal", Some(text)) => found.cuts.push(text),
+            ("text" | "refusal", Some(text)) => found.cuts.push(text.get()),
             (_, Some(medium)) => cut_bytes(medium, found),
             (_, None) => {}
         }
     }
 }
 
-/// Adds the bytes of a picture, a sound or a file; its name and an address of it remain.
+/// Adds the bytes of a picture, a sound or a file; its name, an address of it and what stands before the bytes remain.
 fn cut_bytes<'a>(medium: &'a RawValue, found: &mut Found<'a>) {
     let medium = members(medium);
     for value in ["data", "file_data", "url"].into_iter().filter_map(|key| medium.get(key).copied()) {
         found.files.push(value);
-        if is_base64(value.get()) {
-            found.cuts.push(value);
-        }
+        found.cuts.extend(bytes(value.get()));
     }
 }
 
-/// Whether a JSON value is a long string of base64, alone or behind `data:TYPE;base64,`. Judged by its signs, among which
-/// are no space, dot, colon or `@`: words and other addresses are none.
-fn is_base64(json: &str) -> bool {
-    let Some(string) = json.strip_prefix('"').and_then(|json| json.strip_suffix('"')) else { return false };
+/// The long base64 in a JSON value that is a string of it, alone or behind `data:TYPE;base64,`, to the closing quote.
+/// Judged by its signs, among which are no space, dot, colon or `@`: words and other addresses are none.
+fn bytes(json: &str) -> Option<&str> {
+    let string = json.strip_prefix('"')?.strip_suffix('"')?;
     let (kind, data) = attached::data_url(string).unwrap_or((";base64", string));
     let is_sign = |byte: u8| byte.is_ascii_alphanumeric() || b"+/=-_\\".contains(&byte);
-    attached::is_base64(kind) && data.len() >= SHORTEST_MEDIUM && data.bytes().all(is_sign)
+    let is_bytes = attached::is_base64(kind) && data.len() >= SHORTEST_MEDIUM && data.bytes().all(is_sign);
+    is_bytes.then(|| &json[json.len() - data.len() - 1..])
 }
 
-/// What the strings with escapes of a JSON text, or of a part of one that cuts no string, say without them, one at a time,
-/// and then the text itself.
+/// What the strings with escapes of a JSON text, or of a part of one that begins in no string, say without them, one at a
+/// time, and then the text itself.
 pub(super) fn texts(json: Cow<'_, str>) -> impl Iterator<Item = Cow<'_, str>> {
     let mut left = Some(json);
     let mut at = 0;

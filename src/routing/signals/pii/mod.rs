@@ -1,6 +1,7 @@
 //! Whether a request holds personal data: e-mail addresses, phone numbers, payment cards, IBANs, US social
-//! security numbers. Hand-written scanners, one pass, bounded look-around, so linear on any input. Precise rather than
-//! complete: a check digit or a written form must confirm each find. IP addresses are left out (versions look alike).
+//! security numbers. Hand-written scanners, one pass over a text and one over its plain spelling where that is another,
+//! bounded look-around, so linear on any input. Precise rather than complete: a check digit or a written form must confirm
+//! each find. IP addresses are left out (versions look alike).
 
 mod attached;
 mod beside;
@@ -9,6 +10,7 @@ mod digits;
 mod email;
 mod iban;
 mod phone;
+mod spelling;
 mod ssn;
 
 use std::borrow::Cow;
@@ -69,12 +71,20 @@ fn scan_all<'a>(texts: impl Iterator<Item = Cow<'a, str>>, most: usize) -> Pii {
             Some(rest) => left = rest,
             None => return Pii::Unknown,
         }
-        let found = scan(text.as_bytes());
+        let found = scan_text(text.as_bytes());
         if found.counts_as_present() {
             return found;
         }
     }
     Pii::Absent
+}
+
+/// The first kind found in one text, in its plain spelling where none is found in its own.
+fn scan_text(text: &[u8]) -> Pii {
+    match scan(text) {
+        Pii::Absent => spelling::plain(text).map_or(Pii::Absent, |plain| scan(&plain)),
+        found => found,
+    }
 }
 
 /// The bytes at which something may begin or, for an address, may be known. Most of a text is passed over by them.
@@ -89,7 +99,7 @@ const BEGINS: [bool; 256] = {
     table
 };
 
-/// The first kind found in one text.
+/// The first kind found in a text as it is spelled.
 fn scan(text: &[u8]) -> Pii {
     let mut at = 0;
     while let Some(skipped) = text[at..].iter().position(|byte| BEGINS[usize::from(*byte)]) {

@@ -9,7 +9,7 @@ use super::*;
 use crate::dialects::openai_chat::parse_request;
 
 fn kind(text: &str) -> Pii {
-    scan(text.as_bytes())
+    scan_text(text.as_bytes())
 }
 
 fn all_are(expected: Pii, texts: &[&str]) {
@@ -17,6 +17,10 @@ fn all_are(expected: Pii, texts: &[&str]) {
         assert_eq!(kind(text), expected, "{text}");
         assert_eq!(kind(&format!("Please note: {text}, thanks.")), expected, "in a sentence: {text}");
         assert_eq!(kind(&format!("first line\n{text}\nlast line")), expected, "on its own line: {text}");
+        // In an address such a space counts as a letter.
+        if !text.contains('@') {
+            assert_eq!(kind(&text.replace(' ', "\u{a0}")), expected, "with no-break spaces: {text}");
+        }
     }
 }
 
@@ -148,6 +152,19 @@ fn finds_social_security_numbers() {
 }
 
 #[test]
+fn finds_numbers_with_typographic_hyphens() {
+    for hyphen in '\u{2010}'..='\u{2015}' {
+        for (text, found) in [
+            ("212-555-0123", Pii::Phone),
+            ("078-05-1120", Pii::SocialSecurity),
+            ("4111-1111-1111-1111", Pii::PaymentCard),
+        ] {
+            assert_eq!(kind(&text.replace('-', &hyphen.to_string())), found, "{text} with {hyphen}");
+        }
+    }
+}
+
+#[test]
 fn leaves_other_text_alone() {
     all_are(
         Pii::Absent,
@@ -211,6 +228,20 @@ fn leaves_other_text_alone() {
             "Where is my phone? 1000003 is prime",
             "phone: 2024-01-15 12:30",
             "Fax 15.01.2024",
+        ],
+    );
+}
+
+#[test]
+fn leaves_spans_amounts_and_escaped_text_alone() {
+    all_are(
+        Pii::Absent,
+        &[
+            "Tel Aviv (1990–1995)",
+            "mobile: 1000–2000 users",
+            "12\u{202f}345\u{202f}678 inhabitants",
+            r"https:\/\/example.org\/2024\/01\/15",
+            r"[\u0030-\u0039]+@[a-z]",
         ],
     );
 }
@@ -287,6 +318,7 @@ fn with_part(part: &Value) -> String {
 
 #[test]
 fn f25_what_nobody_reads_of_a_message_is_scanned_too() {
+    let said = |part: &Value| json!({ "role": "assistant", "content": [part] }).to_string();
     let no_bytes = format!("{} ana@example.org", "A".repeat(99));
     let image = json!({ "url": "https://img.example/a.png?user=ana@example.org" });
     for message in [
@@ -299,12 +331,15 @@ fn f25_what_nobody_reads_of_a_message_is_scanned_too() {
         r#"{"role":"assistant","content":"ok","audio":{"id":"a","transcript":"ana@example.org"}}"#.to_owned(),
         r#"{"role":"assistant","tool_calls":[{"id":"b","note":"ana@example.org","note":""}]}"#.to_owned(),
         r#"{"role":"assistant","function_call":{"name":"f","x":"ana@example.org","x":""}}"#.to_owned(),
+        said(&json!({ "type": "thinking", "thinking": [{ "type": "text", "text": "ana@example.org" }] })),
+        said(&json!({ "type": "thinking", "thinking": "ask\nana@example.org" })),
         called(&json!({ "to": "ana@example.org" })),
         with_part(&json!({ "type": "text", "text": "ana@example.org" })),
         with_part(&json!({ "type": "text", "text": "ok", "refusal": "ana@example.org" })),
         with_part(&json!({ "type": "image_url", "image_url": image })),
         with_part(&json!({ "type": "file", "file": { "filename": "ana@example.org.pdf" } })),
         with_part(&json!({ "type": "file", "file": { "file_data": no_bytes } })),
+        with_file(&format!("data:application/pdf;name=ana@example.org;base64,{}", "A".repeat(64))),
     ] {
         assert_eq!(among(&message), Pii::Email, "{message}");
     }
@@ -318,6 +353,24 @@ fn f25_what_nobody_reads_of_a_message_is_scanned_too() {
         ("Hi,\nDE89 3704 0044 0532 0130 00", Pii::Iban),
     ] {
         assert_eq!(among(&called(&json!({ "text": text }))), found, "{text}");
+    }
+}
+
+#[test]
+fn f25_escapes_within_a_text_hide_nothing() {
+    let told = |text: &str| json!({ "role": "tool", "tool_call_id": "a", "content": text }).to_string();
+    for (message, found) in [
+        (told(r#"{"phone":"\u002B49 170 1234567"}"#), Pii::Phone),
+        (told(r#"{"all":"{\"phone\":\"\\u002B49 170 1234567\"}"}"#), Pii::Phone),
+        (told(r#"{"phone":"0170\/1234567"}"#), Pii::Phone),
+        (told(r#"{"said":"\u201e0170 1234567\u201c"}"#), Pii::Phone),
+        (told(r#"{"card":"\u00a04111 1111 1111 1111"}"#), Pii::PaymentCard),
+        (told(r#"{"mail":"ana\u0040example.org"}"#), Pii::Email),
+        (called(&json!({ "t": "\\u002B491701234567" })), Pii::Phone),
+        // Half a character keeps the string from being decoded.
+        (r#"{"role":"user","content":"ok","x":"\ud83d ana\u0040example.org"}"#.to_owned(), Pii::Email),
+    ] {
+        assert_eq!(among(&message), found, "{message}");
     }
 }
 
@@ -422,9 +475,10 @@ fn a_body_that_cannot_be_read_counts_as_present() {
 #[test]
 fn every_cut_of_every_find_is_safe() {
     let text = "DE89 3704 0044 0532 0130 00, a@b.de, +49 170 1234567, (212) 555-0123, 078-05-1120, 3782 822463 10005";
+    let text = format!(r"{text}, \u002B49\u00a0170\u00a01234567, a\\u0040b.de, 0170\/1234567, 212–555–0123");
     for start in 0..text.len() {
         for end in start..=text.len() {
-            let _ = scan(&text.as_bytes()[start..end]);
+            let _ = scan_text(&text.as_bytes()[start..end]);
         }
     }
 }
@@ -432,10 +486,12 @@ fn every_cut_of_every_find_is_safe() {
 /// Look-around is bounded: ten times the text takes about ten times as long, also where every byte is a trigger.
 #[test]
 fn hostile_texts_stay_linear() {
-    for unit in ["@", "a@", "+1", "1 ", "4111 ", "A", "DE89 ", "(212)", "0", "tel 1"] {
+    let plain = ["@", "a@", "+1", "1 ", "4111 ", "A", "DE89 ", "(212)", "0", "tel 1"];
+    let spelled = ["\\", "\\u", "\\u0031", "\u{a0}", "–", "1–"];
+    for unit in plain.into_iter().chain(spelled) {
         let text = unit.repeat(400_000 / unit.len());
         let started = std::time::Instant::now();
-        let _ = scan(text.as_bytes());
+        let _ = scan_text(text.as_bytes());
         // A quadratic scan of 400 kB would take minutes.
         assert!(started.elapsed().as_secs() < 5, "{unit:?}");
     }

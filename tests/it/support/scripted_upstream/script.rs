@@ -134,6 +134,8 @@ fn good(ask: &Ask) -> Script {
     if !ask.stream {
         let (message, reason) = match ask.model.as_str() {
             "tools" => (json!({ "role": "assistant", "content": null, "tool_calls": tools }), "tool_calls"),
+            "parts" => (json!({ "role": "assistant", "content": parts() }), "stop"),
+            "refusal" => (json!({ "role": "assistant", "content": null, "refusal": TEXT }), "stop"),
             _ => (json!({ "role": "assistant", "content": TEXT, "x_unknown": 1 }), "stop"),
         };
         let choices: Vec<_> = (0..ask.n)
@@ -146,7 +148,11 @@ fn good(ask: &Ask) -> Script {
         }
         return Script::json(200, &body);
     }
-    let pieces = if ask.model == "tools" { tool_pieces(&tools) } else { words(ask) };
+    let pieces = match ask.model.as_str() {
+        "tools" => tool_pieces(&tools),
+        "parts" => vec![json!({ "content": parts() })],
+        _ => words(ask),
+    };
     let mut steps: Vec<Step> =
         (0..ask.n).map(|index| piece(index, &json!({ "role": "assistant", "content": "" }), None)).collect();
     for delta in pieces {
@@ -178,8 +184,15 @@ fn words(ask: &Ask) -> Vec<Value> {
         "shortstream" => 25,
         _ => 1,
     };
-    let words = TEXT.split_inclusive(' ').map(|word| json!({ "content": word }));
+    let field = if ask.model == "refusal" { "refusal" } else { "content" };
+    let words = TEXT.split_inclusive(' ').map(|word| json!({ field: word }));
     std::iter::repeat_n(words, times).flatten().collect()
+}
+
+/// What Mistral's models answer with when they think.
+fn parts() -> Value {
+    let thought = json!([{ "type": "text", "text": "Seven words it is." }]);
+    json!([{ "type": "thinking", "thinking": thought }, { "type": "text", "text": TEXT }])
 }
 
 /// The call's head, then its arguments character by character.

@@ -18,25 +18,25 @@ use crate::onnx::SessionSpec;
 
 /// An engine for two answers, with room for so many tokens.
 fn engine(tokens: usize) -> Engine {
-    engine_of(&Folder::read(&starter()).unwrap(), tokens, 0)
+    engine_of(&Folder::read(&starter()).unwrap(), 2, tokens, 0)
 }
 
 /// An engine of a graph whose rows run alone.
 fn growing(prefix_bytes: usize) -> (tempfile::TempDir, Engine) {
     let (home, folder) = families::read("llama-3.2", Form::HfF32);
-    let engine = engine_of(&folder, 1024, prefix_bytes);
+    let engine = engine_of(&folder, 2, 1024, prefix_bytes);
     assert!(!engine.graph.runs_together());
     (home, engine)
 }
 
-fn engine_of(folder: &Folder, tokens: usize, prefix_bytes: usize) -> Engine {
+fn engine_of(folder: &Folder, slots: usize, tokens: usize, prefix_bytes: usize) -> Engine {
     let spec = SessionSpec { intra_threads: 1, spin: false };
-    let room = Room { rows: 3, bytes: 64 << 20, pairs: false };
+    let room = Room { rows: slots + 1, bytes: 64 << 20, pairs: false };
     let graph = Graph::open(folder, &spec, room).unwrap();
     let metrics = Arc::new(Metrics::new().unwrap());
-    let queue = Arc::new(Queue::new(4, 2, Arc::clone(&metrics)));
+    let queue = Arc::new(Queue::new(4, slots, Arc::clone(&metrics)));
     let limits = Limits {
-        slots: 2,
+        slots,
         longest: Duration::from_secs(120),
         eos: vec![],
         tokens,
@@ -65,9 +65,9 @@ fn job(prompt: usize, tokens: usize) -> Job {
 
 /// Asks, for a reader who has room for so many tokens.
 fn asked(engine: &Engine, job: Job, room: usize) -> Receiver<Step> {
-    let (steps, reader) = tokio::sync::mpsc::channel(room + 1);
-    let ends = reserve_ends(&steps, 1).unwrap();
-    let enough = [AtomicBool::new(false)].into();
+    let (steps, reader) = tokio::sync::mpsc::channel(room + job.answers);
+    let ends = reserve_ends(&steps, job.answers).unwrap();
+    let enough = (0..job.answers).map(|_| AtomicBool::new(false)).collect();
     let waits_until = Instant::now() + Duration::from_secs(60);
     engine.queue.push(Ticket { job, steps, ends, enough, waits_until, group: None }).unwrap();
     reader
@@ -131,6 +131,70 @@ fn who_loses_its_place_is_told_what_it_chose_last() {
     assert_eq!((engine.sequences[1].generated(), before), (3, 3));
     finish(&mut engine, |_| ());
     assert_eq!((told(older).0, told(younger).0), (6, 3), "and the rest later, each once");
+}
+
+#[test]
+fn an_answer_that_got_no_room_fails_no_other_of_its_request() {
+    let mut engine = engine(2 * BLOCK);
+    let mut reader = asked(&engine, Job { answers: 2, ..job(100, 4) }, 4);
+    engine.round();
+    assert_eq!((engine.sequences.len(), engine.sequences[1].row), (2, None), "the first has all the room");
+    engine.sequences[1].expire();
+    finish(&mut engine, |_| ());
+    let told = std::iter::from_fn(|| reader.try_recv().ok());
+    let ends: Vec<Step> = told.filter(|step| matches!(step, Step::End { .. })).collect();
+    let end = |index, tokens| Step::End { index, end: End::Length, tokens, cached: 0 };
+    assert_eq!(ends, [end(1, 0), end(0, 4)]);
+}
+
+#[test]
+fn a_request_that_got_no_room_at_all_is_refused() {
+    let mut engine = engine(2 * BLOCK);
+    let (first, second) = (queued(&engine, 100, 4), queued(&engine, 100, 4));
+    engine.round();
+    engine.sequences[1].expire();
+    finish(&mut engine, |_| ());
+    let end = Step::End { index: 0, end: End::Expired, tokens: 0, cached: 0 };
+    assert_eq!((told(first).0, told(second)), (4, (0, Some(end))));
+}
+
+#[test]
+fn nothing_is_computed_anew_for_an_answer_whose_time_is_over() {
+    // While its prompt is read again, and while what it has said is fed again.
+    for (rounds, again) in [(1, prefill::CHUNK), (2, 200)] {
+        let mut engine = engine(5 * BLOCK);
+        let (_older, younger) = (queued(&engine, 61, 6), queued(&engine, 200, 20));
+        engine.round();
+        while engine.sequences.len() == 2 {
+            engine.round();
+        }
+        for _ in 0..rounds {
+            engine.round();
+        }
+        let metrics = Arc::clone(&engine.metrics);
+        let counts = || (metrics.local_preempted_total.get(), metrics.local_prefill_tokens_total.get());
+        let before = (1, (61 + 200 + again) as u64);
+        assert_eq!(counts(), before);
+        engine.sequences[0].expire();
+        engine.round();
+        assert_eq!((engine.sequences.len(), counts()), (0, before));
+        let end = Step::End { index: 0, end: End::Length, tokens: 2, cached: 0 };
+        assert_eq!(told(younger), (2, Some(end)));
+    }
+}
+
+#[test]
+fn who_leaves_behind_another_that_waits_for_room_keeps_no_place() {
+    let mut engine = engine_of(&Folder::read(&starter()).unwrap(), 3, 3 * BLOCK, 0);
+    let [_first, _second, third] = [60; 3].map(|tokens| queued(&engine, 61, tokens));
+    engine.round();
+    while engine.metrics.local_preempted_total.get() < 2 && engine.sequences.len() == 3 {
+        engine.round();
+    }
+    assert_eq!((engine.sequences.len(), engine.sequences[1].row), (3, None), "two have lost their places");
+    drop(third);
+    engine.round();
+    assert_eq!((engine.sequences.len(), engine.sequences[1].row), (2, None));
 }
 
 #[test]

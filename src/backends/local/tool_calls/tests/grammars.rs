@@ -351,6 +351,25 @@ fn a_schema_that_is_too_large_gives_any_object_where_it_need_not_be_obeyed() {
 }
 
 #[test]
+fn e9_a_schema_that_would_take_too_long_loses_what_takes_it_where_it_need_not_be_obeyed() {
+    let patterns: serde_json::Map<String, Value> =
+        (0..100).map(|at| (format!("^b{at}$"), json!({ "type": "null" }))).collect();
+    let parameters = json!({ "type": "object", "properties": { "a": { "type": "integer" } }, "required": ["a"],
+        "patternProperties": patterns });
+    let function = |strict: bool| json!({ "name": "f", "parameters": parameters, "strict": strict });
+    let lax = json!({ "type": "function", "function": function(false) });
+    let takes = takes_call(vec![lax], ToolChoice::Required);
+    assert!(takes("f", r#"{"a": 1, "b7": 3}"#) && !takes("f", r#"{"a": "b"}"#));
+    let refused = planned(Form::Hermes, offered(&function(true), ToolChoice::Required), ResponseFormat::Text);
+    assert!(matches!(refused.unwrap_err(), Unplanned::Schema(ConstraintError::Unsupported(_))));
+    let names: serde_json::Map<String, Value> = (0..1_000).map(|at| (format!("a{at}"), json!({}))).collect();
+    let parameters = json!({ "type": "object", "properties": names, "minProperties": 1 });
+    let bounded = json!({ "name": "f", "parameters": parameters, "strict": true });
+    let refused = planned(Form::Hermes, offered(&bounded, ToolChoice::Required), ResponseFormat::Text);
+    assert!(matches!(refused.unwrap_err(), Unplanned::Schema(ConstraintError::Unsupported(_))));
+}
+
+#[test]
 fn a_template_that_takes_one_call_back_gets_one() {
     let (grammars, _) = vocabulary();
     let mut request = crate::backends::local::tests::request(vec![]);
