@@ -10,6 +10,8 @@ use super::keywords::{Fields, each, follow, list, named};
 /// Names of properties of which each may be the one that `minProperties` or `maxProperties` is about: the compiler writes
 /// every name once for each, and holds no more symbols than that.
 pub(super) const MOST_COUNTED: usize = 128;
+/// Properties of one schema that may be left out: after each its parser has to think of all the others at once.
+const MOST_OPTIONAL: usize = 400;
 /// Patterns of one schema's names: every two are compared.
 const MOST_PATTERNS: usize = 64;
 /// Patterns of names where schemas are merged: all are compared anew each time.
@@ -45,6 +47,8 @@ pub(super) struct Survey<'s> {
     names: HashSet<&'s str>,
     /// The most names of one schema that bounds the number of its properties; none where no schema does.
     counted: Option<usize>,
+    /// The most properties of one schema that may be left out.
+    optional: usize,
     patterns: HashSet<&'s str>,
     /// Schemas with patterns of names.
     patterned: usize,
@@ -72,9 +76,10 @@ impl<'s> Survey<'s> {
     }
 
     fn count(&mut self, root: &Value, fields: &'s Fields) {
-        let required = list(fields, "required").iter().filter_map(Value::as_str);
-        let names: HashSet<&str> =
-            named(fields, "properties").map(|(name, _)| name).chain(required).collect();
+        let required: HashSet<&str> = list(fields, "required").iter().filter_map(Value::as_str).collect();
+        let mut names: HashSet<&str> = named(fields, "properties").map(|(name, _)| name).collect();
+        self.optional = self.optional.max(names.difference(&required).count());
+        names.extend(required);
         if ["minProperties", "maxProperties"].iter().any(|key| fields.contains_key(*key)) {
             self.counted = self.counted.max(Some(names.len()));
         }
@@ -123,6 +128,9 @@ impl<'s> Survey<'s> {
         let merged = self.composed || (self.matched && self.patterned > 1);
         if self.astray {
             return Some("it has a reference to what is no schema");
+        }
+        if self.optional > MOST_OPTIONAL {
+            return Some("it has an object of more than 400 properties that may be left out");
         }
         if self.compared > MOST_PATTERNS * MOST_PATTERNS
             || (merged && self.patterns.len() > MOST_MERGED_PATTERNS)
