@@ -328,7 +328,7 @@ impl Desk {
         let prompt = if Prompter::is_long(request) {
             let place = Arc::clone(&self.encoding).try_acquire_owned();
             let place = place.map_err(|_| refusal::busy(&self.id))?;
-            // It goes along, as below, and is given up when the prompt is about to be queued.
+            // It goes along, as below, and is given up with the encoding done.
             let encode = move |desk: &Self, request: &ChatRequest| Ok((desk.encode(request)?, place));
             let (prompt, _place) = self.aside(request, encode).await?;
             prompt

@@ -97,10 +97,11 @@ impl<'s> Judge<'s> {
 
     /// Whether no value obeys both.
     fn apart(&mut self, one: &Side<'s>, other: &Side<'s>, depth: usize) -> bool {
-        if depth == DEEPEST || self.left == 0 {
+        let parts = one.parts.len() + other.parts.len() + 1;
+        if depth == DEEPEST || self.left < parts {
             return false;
         }
-        self.left -= 1;
+        self.left -= parts;
         let both = one.kinds & other.kinds;
         both == 0
             || self.differ(one, other)
@@ -112,8 +113,15 @@ impl<'s> Judge<'s> {
     /// Whether both name their values, and none in common.
     fn differ(&mut self, one: &Side<'s>, other: &Side<'s>) -> bool {
         let (Some(these), Some(those)) = (one.values(), other.values()) else { return false };
-        self.left = self.left.saturating_sub(these.len().saturating_mul(those.len()));
-        !these.iter().any(|this| those.iter().any(|that| may_equal(this, that)))
+        for this in these {
+            for (compared, that) in (1..).zip(those) {
+                if may_equal(this, that) || self.left < compared {
+                    return false;
+                }
+            }
+            self.left -= those.len();
+        }
+        true
     }
 
     /// Whether a field that one of two objects must have tells them apart.
@@ -134,8 +142,11 @@ impl<'s> Judge<'s> {
         let own = one.parts.iter().copied().take(one.own);
         let mut lists = own.flat_map(|part| [list(part, "anyOf"), list(part, "oneOf")]);
         lists.any(|options| {
-            let sides: Vec<Side<'s>> = options.iter().map(|option| self.side(option, &[])).collect();
-            !sides.is_empty() && sides.iter().all(|side| self.apart(side, other, depth + 1))
+            let apart = |option| {
+                let side = self.side(option, &[]);
+                self.apart(&side, other, depth + 1)
+            };
+            !options.is_empty() && options.iter().all(apart)
         })
     }
 
@@ -169,6 +180,9 @@ impl<'s> Judge<'s> {
         let target = fields.get("$ref").and_then(Value::as_str).and_then(|target| follow(self.root, target));
         let target = target.filter(|(_, schema)| *schema).map(|(target, _)| target);
         for part in list(fields, "allOf").iter().chain(target).filter_map(Value::as_object) {
+            if found.len() == MOST_PARTS {
+                return;
+            }
             self.gather(part, found);
         }
     }

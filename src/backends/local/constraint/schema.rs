@@ -49,7 +49,7 @@ pub(in super::super) fn json_schema(schema: &Value, strict: bool) -> Result<Arc<
 }
 
 /// Why a schema that must be obeyed is refused, before anything is compiled.
-fn unenforceable(schema: &Value) -> Option<&'static str> {
+pub(super) fn unenforceable(schema: &Value) -> Option<&'static str> {
     let overlap = "it has a `oneOf` whose options may overlap: use `anyOf`";
     inexact(schema).or_else(|| (!are_exclusive(schema)).then_some(overlap))
 }

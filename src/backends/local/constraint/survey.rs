@@ -21,7 +21,7 @@ const MOST_MERGED_OPTIONS: usize = 10_000_000;
 /// Decimal places beyond which the compiler's 32 bits hold no power of ten.
 const FINEST: u32 = 9;
 /// Keywords that the compiler does not merge with those beside them.
-const NOTES: [&str; 16] = [
+const NOTES: [&str; 20] = [
     "$anchor",
     "$comment",
     "$defs",
@@ -31,9 +31,13 @@ const NOTES: [&str; 16] = [
     "contentMediaType",
     "default",
     "definitions",
+    "deprecated",
     "description",
+    "discriminator",
+    "example",
     "examples",
     "id",
+    "nullable",
     "readOnly",
     "title",
     "writeOnly",
@@ -76,10 +80,12 @@ impl<'s> Survey<'s> {
     }
 
     fn count(&mut self, root: &Value, fields: &'s Fields) {
-        let required: HashSet<&str> = list(fields, "required").iter().filter_map(Value::as_str).collect();
-        let mut names: HashSet<&str> = named(fields, "properties").map(|(name, _)| name).collect();
-        self.optional = self.optional.max(names.difference(&required).count());
-        names.extend(required);
+        let required = list(fields, "required").iter().filter_map(Value::as_str);
+        let names: HashSet<&str> =
+            named(fields, "properties").map(|(name, _)| name).chain(required).collect();
+        // Those of an `allOf` become one object.
+        let members = list(fields, "allOf").iter().filter_map(Value::as_object).map(left_out).sum::<usize>();
+        self.optional = self.optional.max(left_out(fields) + members);
         if ["minProperties", "maxProperties"].iter().any(|key| fields.contains_key(*key)) {
             self.counted = self.counted.max(Some(names.len()));
         }
@@ -169,6 +175,12 @@ fn composes(fields: &Fields) -> bool {
     let applied = ["$ref", "allOf", "anyOf", "oneOf"].iter().any(|key| fields.contains_key(*key));
     let deep = data(fields).any(|value| value.is_object() || value.is_array());
     list(fields, "allOf").len() > 1 || (several && (applied || deep))
+}
+
+/// How many of a schema's own properties may be left out.
+fn left_out(fields: &Fields) -> usize {
+    let required: HashSet<&str> = list(fields, "required").iter().filter_map(Value::as_str).collect();
+    named(fields, "properties").filter(|(name, _)| !required.contains(name)).count()
 }
 
 /// The values that a schema names.

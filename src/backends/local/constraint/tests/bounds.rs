@@ -2,6 +2,7 @@
 
 use serde_json::Map;
 
+use super::super::schema::unenforceable;
 use super::*;
 
 const COSTLY: &str = "it is too large or too complex";
@@ -199,4 +200,30 @@ fn what_is_kept_is_bounded_by_what_it_holds_too() {
     let wide = closed(&by_name(200, |at| format!("a{at}"), &json!({})));
     let small = compiled(&one(1)).bytes;
     assert!(compiled(&many).bytes > small && compiled(&json_schema(&wide, true).unwrap()).bytes > small);
+}
+
+#[test]
+fn e9_unions_are_told_apart_at_a_bounded_price() {
+    // Names that tell nothing, each with options of its own, before the one that tells.
+    let names: Vec<_> = (0..300).map(|at| format!("a{at}")).chain(["z".to_owned()]).collect();
+    let fields = by_name(300, |at| format!("a{at}"), &json!({ "$ref": "#/$defs/m" }));
+    let kinds: Vec<_> =
+        (0..500).map(|at| json!({ "$ref": "#/$defs/b", "properties": { "z": { "const": at } } })).collect();
+    let base = json!({ "type": "object", "required": names, "properties": fields });
+    let many = json!({ "anyOf": vec![json!({}); 20_000] });
+    let started = std::time::Instant::now();
+    let schema = json!({ "$defs": { "m": many, "b": base }, "oneOf": kinds });
+    assert_eq!(unenforceable(&schema), Some(OVERLAP));
+    assert!(started.elapsed() < std::time::Duration::from_secs(20));
+}
+
+#[test]
+fn a_large_list_that_all_options_share_does_not_hide_what_tells_them_apart() {
+    let currencies: Vec<_> = (0..250).map(|at| format!("C{at}")).collect();
+    let event =
+        |at| closed(&json!({ "currency": { "$ref": "#/$defs/c" }, "kind": { "const": format!("k{at}") } }));
+    let events: Vec<_> = (0..20).map(event).collect();
+    let schema = json!({ "$defs": { "c": { "enum": currencies } }, "oneOf": events,
+        "discriminator": { "propertyName": "kind" } });
+    assert_eq!(unenforceable(&schema), None);
 }
